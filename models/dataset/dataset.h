@@ -1,0 +1,52 @@
+#ifndef VT_DATASET_DATASET_H
+#define VT_DATASET_DATASET_H
+
+#include <stdint.h>
+
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+#include "services/common/base/event.h"
+
+/* Sparse user × item matrix in CSR: rows ascending by column, no column twice. Owned arrays, one
+ * malloc each; immutable once built, then any thread. */
+struct vt_sparse {
+    uint32_t n_rows, n_cols;
+    uint64_t n_entries;
+    uint64_t *starts;  /* n_rows + 1 */
+    uint32_t *columns; /* n_entries */
+    float *values;     /* n_entries; confidence weights */
+};
+void vt_sparse_free(struct vt_sparse *matrix); /* NULL or zeroed is allowed */
+VT_MUST_USE struct vt_err vt_sparse_transpose(const struct vt_sparse *matrix,
+                                              struct vt_sparse *ret_transposed);
+
+/* One interaction, any order, duplicates allowed. */
+struct vt_interaction {
+    uint64_t user; /* customer number or file's user id */
+    uint32_t item; /* item number or file's item id */
+    uint16_t type; /* enum vt_event_type */
+    uint16_t reserved;
+    float value;
+    int64_t time_ms;
+};
+
+/* Interactions made dense: rows are users ascending by id, columns items ascending by id. */
+struct vt_dataset {
+    struct vt_sparse matrix;
+    uint64_t *user_ids; /* n_rows */
+    uint32_t *item_ids; /* n_cols */
+    int64_t first_time_ms, last_time_ms;
+};
+struct vt_dataset_options {
+    float event_weights[VT_EVENT_TYPE_COUNT];
+    double decay_half_life_days; /* 0: none; age counts from each user's newest event */
+    int64_t until_ms;            /* leave out later events; 0: none */
+    uint32_t history_max;        /* newest N events of a user; 0: all */
+};
+/* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. */
+VT_MUST_USE struct vt_err vt_dataset_build(const struct vt_interaction *interactions, uint64_t n,
+                                           const struct vt_dataset_options *options,
+                                           struct vt_diag *diag, struct vt_dataset *ret_dataset);
+void vt_dataset_free(struct vt_dataset *dataset);
+
+#endif

@@ -1,0 +1,90 @@
+#ifndef VT_CANDIDATE_CANDIDATE_H
+#define VT_CANDIDATE_CANDIDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "models/bundle/bundle_set.h"
+#include "services/common/base/err.h"
+#include "services/common/base/event.h"
+#include "services/common/base/request.h"
+#include "services/common/catalog/item_table.h"
+
+/*
+ * The candidate domain: turns a history into candidates with a score per source. Reads the bundle
+ * set and the item table, owns nothing that changes; any number of threads.
+ */
+struct vt_candidate_service;
+struct vt_clock;
+struct vt_metrics;
+
+/* Equal vitrine.v1.CandidateSource. */
+enum vt_source {
+    VT_SOURCE_NONE = 0,
+    VT_SOURCE_FACTOR = 1,
+    VT_SOURCE_ITEM_NEIGHBOR = 2,
+    VT_SOURCE_POPULAR = 3,
+    VT_SOURCE_CONTENT = 4,
+    VT_SOURCE_BOUGHT_TOGETHER = 5,
+    VT_SOURCE_TRENDING = 6,
+    VT_SOURCE_NEW_ARRIVAL = 7,
+    VT_SOURCE_CAMPAIGN = 8,
+    VT_SOURCE_COUNT = 9,
+};
+
+enum { VT_CANDIDATES_MAX = 2000, VT_CONTEXT_MAX = 100, VT_EXCLUDE_MAX = 2000 };
+
+struct vt_candidate_query {
+    const struct vt_history_event *history; /* newest first */
+    uint32_t n_history;
+    const uint32_t *context; /* item numbers */
+    uint32_t n_context;
+    const uint32_t *exclude;
+    uint32_t n_exclude;
+    uint32_t n;                 /* 1 to VT_CANDIDATES_MAX */
+    struct vt_slice version;    /* the pin; empty: current */
+    const uint32_t *score_only; /* score just these, instead of searching */
+    uint32_t n_score_only;
+    bool similar;
+    bool include_seen;
+};
+
+struct vt_candidate {
+    uint32_t item;
+    uint32_t because; /* item number, 0 none */
+    uint32_t sources; /* bit (1 << source) for each score that is set */
+    double scores[VT_SOURCE_COUNT];
+};
+
+/* Lives in the request's arena. */
+struct vt_candidate_list {
+    struct vt_candidate *candidates;
+    uint32_t n;
+    struct vt_slice version;     /* empty: no bundle */
+    const char *degraded_reason; /* literal; NULL: not degraded */
+};
+
+VT_MUST_USE struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles,
+                                                   struct vt_item_table *items,
+                                                   const struct vt_clock *clock,
+                                                   struct vt_metrics *metrics,
+                                                   struct vt_candidate_service **ret_service);
+void vt_candidate_service_free(struct vt_candidate_service *service);
+
+/* VT_PRECONDITION when the pinned version is not held (`diag` names the current one). */
+VT_MUST_USE struct vt_err vt_candidate_get(struct vt_candidate_service *service,
+                                           struct vt_request *request,
+                                           const struct vt_candidate_query *query,
+                                           struct vt_candidate_list *ret_list);
+
+typedef void (*vt_candidate_list_fn)(void *ctx, struct vt_err err,
+                                     const struct vt_candidate_list *list);
+/* The port through which ranking reaches this service: as vt_profile_port. */
+struct vt_candidate_port {
+    void *self;
+    void (*get)(void *self, struct vt_request *request, const struct vt_candidate_query *query,
+                int64_t deadline_ns, vt_candidate_list_fn done, void *ctx);
+};
+struct vt_candidate_port vt_candidate_local_port(struct vt_candidate_service *service);
+
+#endif

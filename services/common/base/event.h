@@ -1,0 +1,67 @@
+#ifndef VT_BASE_EVENT_H
+#define VT_BASE_EVENT_H
+
+#include <stdint.h>
+
+#include "services/common/base/slice.h"
+
+/* The numbers equal vitrine.v1.EventType and are part of the format on disk: never renumber. */
+enum vt_event_type {
+    VT_EVENT_UNSPECIFIED = 0,
+    VT_EVENT_IMPRESSION = 1,
+    VT_EVENT_CLICK = 2,
+    VT_EVENT_VIEW = 3,
+    VT_EVENT_SEARCH = 4,
+    VT_EVENT_FAVOURITE = 5,
+    VT_EVENT_LIKE = 6,
+    VT_EVENT_DISLIKE = 7,
+    VT_EVENT_RATING = 8,
+    VT_EVENT_COMMENT = 9,
+    VT_EVENT_SHARE = 10,
+    VT_EVENT_CART = 11,
+    VT_EVENT_CART_REMOVE = 12,
+    VT_EVENT_RESERVATION = 13,
+    VT_EVENT_ORDER = 14,
+    VT_EVENT_PURCHASE = 15,
+    VT_EVENT_RETURN = 16,
+    VT_EVENT_CUSTOM = 17,
+    VT_EVENT_TYPE_COUNT
+};
+
+/* Limits of the contract, checked by wire, domain and importer alike. */
+enum {
+    VT_ID_BYTES_MAX = 128,
+    VT_TEXT_BYTES_MAX = 1024,
+    VT_HISTORY_MAX = 200, /* events kept per customer unless configured */
+    VT_EVENT_BATCH_MAX = 1000,
+    VT_EVENT_FUTURE_MS = 24 * 60 * 60 * 1000, /* how far ahead of our clock an event may be */
+};
+#define VT_EVENT_TIME_MIN_MS INT64_C(946684800000) /* 2000-01-01 */
+
+/* "purchase", "cart_remove" …; NULL outside the enum. The names of files and flags. */
+const char *vt_event_type_name(unsigned type);
+/* VT_EVENT_UNSPECIFIED when no type has that name. */
+enum vt_event_type vt_event_type_parse(struct vt_slice name);
+/* How much an event of the type says by default, for training and fold-in; negative: show less. */
+float vt_event_type_default_weight(unsigned type);
+
+/* An event of a history: what models need of it. */
+struct vt_history_event {
+    uint32_t item;    /* item number */
+    uint16_t type;    /* enum vt_event_type */
+    uint16_t channel; /* channel number of the store, 0 unknown */
+    float value;      /* quantity of purchases and returns, stars of ratings, otherwise 1 */
+    int64_t time_ms;  /* Unix */
+};
+
+/* An event as outside systems tell it. Texts are borrowed. */
+struct vt_event {
+    struct vt_slice event_id;
+    enum vt_event_type type;
+    struct vt_slice customer_id, visitor_id, item_id, channel, currency_code, query;
+    struct vt_slice attribution_token;
+    int64_t time_ms;
+    double quantity, revenue, cost, value;
+};
+
+#endif

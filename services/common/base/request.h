@@ -1,0 +1,31 @@
+#ifndef VT_BASE_REQUEST_H
+#define VT_BASE_REQUEST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/arena.h"
+#include "services/common/base/diag.h"
+
+/*
+ * What the domain may know about the call it works for: memory, time, whether anybody still waits,
+ * where to say what is wrong. Made by vt_rpc for each call (or by a test on its stack). Everything
+ * returned through a continuation lives in `arena`, valid until the call is finished.
+ */
+struct vt_request {
+    struct vt_arena *arena;       /* borrowed */
+    struct vt_diag *diag;         /* borrowed, may be NULL */
+    int64_t deadline_ns;          /* CLOCK_MONOTONIC; INT64_MAX is none */
+    const atomic_bool *cancelled; /* relaxed loads; NULL: never */
+    void *loop;           /* opaque to the domain: where outgoing calls of this call complete */
+    char traceparent[56]; /* W3C, NUL-terminated; empty when the caller sent none */
+};
+
+static inline bool vt_request_cancelled(const struct vt_request *request)
+{
+    return request->cancelled != NULL &&
+           atomic_load_explicit(request->cancelled, memory_order_relaxed);
+}
+
+#endif

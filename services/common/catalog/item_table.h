@@ -1,0 +1,77 @@
+#ifndef VT_CATALOG_ITEM_TABLE_H
+#define VT_CATALOG_ITEM_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/err.h"
+#include "services/common/base/slice.h"
+
+/*
+ * The catalog in memory, as columns by item number: what the request path reads instead of the
+ * store. One writer thread (whoever follows the profile service's changes), any number of reading
+ * threads without locks: numeric columns are relaxed atomics, texts are immutable blocks behind an
+ * acquire/release pointer, freed only when no reader that could have seen them is still inside a
+ * _enter/_leave pair. Item numbers start at 1; 0 is no item.
+ */
+struct vt_item_table;
+
+/* A catalog entry as the domain sees it, everywhere in services/. */
+enum { VT_ITEM_CATEGORIES_MAX = 8, VT_ITEM_ATTRIBUTES_MAX = 64 };
+struct vt_attribute {
+    struct vt_slice key, value;
+};
+struct vt_item {
+    uint32_t number;
+    struct vt_slice id; /* SKU */
+    struct vt_slice title, brand, currency_code, image_uri, uri;
+    struct vt_slice categories[VT_ITEM_CATEGORIES_MAX]; /* widest first */
+    uint32_t n_categories;
+    double price, cost;
+    int64_t stock;                                 /* -1: always available */
+    int64_t available_from_ms, available_until_ms; /* 0: open */
+    int64_t create_time_ms;
+    const struct vt_attribute *attributes;
+    uint32_t n_attributes;
+};
+
+VT_MUST_USE struct vt_err vt_item_table_new(struct vt_item_table **ret_table);
+void vt_item_table_free(struct vt_item_table *table); /* NULL is allowed */
+
+/* Writer thread only. Texts are copied. */
+VT_MUST_USE struct vt_err vt_item_table_upsert(struct vt_item_table *table,
+                                               const struct vt_item *item);
+VT_MUST_USE struct vt_err vt_item_table_mention(struct vt_item_table *table, uint32_t number,
+                                                struct vt_slice id); /* numbered, not described */
+void vt_item_table_delete(struct vt_item_table *table, uint32_t number);
+void vt_item_table_set_count(struct vt_item_table *table, uint32_t number, float count);
+/* After a burst of changes: recomputes the popular list (the 1,000 recommendable items with the
+ * highest counts, ties by number). */
+void vt_item_table_refresh_popular(struct vt_item_table *table);
+/* A snapshot begins / is complete: what it did not mention is deleted. */
+void vt_item_table_snapshot_begin(struct vt_item_table *table);
+void vt_item_table_snapshot_done(struct vt_item_table *table);
+
+/* Readers: texts and lists got inside the pair stay valid until _leave. Wait-free. */
+unsigned vt_item_table_enter(struct vt_item_table *table);
+void vt_item_table_leave(struct vt_item_table *table, unsigned ticket);
+
+/* True once a snapshot is complete: readiness waits for it. */
+bool vt_item_table_ready(const struct vt_item_table *table);
+uint32_t vt_item_table_max_number(const struct vt_item_table *table);
+uint32_t vt_item_table_n_described(const struct vt_item_table *table);
+/* 0 when the SKU is unknown. */
+uint32_t vt_item_table_number(const struct vt_item_table *table, struct vt_slice id);
+/* Described, in stock, inside its availability window. O(1), no texts touched. */
+bool vt_item_table_recommendable(const struct vt_item_table *table, uint32_t number,
+                                 int64_t now_ms);
+/* SKU of a numbered item; empty when unknown. */
+struct vt_slice vt_item_table_id(const struct vt_item_table *table, uint32_t number);
+/* Borrowed view (attributes included); false when the number is not described. */
+bool vt_item_table_get(const struct vt_item_table *table, uint32_t number,
+                       struct vt_item *ret_item);
+float vt_item_table_count(const struct vt_item_table *table, uint32_t number);
+/* The popular list of the last refresh, best first; borrowed inside _enter/_leave. */
+const uint32_t *vt_item_table_popular(const struct vt_item_table *table, uint32_t *ret_n);
+
+#endif

@@ -1,0 +1,61 @@
+#ifndef VT_RPC_CALL_H
+#define VT_RPC_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/err.h"
+#include "services/common/base/request.h"
+#include "services/common/base/slice.h"
+
+/*
+ * One incoming call, from its arrival until it is finished. A handler gets it, and either answers
+ * before it returns or keeps the pointer and answers later, from any thread, exactly once. After
+ * the answer the call must not be touched.
+ */
+struct vt_rpc_call;
+
+/* Runs on a serving thread; must not block. `service` is what the method table was added with. */
+typedef void (*vt_rpc_handler_fn)(struct vt_rpc_call *call, void *service);
+
+enum vt_rpc_kind { VT_RPC_UNARY, VT_RPC_SERVER_STREAM, VT_RPC_BIDI_STREAM };
+
+/* A row of a service's method table. */
+struct vt_rpc_method {
+    const char *path; /* "/vitrine.v1.EventService/WriteEvents" */
+    vt_rpc_handler_fn handler;
+    enum vt_rpc_kind kind;
+    uint32_t max_request_bytes;   /* more is RESOURCE_EXHAUSTED, before decoding */
+    uint32_t default_deadline_ms; /* for callers that set none; 0 means none (streams) */
+    uint32_t max_in_flight;       /* calls of this method at a time; 0: the server's limit only */
+};
+
+/* The domain's view of the call. Valid until the answer. */
+struct vt_request *vt_rpc_call_request(struct vt_rpc_call *call);
+/* The serialised request message; borrowed, valid until the answer. */
+struct vt_slice vt_rpc_call_body(const struct vt_rpc_call *call);
+/* Value of an ASCII metadata key; empty slice when absent. Borrowed, valid until the answer. */
+struct vt_slice vt_rpc_call_metadata(const struct vt_rpc_call *call, const char *key);
+/* True when the peer came over a Unix socket (DIR/admin.sock). */
+bool vt_rpc_call_is_local(const struct vt_rpc_call *call);
+
+/* Answers OK with `body` (copied). */
+void vt_rpc_call_reply(struct vt_rpc_call *call, struct vt_slice body);
+/* Answers with the status that `err` maps to. The message is the request's diag ("field: text")
+ * when it has one, else err.what. */
+void vt_rpc_call_fail(struct vt_rpc_call *call, struct vt_err err);
+
+/* Server streams. At most one message is under way: `on_sent` runs on the call's serving thread
+ * when it has left (ok) or the caller is gone (!ok); then the next may be sent or the call be
+ * finished. `body` is copied. Any thread. */
+typedef void (*vt_rpc_sent_fn)(void *ctx, bool ok);
+void vt_rpc_call_send(struct vt_rpc_call *call, struct vt_slice body, vt_rpc_sent_fn on_sent,
+                      void *ctx);
+/* Ends a stream with a status; vt_ok() is OK. */
+void vt_rpc_call_finish(struct vt_rpc_call *call, struct vt_err err);
+/* `on_cancel` runs once, on the serving thread, when the caller cancels, its deadline passes, its
+ * connection breaks or the server drains. The call must still be finished. Set it in the handler.
+ */
+void vt_rpc_call_on_cancel(struct vt_rpc_call *call, void (*on_cancel)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,55 @@
+#ifndef VT_RPC_CLIENT_H
+#define VT_RPC_CLIENT_H
+
+#include <stdint.h>
+
+#include "services/common/base/err.h"
+#include "services/common/base/request.h"
+#include "services/common/base/slice.h"
+
+/* A connection to one service of the cell: "127.0.0.1:7400", "unix:/run/x.sock", several
+ * addresses after "ipv4:" with round robin. Any thread; reconnects by itself. */
+struct vt_rpc_channel;
+
+VT_MUST_USE struct vt_err vt_rpc_channel_new(const char *target, struct vt_rpc_channel **ret);
+void vt_rpc_channel_free(struct vt_rpc_channel *channel); /* after its calls; NULL is allowed */
+
+/* Runs on the thread of request->loop. `body` is valid during the call of this function. */
+typedef void (*vt_rpc_done_fn)(void *ctx, struct vt_err err, struct vt_slice body);
+
+/* Starts a call from inside a handler; completes on the same serving thread, at `deadline_ns`
+ * (CLOCK_MONOTONIC) at the latest. traceparent travels along. `body` is copied. */
+void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
+                         const char *path, struct vt_slice body, int64_t deadline_ns,
+                         vt_rpc_done_fn done, void *ctx);
+
+struct vt_rpc_metadata {
+    const char *key;
+    struct vt_slice value;
+};
+
+/* For programs: blocks until the answer. `ret_body` is copied into the arena. On failure `diag`
+ * gets the server's message. */
+struct vt_rpc_call_options {
+    uint32_t timeout_ms;
+    const struct vt_rpc_metadata *metadata; /* borrowed */
+    size_t n_metadata;
+};
+VT_MUST_USE struct vt_err vt_rpc_client_call(struct vt_rpc_channel *channel, const char *path,
+                                             struct vt_slice body,
+                                             const struct vt_rpc_call_options *options,
+                                             struct vt_arena *arena, struct vt_diag *diag,
+                                             struct vt_slice *ret_body);
+
+/* A server stream read by one dedicated thread. */
+struct vt_rpc_stream;
+VT_MUST_USE struct vt_err vt_rpc_stream_open(struct vt_rpc_channel *channel, const char *path,
+                                             struct vt_slice body, struct vt_rpc_stream **ret);
+/* Blocks for the next message (copied into the arena); VT_CANCELLED after vt_rpc_stream_cancel;
+ * *ret_end is set when the server ended the stream with OK. */
+VT_MUST_USE struct vt_err vt_rpc_stream_next(struct vt_rpc_stream *stream, struct vt_arena *arena,
+                                             struct vt_slice *ret_body, bool *ret_end);
+void vt_rpc_stream_cancel(struct vt_rpc_stream *stream); /* any thread */
+void vt_rpc_stream_free(struct vt_rpc_stream *stream);   /* NULL is allowed */
+
+#endif

@@ -1,0 +1,30 @@
+#ifndef VT_RPC_LOOPBACK_H
+#define VT_RPC_LOOPBACK_H
+
+#include "services/common/rpc/call.h"
+
+/*
+ * A call without sockets or threads, for handler tests: the method's handler runs on the caller's
+ * thread with a real vt_rpc_call. A handler that answers from another thread is waited for.
+ */
+struct vt_rpc_loopback_result {
+    struct vt_err err;    /* code VT_OK on a reply */
+    char message[512];    /* the status message */
+    struct vt_slice body; /* reply; in the arena given */
+};
+
+struct vt_rpc_loopback_options {
+    const struct vt_rpc_method *methods; /* borrowed */
+    size_t n_methods;
+    void *service;
+    bool local;          /* as if over the admin socket */
+    int64_t deadline_ns; /* 0: none */
+};
+
+/* Unknown paths answer VT_UNIMPLEMENTED, bodies over the method's limit VT_EXHAUSTED, as the real
+ * server does. */
+struct vt_rpc_loopback_result vt_rpc_loopback_call(const struct vt_rpc_loopback_options *options,
+                                                   const char *path, struct vt_slice body,
+                                                   struct vt_arena *arena);
+
+#endif

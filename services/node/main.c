@@ -1,0 +1,84 @@
+/*
+ * The `vitrine` program: a table of subcommands, each in its own cmd_*.c. OpenBLAS reads its thread
+ * count when it is loaded, so main executes itself once more with OPENBLAS_NUM_THREADS=1.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/common/base/options.h"
+#include "services/node/command.h"
+#include "services/node/commands.h"
+
+static int cmd_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("vitrine " VT_VERSION);
+    return VT_EXIT_DONE;
+}
+
+/* In the order of a first day: make data, load it, train, serve, ask. */
+static const struct vt_command commands[] = {
+    {"version", "print the version", cmd_version},
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *out)
+{
+    fputs("vitrine: a recommendation cluster for storefronts\n\n"
+          "usage: vitrine COMMAND [options]      vitrine COMMAND --help\n\n",
+          out);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+}
+
+static const struct vt_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *nearest = vt_nearest_name(name, names, N_COMMANDS);
+    fprintf(stderr, "vitrine: unknown command '%s'%s%s%s; see vitrine --help\n", name,
+            nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
+            nearest != NULL ? "'?" : "");
+    return VT_EXIT_USAGE;
+}
+
+/* Returns only when no second start is needed, or when it failed (then BLAS may use more threads
+ * than we want, which is slower but not wrong). */
+static void restart_with_single_threaded_blas(char **argv)
+{
+    const char *set = getenv("OPENBLAS_NUM_THREADS");
+    if (set != NULL && strcmp(set, "1") == 0)
+        return;
+    if (setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0)
+        execv("/proc/self/exe", argv);
+    perror("vitrine: cannot execute itself again with OPENBLAS_NUM_THREADS=1");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return VT_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return VT_EXIT_DONE;
+    }
+    const struct vt_command *command = find_command(argv[1]);
+    if (command == NULL)
+        return unknown_command(argv[1]);
+    restart_with_single_threaded_blas(argv);
+    return command->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,199 @@
+#ifndef VT_PROFILE_PROFILE_H
+#define VT_PROFILE_PROFILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/err.h"
+#include "services/common/base/event.h"
+#include "services/common/base/request.h"
+#include "services/common/catalog/item_table.h"
+
+/*
+ * The profile domain: the one owner of the live store. Reads are point reads on the caller's
+ * thread; writes go to the writer thread, which group-commits with fsync and then runs the
+ * continuation (on the writer thread). See README.md for keys and values.
+ */
+struct vt_profile;
+struct vt_clock;
+struct vt_metrics;
+
+struct vt_profile_options {
+    const char *data_dir;          /* DIR; the store is DIR/live */
+    const struct vt_clock *clock;  /* borrowed */
+    struct vt_metrics *metrics;    /* borrowed, may be NULL */
+    uint32_t history_max;          /* events kept per customer; 0: VT_HISTORY_MAX */
+    uint32_t queue_events_max;     /* waiting for the writer; more is VT_EXHAUSTED; 0: default */
+    int64_t idempotency_window_ms; /* 0: default, 14 days */
+    bool consent_default;          /* of customers who said nothing */
+    bool read_only;                /* a checkpoint, for the trainer */
+    bool create;                   /* make the folder when it is missing */
+};
+
+/* VT_UNAVAILABLE when another process holds the folder (`diag` names its pid). */
+VT_MUST_USE struct vt_err vt_profile_open(const struct vt_profile_options *options,
+                                          struct vt_diag *diag, struct vt_profile **ret_profile);
+void vt_profile_close(struct vt_profile *profile); /* drains the writer; NULL is allowed */
+
+/* ---- who ---- */
+struct vt_profile_key { /* customer wins when both are given; at least one must be */
+    struct vt_slice customer_id, visitor_id;
+};
+
+struct vt_customer {
+    struct vt_slice id;
+    int consent; /* 0 unspecified, 1 granted, 2 denied */
+    const struct vt_attribute *attributes;
+    uint32_t n_attributes;
+    int64_t first_seen_ms, last_seen_ms;
+};
+
+/* What ranking needs to know about somebody. Lives in the request's arena. */
+struct vt_profile_view {
+    bool found;
+    uint64_t customer_number;
+    bool consent; /* false: events are empty and must not be used */
+    struct vt_customer customer;
+    const struct vt_history_event *events; /* newest first; equal times by item number */
+    uint32_t n_events;
+    const struct vt_slice *segments;
+    uint32_t n_segments;
+};
+
+VT_MUST_USE struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
+                                         const struct vt_profile_key *key, uint32_t max_events,
+                                         struct vt_profile_view *ret_view);
+
+/* ---- the port through which ranking reaches this service, in one process or over gRPC ---- */
+typedef void (*vt_profile_view_fn)(void *ctx, struct vt_err err,
+                                   const struct vt_profile_view *view);
+struct vt_profile_port {
+    void *self;
+    /* Ends by calling `done` exactly once, inline or later on the request's serving thread, at
+     * `deadline_ns` at the latest. */
+    void (*get)(void *self, struct vt_request *request, const struct vt_profile_key *key,
+                uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done, void *ctx);
+};
+/* The port of this process's own store: calls vt_profile_get inline. */
+struct vt_profile_port vt_profile_local_port(struct vt_profile *profile);
+
+/* ---- writes: the continuation runs on the writer thread after the fsync ---- */
+enum vt_event_outcome { VT_EVENT_ACCEPTED = 1, VT_EVENT_DUPLICATE = 2, VT_EVENT_REJECTED = 3 };
+struct vt_event_result {
+    enum vt_event_outcome outcome;
+    const char *field;      /* literal; of a rejected event */
+    struct vt_slice reason; /* in the request's arena */
+    uint64_t sequence;
+};
+typedef void (*vt_profile_written_fn)(void *ctx, struct vt_err err);
+
+/* Judges every event, then queues the good ones. `results` is the caller's, n_events long, filled
+ * when `done` runs. With validate_only `done` runs inline. VT_EXHAUSTED at once over the queue's
+ * limit. Events and results must stay valid until `done`. */
+void vt_profile_write_events(struct vt_profile *profile, struct vt_request *request,
+                             const struct vt_event *events, uint32_t n_events, bool validate_only,
+                             struct vt_event_result *results, vt_profile_written_fn done,
+                             void *ctx);
+
+struct vt_upsert_result {
+    uint32_t inserted, updated, unchanged;
+    uint64_t sequence; /* of the last change (items) */
+};
+void vt_profile_upsert_customers(struct vt_profile *profile, struct vt_request *request,
+                                 const struct vt_customer *customers, uint32_t n_customers,
+                                 bool validate_only, struct vt_upsert_result *result,
+                                 vt_profile_written_fn done, void *ctx);
+
+/* Which fields of vt_item an update names. */
+enum vt_item_field {
+    VT_ITEM_TITLE = 1 << 0,
+    VT_ITEM_CATEGORIES = 1 << 1,
+    VT_ITEM_BRAND = 1 << 2,
+    VT_ITEM_PRICE = 1 << 3,
+    VT_ITEM_CURRENCY = 1 << 4,
+    VT_ITEM_STOCK = 1 << 5,
+    VT_ITEM_AVAILABLE_FROM = 1 << 6,
+    VT_ITEM_AVAILABLE_UNTIL = 1 << 7,
+    VT_ITEM_ATTRIBUTES = 1 << 8,
+    VT_ITEM_IMAGE_URI = 1 << 9,
+    VT_ITEM_URI = 1 << 10,
+    VT_ITEM_COST = 1 << 11,
+};
+/* mask 0: whole entries. */
+void vt_profile_upsert_items(struct vt_profile *profile, struct vt_request *request,
+                             const struct vt_item *items, uint32_t n_items, uint32_t mask,
+                             bool validate_only, struct vt_upsert_result *result,
+                             vt_profile_written_fn done, void *ctx);
+struct vt_delete_result {
+    uint32_t deleted;
+    uint64_t sequence;
+    bool *missing; /* caller's, n_ids long */
+};
+void vt_profile_delete_items(struct vt_profile *profile, struct vt_request *request,
+                             const struct vt_slice *ids, uint32_t n_ids, bool validate_only,
+                             struct vt_delete_result *result, vt_profile_written_fn done,
+                             void *ctx);
+
+/* ---- catalog reads ---- */
+VT_MUST_USE struct vt_err vt_profile_get_item(struct vt_profile *profile,
+                                              struct vt_request *request, struct vt_slice id,
+                                              uint32_t number, struct vt_item *ret_item,
+                                              bool *ret_found); /* by id when not empty */
+/* Up to max entries with numbers above `after`; bounded. */
+VT_MUST_USE struct vt_err vt_profile_list_items(struct vt_profile *profile,
+                                                struct vt_request *request, uint32_t after,
+                                                uint32_t max, struct vt_item *ret_items,
+                                                uint32_t *ret_n);
+VT_MUST_USE struct vt_err vt_profile_list_customers(struct vt_profile *profile,
+                                                    struct vt_request *request, uint64_t after,
+                                                    uint32_t max, struct vt_customer *ret_customers,
+                                                    uint64_t *ret_numbers, uint32_t *ret_n);
+
+/* ---- following the catalog (Watch, and the item table of this process) ---- */
+enum vt_change_kind {
+    VT_CHANGE_UPSERT,
+    VT_CHANGE_DELETE,
+    VT_CHANGE_MENTION,
+    VT_CHANGE_COUNTS,
+    VT_CHANGE_SNAPSHOT_BEGIN,
+    VT_CHANGE_SNAPSHOT_DONE,
+};
+struct vt_change {
+    uint64_t sequence;
+    enum vt_change_kind kind;
+    struct vt_item item;     /* UPSERT; number of DELETE; number and id of MENTION */
+    const uint32_t *numbers; /* COUNTS */
+    const float *counts;
+    uint32_t n_counts;
+};
+/* A reader's place in the stream of changes. One thread at a time. */
+struct vt_watch;
+/* `wake` runs on the writer thread when new changes are there after vt_watch_next had none. */
+VT_MUST_USE struct vt_err vt_watch_open(struct vt_profile *profile, uint64_t since_sequence,
+                                        void (*wake)(void *ctx), void *ctx,
+                                        struct vt_watch **ret_watch);
+/* Up to `max` changes, texts in the arena; *ret_n 0 means: none now, wake will come. */
+VT_MUST_USE struct vt_err vt_watch_next(struct vt_watch *watch, struct vt_arena *arena,
+                                        uint32_t max, struct vt_change *ret_changes,
+                                        uint32_t *ret_n);
+void vt_watch_close(struct vt_watch *watch);
+/* Applies changes to a table: the one function that in-process and remote followers share. */
+VT_MUST_USE struct vt_err vt_change_apply(const struct vt_change *change,
+                                          struct vt_item_table *table);
+
+/* ---- for training and keeping ---- */
+struct vt_logged_event {
+    uint64_t sequence;
+    uint64_t customer_number;
+    struct vt_history_event event;
+};
+/* Every event of the log in order of sequence; stops at the first error of `each`. Blocking. */
+VT_MUST_USE struct vt_err
+vt_profile_each_event(struct vt_profile *profile,
+                      struct vt_err (*each)(void *ctx, const struct vt_logged_event *event),
+                      void *ctx);
+/* A consistent copy beside, by hard links; `directory` must not exist. Blocking. */
+VT_MUST_USE struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *directory,
+                                                struct vt_diag *diag, uint64_t *ret_sequence);
+
+#endif

@@ -1,0 +1,84 @@
+#ifndef VT_RANKING_RANKING_H
+#define VT_RANKING_RANKING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "models/bundle/bundle_set.h"
+#include "services/candidate/candidate.h"
+#include "services/common/base/err.h"
+#include "services/common/base/request.h"
+#include "services/common/catalog/item_table.h"
+#include "services/profile/profile.h"
+
+/*
+ * The ranking domain: one state machine per call, profile → candidates → blend → re-rank, reaching
+ * the other services through ports, so that one process and three run the same code. When a port
+ * fails or its share of the deadline is gone, the next best answer is given and marked degraded.
+ */
+struct vt_ranking_service;
+struct vt_clock;
+struct vt_metrics;
+
+struct vt_ranking_options {
+    struct vt_profile_port profile;
+    struct vt_candidate_port candidate;
+    struct vt_bundle_set *bundles;         /* borrowed */
+    struct vt_item_table *items;           /* borrowed */
+    const struct vt_clock *clock;          /* borrowed */
+    struct vt_metrics *metrics;            /* borrowed, may be NULL */
+    float source_weights[VT_SOURCE_COUNT]; /* blend, from the configuration */
+    unsigned diversity;                    /* default level: 1 none … 4 high */
+    unsigned char token_key[32];           /* keys the attribution token's MAC */
+};
+VT_MUST_USE struct vt_err vt_ranking_service_new(const struct vt_ranking_options *options,
+                                                 struct vt_ranking_service **ret_service);
+void vt_ranking_service_free(struct vt_ranking_service *service);
+
+enum { VT_RECOMMEND_N_MAX = 200, VT_RANK_ITEMS_MAX = 1000 };
+
+/* What Recommend, Rank and SimilarItems have in common. */
+enum vt_ranking_mode { VT_RANKING_RECOMMEND, VT_RANKING_RANK, VT_RANKING_SIMILAR };
+struct vt_ranking_query {
+    enum vt_ranking_mode mode;
+    struct vt_slice placement;
+    struct vt_profile_key who;          /* both empty: nobody */
+    const struct vt_slice *context_ids; /* SIMILAR: the items to be like */
+    uint32_t n_context_ids;
+    const struct vt_slice *exclude_ids;
+    uint32_t n_exclude_ids;
+    const struct vt_slice *rank_ids; /* RANK */
+    uint32_t n_rank_ids;
+    uint32_t n;
+    unsigned diversity; /* 0: the configured default */
+    bool explain, return_details, include_seen;
+};
+
+struct vt_ranked_item {
+    struct vt_slice id;
+    uint32_t number;
+    double score;
+    struct vt_slice reason;
+    uint32_t sources; /* bits */
+    double source_scores[VT_SOURCE_COUNT];
+    struct vt_slice title, currency_code; /* with return_details */
+    double price;
+    const struct vt_slice *categories;
+    uint32_t n_categories;
+};
+
+/* Lives in the request's arena. */
+struct vt_ranking_answer {
+    const struct vt_ranked_item *items;
+    uint32_t n;
+    struct vt_slice model_version, attribution_token, experiment_variant;
+    const char *degraded_reason; /* literal; NULL: not degraded */
+};
+typedef void (*vt_ranking_answer_fn)(void *ctx, struct vt_err err,
+                                     const struct vt_ranking_answer *answer);
+
+/* Calls `done` exactly once, inline or later on the request's serving thread. */
+void vt_ranking_run(struct vt_ranking_service *service, struct vt_request *request,
+                    const struct vt_ranking_query *query, vt_ranking_answer_fn done, void *ctx);
+
+#endif

@@ -1,0 +1,58 @@
+#include "services/common/base/arena.h"
+
+#include "tests/testlib/testlib.h"
+
+static void arena_full_returns_null_until_reset(void **state)
+{
+    (void)state;
+    _Alignas(64) unsigned char memory[64];
+    struct vt_arena arena;
+    vt_arena_init(&arena, memory, sizeof memory);
+    assert_non_null(vt_arena_alloc(&arena, 64));
+    assert_null(vt_arena_alloc(&arena, 1));
+    assert_true(arena.exhausted);
+    vt_arena_reset(&arena);
+    assert_non_null(vt_arena_alloc(&arena, 1));
+}
+
+static void arena_array_refuses_overflow(void **state)
+{
+    (void)state;
+    unsigned char memory[64];
+    struct vt_arena arena;
+    vt_arena_init(&arena, memory, sizeof memory);
+    assert_null(vt_arena_array(&arena, SIZE_MAX, 2));
+    assert_true(arena.exhausted);
+}
+
+static void arena_alloc_aligns_as_asked(void **state)
+{
+    (void)state;
+    unsigned char memory[256];
+    struct vt_arena arena;
+    vt_arena_init(&arena, memory, sizeof memory);
+    vt_arena_alloc_aligned(&arena, 1, 1);
+    assert_int_equal((uintptr_t)vt_arena_alloc_aligned(&arena, 8, 64) % 64, 0);
+}
+
+static void arena_copy_ends_with_nul(void **state)
+{
+    (void)state;
+    unsigned char memory[64];
+    struct vt_arena arena;
+    vt_arena_init(&arena, memory, sizeof memory);
+    struct vt_slice copy = vt_arena_copy(&arena, vt_slice("abcd", 3));
+    assert_string_equal(copy.data, "abc");
+    assert_int_equal(copy.len, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arena_full_returns_null_until_reset),
+        cmocka_unit_test(arena_array_refuses_overflow),
+        cmocka_unit_test(arena_alloc_aligns_as_asked),
+        cmocka_unit_test(arena_copy_ends_with_nul),
+    };
+    return cmocka_run_group_tests_name("base/arena", tests, NULL, NULL);
+}
