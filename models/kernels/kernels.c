@@ -1,0 +1,84 @@
+/*
+ * Which kernels this process uses: decided once from what the CPU has, then only read. The tables
+ * are constants put together here from ref/, simd/ and blas/; nothing else names those files.
+ */
+#include "models/kernels/kernels.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "models/kernels/blas/blas.h"
+#include "models/kernels/ref/ref.h"
+#include "models/kernels/simd/avx2.h"
+
+static const struct vt_kernels ref_table = {
+    .name = "ref",
+    .dot = vt__ref_dot,
+    .dots = vt__ref_dots,
+    .matvec_f32 = vt__ref_matvec_f32,
+    .matmul_nt_f32 = vt__ref_matmul_nt_f32,
+    .gram_add_f32 = vt__ref_gram_add_f32,
+    .gram_add_f64 = vt__ref_gram_add_f64,
+    .solve_f32 = vt__ref_solve_f32,
+    .solve_f64 = vt__ref_solve_f64,
+};
+
+static const struct vt_kernels blas_table = {
+    .name = "blas",
+    .dot = vt__ref_dot,
+    .dots = vt__ref_dots,
+    .matvec_f32 = vt__blas_matvec_f32,
+    .matmul_nt_f32 = vt__blas_matmul_nt_f32,
+    .gram_add_f32 = vt__blas_gram_add_f32,
+    .gram_add_f64 = vt__blas_gram_add_f64,
+    .solve_f32 = vt__blas_solve_f32,
+    .solve_f64 = vt__blas_solve_f64,
+};
+
+#if VT_HAVE_AVX2_KERNELS
+static const struct vt_kernels blas_avx2_table = {
+    .name = "blas-avx2",
+    .dot = vt__avx2_dot,
+    .dots = vt__avx2_dots,
+    .matvec_f32 = vt__blas_matvec_f32,
+    .matmul_nt_f32 = vt__blas_matmul_nt_f32,
+    .gram_add_f32 = vt__blas_gram_add_f32,
+    .gram_add_f64 = vt__blas_gram_add_f64,
+    .solve_f32 = vt__blas_solve_f32,
+    .solve_f64 = vt__blas_solve_f64,
+};
+#endif
+
+static const struct vt_kernels *choose(void)
+{
+    const struct vt_kernels *best = vt_kernels_find("blas-avx2");
+    return best != NULL ? best : &blas_table;
+}
+
+const struct vt_kernels *vt_kernels(void)
+{
+    /* Relaxed on both sides: the tables are constants, and every thread chooses the same. */
+    static _Atomic(const struct vt_kernels *) chosen;
+    const struct vt_kernels *table = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (table == NULL) {
+        table = choose();
+        atomic_store_explicit(&chosen, table, memory_order_relaxed);
+    }
+    return table;
+}
+
+const struct vt_kernels *vt_kernels_find(const char *name)
+{
+#if VT_HAVE_AVX2_KERNELS
+    if (strcmp(name, "blas-avx2") == 0)
+        return vt__avx2_available() ? &blas_avx2_table : NULL;
+#endif
+    if (strcmp(name, "blas") == 0)
+        return &blas_table;
+    return strcmp(name, "ref") == 0 ? &ref_table : NULL;
+}
+
+struct vt_err vt_kernels_check(struct vt_diag *diag)
+{
+    return vt__blas_check(diag);
+}

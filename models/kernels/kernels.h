@@ -1,0 +1,66 @@
+#ifndef VT_KERNELS_KERNELS_H
+#define VT_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+
+/*
+ * The inner loops of the models, as a table of function pointers: `ref` is plain C and always
+ * right, `blas` takes OpenBLAS and the SIMD of this CPU. Row-major everywhere; `row_stride` counts
+ * elements. Immutable, any thread, no allocation by us, no alignment needed.
+ *
+ * Two families, not to be mixed (docs/numerics.md):
+ *   - dot, dots: THE score. Double accumulation in 8 lanes, fixed reduction tree; every variant
+ *     returns the same bits (finite input; NaN stays NaN), so rankings agree everywhere.
+ *   - the rest: fast, right up to rounding; the bits depend on the variant, never on threads.
+ */
+struct vt_kernels {
+    const char *name;
+
+    /* Σ a[i]·b[i], i < dim. */
+    double (*dot)(const float *a, const float *b, uint32_t dim);
+    /* ret_scores[r] = dot(row r of rows, query). rows: n_rows × dim. */
+    void (*dots)(const float *rows, uint32_t n_rows, uint32_t row_stride, const float *query,
+                 uint32_t dim, double *ret_scores);
+
+    /* ret[r] ≈ dot(row r of rows, query), in float: only proposes candidates. */
+    void (*matvec_f32)(const float *rows, uint32_t n_rows, uint32_t row_stride, const float *query,
+                       uint32_t dim, float *ret);
+    /* ret[i·ret_stride + j] ≈ dot(row i of a, row j of b), in float. a: n_a × dim, b: n_b × dim. */
+    void (*matmul_nt_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                          uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                          uint32_t ret_stride);
+
+    /* lower += rowsᵀ·rows. rows: n_rows × dim, packed; lower: dim × dim, only j ≤ i is touched. */
+    void (*gram_add_f32)(const float *rows, uint32_t n_rows, uint32_t dim, float *lower);
+    void (*gram_add_f64)(const double *rows, uint32_t n_rows, uint32_t dim, double *lower);
+
+    /* Solves A·x = rhs for the symmetric positive definite A whose lower triangle is given, by
+     * Cholesky; x replaces rhs, the triangle is overwritten. False: A is not positive definite. */
+    bool (*solve_f32)(float *lower, uint32_t dim, float *rhs);
+    bool (*solve_f64)(double *lower, uint32_t dim, double *rhs);
+};
+
+enum { VT_KERNEL_LANES = 8 };
+
+/* The best table for this CPU; the same pointer for the life of the process. */
+const struct vt_kernels *vt_kernels(void);
+/* "ref", "blas" (plain C score) or "blas-avx2"; NULL when unknown or this CPU cannot run it. */
+const struct vt_kernels *vt_kernels_find(const char *name);
+
+/* The defined score of two vectors of `dim` floats. Fetch the table once where it is called in a
+ * loop over many rows (`dots`). */
+static inline double vt_score_dot(const float *a, const float *b, uint32_t dim)
+{
+    return vt_kernels()->dot(a, b, dim);
+}
+
+/* VT_PRECONDITION when the OpenBLAS that was loaded cannot be called from several threads (Debian's
+ * libopenblas0-serial gives wrong results then); `diag` names the package that can. Once at start.
+ */
+VT_MUST_USE struct vt_err vt_kernels_check(struct vt_diag *diag);
+
+#endif
