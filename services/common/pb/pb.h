@@ -14,7 +14,8 @@
  * broken UTF-8 in any string field, too many elements, unknown fields over a limit and nesting over
  * a limit are refused with the field's path ("items[2].title") in `diag`. Then protobuf-c decodes
  * into the arena. VT_INVALID: malformed; VT_EXHAUSTED: larger than the arena.
- * Any thread; O(bytes). The result lives in the arena and needs no free.
+ * Any thread; O(bytes). `ret_message` is the address of a pointer to the message's struct; what it
+ * then points to lives in the arena and needs no free.
  */
 VT_MUST_USE struct vt_err vt_pb_decode(const ProtobufCMessageDescriptor *type,
                                        struct vt_slice bytes, struct vt_arena *arena,
