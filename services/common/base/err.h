@@ -33,9 +33,10 @@ struct vt_err {
 #define VT_MUST_USE __attribute__((warn_unused_result))
 
 #define VT_ERR(code_, what_)                                                                       \
-    ((struct vt_err){.code = (code_), .line = (uint16_t)__LINE__, .what = (what_)})
+    ((struct vt_err){.code = (uint16_t)(code_), .line = (uint16_t)__LINE__, .what = (what_)})
 #define VT_ERR_SYS(code_, sys_, what_)                                                             \
-    ((struct vt_err){.code = (code_), .line = (uint16_t)__LINE__, .sys = (sys_), .what = (what_)})
+    ((struct vt_err){                                                                              \
+        .code = (uint16_t)(code_), .line = (uint16_t)__LINE__, .sys = (sys_), .what = (what_)})
 
 /* The only two macros that return. */
 #define VT_TRY(call_)                                                                              \
