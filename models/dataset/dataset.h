@@ -1,6 +1,7 @@
 #ifndef VT_DATASET_DATASET_H
 #define VT_DATASET_DATASET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "services/common/base/diag.h"
@@ -42,11 +43,31 @@ struct vt_dataset_options {
     double decay_half_life_days; /* 0: none; age counts from each user's newest event */
     int64_t until_ms;            /* leave out later events; 0: none */
     uint32_t history_max;        /* newest N events of a user; 0: all */
+    bool once;                   /* a repeated (user, item) counts its newest event only */
 };
-/* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. */
+/* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. An id stays
+ * even when nothing of it is left: its row or column is empty. VT_INVALID without interactions, or
+ * with a weight that is not finite; VT_EXHAUSTED when memory is. Same input, same bytes. */
 VT_MUST_USE struct vt_err vt_dataset_build(const struct vt_interaction *interactions, uint64_t n,
                                            const struct vt_dataset_options *options,
                                            struct vt_diag *diag, struct vt_dataset *ret_dataset);
 void vt_dataset_free(struct vt_dataset *dataset);
+
+/* The ids of rows and columns, each ascending and without repeats; owned arrays. */
+struct vt_ids {
+    uint64_t *user_ids;
+    uint32_t *item_ids;
+    uint32_t n_users, n_items;
+};
+VT_MUST_USE struct vt_err vt_ids_collect(const struct vt_interaction *interactions, uint64_t n,
+                                         struct vt_ids *ret_ids);
+void vt_ids_free(struct vt_ids *ids);
+
+/* As vt_dataset_build, with rows and columns given: interactions of other ids are left out. For
+ * train and test parts that must share their numbering. */
+VT_MUST_USE struct vt_err vt_sparse_build(const struct vt_interaction *interactions, uint64_t n,
+                                          const struct vt_dataset_options *options,
+                                          const struct vt_ids *ids, struct vt_diag *diag,
+                                          struct vt_sparse *ret_matrix);
 
 #endif
