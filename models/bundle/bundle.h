@@ -14,6 +14,7 @@
  * once published. Speaks item numbers outside, rows inside.
  */
 struct vt_bundle;
+struct vt_index;
 
 enum { VT_BUNDLE_FORMAT = 1, VT_VERSION_BYTES_MAX = 64 };
 
@@ -47,6 +48,9 @@ struct vt_bundle_view {
     const float *popularity;     /* n_items, weighted users; always there */
     const struct vt_bundle_metric *metrics;
     uint32_t n_metrics;
+    /* Made when the bundle is opened, off the serving threads; not part of what is written: */
+    const struct vt_index *index; /* exact search over item_factors; NULL without factors */
+    const uint32_t *popular_rows; /* n_items rows by popularity, best first, ties by row */
 };
 
 /* Maps and checks DIR/bundles/<version>: format, shapes, sizes; with `verify` also every sha256 and
