@@ -1,0 +1,126 @@
+#ifndef VT_STORE_STORE_H
+#define VT_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+#include "services/common/base/slice.h"
+
+/*
+ * A database of sorted byte strings in families, on RocksDB with the options that docs/adr/0010
+ * argues for. One process at a time holds one for writing; reads run on any thread; one thread
+ * writes. Keys and values are the caller's business.
+ *
+ * Errors of every call here: VT_CORRUPT for damaged bytes, VT_EXHAUSTED when the disk is full,
+ * VT_UNAVAILABLE for other failures of the file system; RocksDB's own words are in `diag`.
+ */
+struct vt_store;
+struct vt_store_batch;
+struct vt_store_iter;
+
+enum { VT_STORE_FAMILIES_MAX = 32 };
+
+/*
+ * How values of a family merge. A value and an operand have the same form, and folding is
+ * associative: fold(fold(a, b), c) = fold(a, fold(b, c)). Called on any thread, background ones
+ * too. Returns false when a value is malformed: RocksDB then reports corruption.
+ */
+struct vt_store_merge {
+    const char *name; /* on disk: never rename */
+    const void *state;
+    /* Oldest first; n_values is at least 1. Returns owned memory of malloc. */
+    bool (*fold)(const void *state, const struct vt_slice *values, size_t n_values,
+                 char **ret_value, size_t *ret_len);
+};
+
+/* Rows that may vanish at a compaction; until then readers must judge for themselves. */
+struct vt_store_expiry {
+    const char *name;
+    const void *state;
+    bool (*expired)(const void *state, struct vt_slice key, struct vt_slice value); /* any thread */
+};
+
+struct vt_store_family {
+    const char *name;
+    bool random_bytes;                    /* hashes: not worth compressing */
+    const struct vt_store_merge *merge;   /* borrowed until close; NULL: none */
+    const struct vt_store_expiry *expiry; /* borrowed until close; NULL: none */
+};
+
+struct vt_store_options {
+    const char *path; /* the folder; PATH.lock beside it names the holder's pid */
+    const struct vt_store_family *families; /* borrowed until close; the index is the family id */
+    uint32_t n_families;
+    bool create;                 /* make the folder when it is missing; else VT_NOT_FOUND */
+    bool read_only;              /* a checkpoint: takes no lock, refuses writes */
+    const char *log_dir;         /* where RocksDB's own log goes; NULL: $XDG_RUNTIME_DIR/vitrine or
+                                    /tmp/vitrine-UID, so that a full data disk cannot break the logger */
+    uint64_t cache_bytes;        /* blocks, indexes and filters; 0: 64 MiB */
+    uint64_t write_buffer_bytes; /* all memtables together; 0: 64 MiB */
+};
+
+/* VT_UNAVAILABLE when another process holds it: `diag` names the pid. VT_PRECONDITION when it has a
+ * family that `families` lacks: a later version wrote it. Blocking: recovers the log. */
+VT_MUST_USE struct vt_err vt_store_open(const struct vt_store_options *options,
+                                        struct vt_diag *diag, struct vt_store **ret_store);
+/* All iterators and values must be given back before (asserted). NULL is allowed. */
+void vt_store_close(struct vt_store *store);
+
+/* A value borrowed from the block cache. Zero it first; release it once; releasing zero is fine. */
+struct vt_store_value {
+    struct vt_slice bytes;
+    void *pin;
+    struct vt_store *store;
+};
+VT_MUST_USE struct vt_err vt_store_get(struct vt_store *store, uint32_t family, struct vt_slice key,
+                                       struct vt_diag *diag, struct vt_store_value *ret_value,
+                                       bool *ret_found);
+void vt_store_value_release(struct vt_store_value *value);
+
+/* Changes that become visible and durable together. One thread. Bytes are copied. */
+VT_MUST_USE struct vt_err vt_store_batch_new(struct vt_store *store,
+                                             struct vt_store_batch **ret_batch);
+void vt_store_batch_free(struct vt_store_batch *batch); /* NULL is allowed */
+void vt_store_batch_clear(struct vt_store_batch *batch);
+void vt_store_batch_put(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,
+                        struct vt_slice value);
+void vt_store_batch_merge(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,
+                          struct vt_slice operand);
+void vt_store_batch_delete(struct vt_store_batch *batch, uint32_t family, struct vt_slice key);
+/* Everything from `first` to before `end`. */
+void vt_store_batch_delete_range(struct vt_store_batch *batch, uint32_t family,
+                                 struct vt_slice first, struct vt_slice end);
+/* Writes and fsyncs: on return the batch is on disk. Blocking, about one fsync. */
+VT_MUST_USE struct vt_err vt_store_write(struct vt_store *store, struct vt_store_batch *batch,
+                                         struct vt_diag *diag);
+
+/* Rows of a family from `first` (empty: the start) to before `end` (empty: the last), as of now.
+ * One thread. */
+VT_MUST_USE struct vt_err vt_store_iter_open(struct vt_store *store, uint32_t family,
+                                             struct vt_slice first, struct vt_slice end,
+                                             struct vt_store_iter **ret_iter);
+void vt_store_iter_close(struct vt_store_iter *iter); /* NULL is allowed */
+/* Steps to the next row. At the end *ret_more is false, but only when nothing was damaged: the
+ * status is checked here, so that no caller can forget to. */
+VT_MUST_USE struct vt_err vt_store_iter_next(struct vt_store_iter *iter, struct vt_diag *diag,
+                                             bool *ret_more);
+/* Borrowed until the next step. */
+struct vt_slice vt_store_iter_key(const struct vt_store_iter *iter);
+struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter);
+
+/* The last row of a family at or before everything; copies its key, cut at `key_size`. */
+VT_MUST_USE struct vt_err vt_store_last_key(struct vt_store *store, uint32_t family,
+                                            struct vt_diag *diag, char *key, size_t key_size,
+                                            size_t *ret_len, bool *ret_found);
+/* RocksDB's guess; cheap. */
+uint64_t vt_store_estimate_rows(const struct vt_store *store, uint32_t family);
+/* A consistent copy beside by hard links; `path` must not exist. Blocking. */
+VT_MUST_USE struct vt_err vt_store_checkpoint(struct vt_store *store, const char *path,
+                                              struct vt_diag *diag);
+/* Iterators and values not yet given back; 0 at rest. */
+uint64_t vt_store_n_live(const struct vt_store *store);
+
+#endif
