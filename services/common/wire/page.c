@@ -95,8 +95,8 @@ struct vt_err vt_page_place(struct vt_arena *arena, char list, struct vt_slice t
     return vt_ok();
 }
 
-struct vt_err vt_page_place_u64(char list, struct vt_slice token, struct vt_diag *diag,
-                                uint64_t *ret_place)
+struct vt_err vt_page_place_u64(char list, struct vt_slice token, uint64_t max,
+                                struct vt_diag *diag, uint64_t *ret_place)
 {
     unsigned char raw[RAW_BYTES_MAX];
     uint64_t place = 0;
@@ -106,6 +106,8 @@ struct vt_err vt_page_place_u64(char list, struct vt_slice token, struct vt_diag
         for (int i = 1; i <= 8; i++)
             place = place << 8 | raw[i];
     }
+    if (place > max)
+        return bad_token(diag);
     *ret_place = place;
     return vt_ok();
 }

@@ -23,8 +23,9 @@ struct vt_slice vt_page_token_u64(struct vt_arena *arena, char list, uint64_t pl
  * hand out; `diag` then names page_token. The place lives in the arena. */
 VT_MUST_USE struct vt_err vt_page_place(struct vt_arena *arena, char list, struct vt_slice token,
                                         struct vt_diag *diag, struct vt_slice *ret_place);
-VT_MUST_USE struct vt_err vt_page_place_u64(char list, struct vt_slice token, struct vt_diag *diag,
-                                            uint64_t *ret_place);
+/* A place above `max` is no token of this list either. */
+VT_MUST_USE struct vt_err vt_page_place_u64(char list, struct vt_slice token, uint64_t max,
+                                            struct vt_diag *diag, uint64_t *ret_place);
 /* 0 reads as VT_PAGE_DEFAULT; more than VT_PAGE_MAX is VT_INVALID. */
 VT_MUST_USE struct vt_err vt_page_size(uint32_t asked, struct vt_diag *diag, uint32_t *ret_size);
 

@@ -103,8 +103,7 @@ struct Google__Protobuf__Timestamp *vt_wire_time_encode(struct vt_arena *arena, 
 }
 
 struct vt_err vt_wire_time_decode(const struct Google__Protobuf__Timestamp *time,
-                                  struct vt_field field, struct vt_diag *diag,
-                                  int64_t *ret_time_ms)
+                                  struct vt_field field, struct vt_diag *diag, int64_t *ret_time_ms)
 {
     int64_t time_ms = 0;
     if (time != NULL) {
@@ -140,8 +139,8 @@ struct vt_err vt_wire_history_encode(struct vt_arena *arena, const struct vt_his
     return vt_ok();
 }
 
-static struct vt_err check_history_event(const Vitrine__V1__HistoryEvent *message,
-                                         const char *list, size_t i, struct vt_diag *diag)
+static struct vt_err check_history_event(const Vitrine__V1__HistoryEvent *message, const char *list,
+                                         size_t i, struct vt_diag *diag)
 {
     VT_TRY(vt_check_range(message->type, VT_EVENT_UNSPECIFIED + 1, VT_EVENT_TYPE_COUNT - 1,
                           VT_FIELD_AT(list, i, "type"), diag));

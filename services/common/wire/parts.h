@@ -50,10 +50,10 @@ VT_MUST_USE struct vt_err vt_wire_history_encode(struct vt_arena *arena,
                                                  const struct vt_history_event *events, uint32_t n,
                                                  struct Vitrine__V1__HistoryEvent ***ret_messages);
 /* Checks item numbers, types and values of the field `list`. */
-VT_MUST_USE struct vt_err
-vt_wire_history_decode(struct vt_arena *arena, struct Vitrine__V1__HistoryEvent *const *messages,
-                       size_t n, const char *list, struct vt_diag *diag,
-                       const struct vt_history_event **ret_events);
+VT_MUST_USE struct vt_err vt_wire_history_decode(struct vt_arena *arena,
+                                                 struct Vitrine__V1__HistoryEvent *const *messages,
+                                                 size_t n, const char *list, struct vt_diag *diag,
+                                                 const struct vt_history_event **ret_events);
 
 /* One message for each bit of `sources`, in the order of the sources; scores[source] is its
  * score. */
@@ -61,8 +61,8 @@ VT_MUST_USE struct vt_err vt_wire_scores_encode(struct vt_arena *arena, uint32_t
                                                 const double *scores, size_t *ret_n,
                                                 struct Vitrine__V1__SourceScore ***ret_messages);
 /* Fills scores[0 .. n_sources); VT_INVALID for a source outside. */
-VT_MUST_USE struct vt_err
-vt_wire_scores_decode(struct Vitrine__V1__SourceScore *const *messages, size_t n,
-                      unsigned n_sources, uint32_t *ret_sources, double *ret_scores);
+VT_MUST_USE struct vt_err vt_wire_scores_decode(struct Vitrine__V1__SourceScore *const *messages,
+                                                size_t n, unsigned n_sources, uint32_t *ret_sources,
+                                                double *ret_scores);
 
 #endif

@@ -1,0 +1,125 @@
+/*
+ * Events as protobuf. One bad event must not cost a batch of a thousand, so what concerns one event
+ * becomes its result; only what concerns the batch fails the call. What an event must hold is
+ * judged by the domain, for the importer too; here only what the domain's types cannot express.
+ */
+#include "services/profile/wire_event.h"
+
+#include "services/common/pb/pb.h"
+#include "services/common/wire/check.h"
+#include "services/common/wire/parts.h"
+
+#include "vitrine/v1/event.pb-c.h"
+
+static struct vt_err reject(struct vt_event_result *result, const char *field,
+                            struct vt_arena *arena, const char *reason)
+{
+    result->outcome = VT_EVENT_REJECTED;
+    result->field = field;
+    result->reason = vt_arena_copy(arena, vt_slice_str(reason));
+    return result->reason.data != NULL ? vt_ok() : vt_wire_full();
+}
+
+static struct vt_err judge(const Vitrine__V1__Event *message, struct vt_arena *arena,
+                           struct vt_event_result *result, int64_t *ret_time_ms)
+{
+    if (message->time == NULL)
+        return reject(result, "time", arena, "missing, must be 2000-01-01 or later");
+    struct vt_diag diag = {0};
+    if (vt_failed(vt_wire_time_decode(message->time, VT_FIELD("time"), &diag, ret_time_ms)))
+        return reject(result, "time", arena, diag.text);
+    if ((unsigned)message->type >= VT_EVENT_TYPE_COUNT)
+        return reject(result, "type", arena, "unknown, see EventType for the known ones");
+    return vt_ok();
+}
+
+static struct vt_event event_of(const Vitrine__V1__Event *message, int64_t time_ms)
+{
+    return (struct vt_event){
+        .event_id = vt_slice_str(message->event_id),
+        .type = (enum vt_event_type)message->type,
+        .customer_id = vt_slice_str(message->customer_id),
+        .visitor_id = vt_slice_str(message->visitor_id),
+        .item_id = vt_slice_str(message->item_id),
+        .channel = vt_slice_str(message->channel),
+        .currency_code = vt_slice_str(message->currency_code),
+        .query = vt_slice_str(message->query),
+        .attribution_token = vt_slice_str(message->attribution_token),
+        .time_ms = time_ms,
+        .quantity = message->quantity,
+        .revenue = message->revenue,
+        .cost = message->cost,
+        .value = message->value,
+    };
+}
+
+static struct vt_err sort_out(const Vitrine__V1__WriteEventsRequest *message,
+                              struct vt_arena *arena, struct vt_wire_write_events *request)
+{
+    for (uint32_t i = 0; i < request->n_total; i++) {
+        int64_t time_ms = 0;
+        VT_TRY(judge(message->events[i], arena, &request->results[i], &time_ms));
+        if (request->results[i].outcome == VT_EVENT_REJECTED)
+            continue;
+        request->places[request->n_events] = i;
+        request->events[request->n_events++] = event_of(message->events[i], time_ms);
+    }
+    return vt_ok();
+}
+
+struct vt_err vt_wire_write_events_decode(struct vt_slice body, struct vt_arena *arena,
+                                          struct vt_diag *diag,
+                                          struct vt_wire_write_events *ret_request)
+{
+    Vitrine__V1__WriteEventsRequest *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__write_events_request__descriptor, body, arena, diag, &message));
+    VT_TRY(vt_check_count(message->n_events, 1, VT_EVENT_BATCH_MAX, VT_FIELD("events"), diag));
+    uint32_t n = (uint32_t)message->n_events;
+    struct vt_wire_write_events request = {
+        .validate_only = message->validate_only,
+        .n_total = n,
+        .results = vt_arena_array(arena, n, sizeof *request.results),
+        .events = vt_arena_array(arena, n, sizeof *request.events),
+        .places = vt_arena_array(arena, n, sizeof *request.places),
+        .domain_results = vt_arena_array(arena, n, sizeof *request.domain_results),
+    };
+    if (arena->exhausted)
+        return vt_wire_full();
+    VT_TRY(sort_out(message, arena, &request));
+    *ret_request = request;
+    return vt_ok();
+}
+
+static void fill_result(Vitrine__V1__EventResult *message, const struct vt_event_result *result,
+                        struct vt_arena *arena)
+{
+    message->outcome = (Vitrine__V1__EventOutcome)result->outcome;
+    message->sequence = result->sequence;
+    if (result->outcome != VT_EVENT_REJECTED)
+        return;
+    message->field = vt_wire_text(arena, vt_slice_str(result->field));
+    message->reason = vt_wire_text(arena, result->reason);
+}
+
+struct vt_err vt_wire_write_events_encode(const struct vt_wire_write_events *request,
+                                          struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__WriteEventsResponse response = VITRINE__V1__WRITE_EVENTS_RESPONSE__INIT;
+    uint32_t n_outcomes[VT_EVENT_REJECTED + 1] = {0};
+    for (uint32_t i = 0; i < request->n_events; i++)
+        request->results[request->places[i]] = request->domain_results[i];
+    response.n_results = request->n_total;
+    response.results =
+        vt_wire_messages(arena, &vitrine__v1__event_result__descriptor, request->n_total);
+    if (response.results == NULL)
+        return vt_wire_full();
+    for (uint32_t i = 0; i < request->n_total; i++) {
+        fill_result(response.results[i], &request->results[i], arena);
+        n_outcomes[request->results[i].outcome]++;
+    }
+    response.accepted = n_outcomes[VT_EVENT_ACCEPTED];
+    response.duplicates = n_outcomes[VT_EVENT_DUPLICATE];
+    response.rejected = n_outcomes[VT_EVENT_REJECTED];
+    return vt_wire_encode(&response.base, arena, ret_body);
+}

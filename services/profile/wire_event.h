@@ -1,0 +1,30 @@
+#ifndef VT_PROFILE_WIRE_EVENT_H
+#define VT_PROFILE_WIRE_EVENT_H
+
+#include "services/common/base/arena.h"
+#include "services/profile/profile.h"
+
+/*
+ * WriteEvents on the wire. An event that cannot even be told to the domain (no time, a broken one,
+ * a type that is no number of ours) is rejected here, alone; the others go on without it.
+ */
+struct vt_wire_write_events {
+    bool validate_only;
+    uint32_t n_total;                /* events in the request */
+    struct vt_event_result *results; /* n_total; those rejected here are filled in */
+    struct vt_event *events;         /* n_events that the domain shall judge */
+    uint32_t n_events;
+    uint32_t *places;                       /* events[i] stands at results[places[i]] */
+    struct vt_event_result *domain_results; /* n_events, for the domain to fill */
+};
+
+/* VT_INVALID: malformed, no events, or more than VT_EVENT_BATCH_MAX. In the arena. */
+VT_MUST_USE struct vt_err vt_wire_write_events_decode(struct vt_slice body, struct vt_arena *arena,
+                                                      struct vt_diag *diag,
+                                                      struct vt_wire_write_events *ret_request);
+/* Puts the domain's results among those of the rejected events and serialises all. */
+VT_MUST_USE struct vt_err vt_wire_write_events_encode(const struct vt_wire_write_events *request,
+                                                      struct vt_arena *arena,
+                                                      struct vt_slice *ret_body);
+
+#endif
