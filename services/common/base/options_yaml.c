@@ -35,6 +35,14 @@ static struct vt_err refuse(struct reader *reader, uint64_t line, const char *wh
     return VT_ERR(VT_INVALID, "a configuration file is wrong");
 }
 
+static struct vt_err refuse_twice(struct reader *reader, uint64_t line, uint64_t first_line)
+{
+    char what[96];
+    snprintf(what, sizeof what, "key '%.40s' stands on line %" PRIu64 " already; keep one of them",
+             reader->key, first_line);
+    return refuse(reader, line, what);
+}
+
 static uint64_t line_of(const yaml_event_t *event)
 {
     return (uint64_t)event->start_mark.line + 1;
@@ -81,7 +89,7 @@ static struct vt_err read_value(struct reader *reader, const yaml_event_t *event
     const struct vt__storage *storage = reader->storage;
     const struct vt__option_state *state = &storage->states[option - storage->spec->options];
     if (state->source == VT__SOURCE_FILE && !reader->in_sequence)
-        return refuse(reader, line, "this key stands in the file twice; keep one of them");
+        return refuse_twice(reader, line, state->line);
     struct vt__assignment assignment = {.option = option,
                                         .value = scalar_of(event),
                                         .source = VT__SOURCE_FILE,
@@ -126,10 +134,11 @@ static struct vt_err on_sequence_start(struct reader *reader, const yaml_event_t
     const struct vt_option *option = NULL;
     VT_TRY(find_option(reader, line_of(event), &option));
     const struct vt__storage *storage = reader->storage;
+    const struct vt__option_state *state = &storage->states[option - storage->spec->options];
     if (option->kind != VT_OPTION_LIST)
         return refuse(reader, line_of(event), "this key takes one value, not a list");
-    if (storage->states[option - storage->spec->options].source == VT__SOURCE_FILE)
-        return refuse(reader, line_of(event), "this key stands in the file twice");
+    if (state->source == VT__SOURCE_FILE)
+        return refuse_twice(reader, line_of(event), state->line);
     reader->in_sequence = true;
     return vt_ok();
 }
