@@ -3,4 +3,6 @@
 
 /* Every subcommand: add a line here, a row in main.c, and a file cmd_<name>.c. */
 
+int vt_cmd_evaluate(int argc, char **argv);
+
 #endif

@@ -21,6 +21,7 @@ static int cmd_version(int argc, char **argv)
 
 /* In the order of a first day: make data, load it, train, serve, ask. */
 static const struct vt_command commands[] = {
+    {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -1,0 +1,397 @@
+/*
+ * `vitrine evaluate`: trains one algorithm on the train part and ranks for the test part, twice:
+ * from each user's whole history, and in the form that serves (the newest events only, folded in at
+ * request time). Prints a table, or with --json one object with the keys that scripts know.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "models/dataset/interactions.h"
+#include "models/dataset/split.h"
+#include "models/eval/algorithm.h"
+#include "models/eval/eval.h"
+#include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/options.h"
+#include "services/common/base/progress.h"
+#include "services/node/command.h"
+#include "services/node/commands.h"
+
+struct evaluate_options {
+    const char *data_dir, *train_path, *test_path, *protocol, *algorithm;
+    struct vt_option_list settings;
+    double test_share;
+    uint32_t k, history_max, threads;
+    uint64_t seed;
+    bool json;
+};
+
+#define AT(field_) offsetof(struct evaluate_options, field_)
+static const struct vt_option option_table[] = {
+    {.name = "data",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(data_dir),
+     .argument = "DIR",
+     .help = "evaluate on the events of this folder",
+     .flag_only = true},
+    {.name = "train",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(train_path),
+     .argument = "FILE",
+     .help = "adjacency file: a line per user, 'user item item …'",
+     .flag_only = true},
+    {.name = "test",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(test_path),
+     .argument = "FILE",
+     .help = "adjacency file of what is to be found",
+     .flag_only = true},
+    {.name = "protocol",
+     .kind = VT_OPTION_CHOICE,
+     .offset = AT(protocol),
+     .argument = "NAME",
+     .help = "how the test part is made; adjacency with --test, else time",
+     .choices = "adjacency|time|leave-one-out|random",
+     .flag_only = true},
+    {.name = "test-share",
+     .kind = VT_OPTION_F64,
+     .offset = AT(test_share),
+     .argument = "SHARE",
+     .help = "of time and random: this share is the test part",
+     .fallback = "0.1",
+     .min = 0.001,
+     .max = 0.9,
+     .flag_only = true},
+    {.name = "algorithm",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(algorithm),
+     .argument = "NAME",
+     .help = "ials, itemcf or popularity",
+     .fallback = "ials",
+     .flag_only = true},
+    {.name = "set",
+     .kind = VT_OPTION_LIST,
+     .offset = AT(settings),
+     .argument = "KEY=VALUE",
+     .help = "a setting of the algorithm; may be repeated",
+     .flag_only = true},
+    {.name = "k",
+     .kind = VT_OPTION_U32,
+     .offset = AT(k),
+     .argument = "N",
+     .help = "length of the lists",
+     .fallback = "20",
+     .min = 1,
+     .max = VT_EVAL_K_MAX,
+     .flag_only = true},
+    {.name = "history",
+     .kind = VT_OPTION_U32,
+     .offset = AT(history_max),
+     .argument = "N",
+     .help = "newest events of a customer that serving knows",
+     .fallback = "200",
+     .min = 1,
+     .max = 100000,
+     .flag_only = true},
+    {.name = "seed",
+     .kind = VT_OPTION_U64,
+     .offset = AT(seed),
+     .argument = "N",
+     .help = "of the first factors and of random splits",
+     .fallback = "1",
+     .flag_only = true},
+    {.name = "threads",
+     .kind = VT_OPTION_U32,
+     .offset = AT(threads),
+     .argument = "N",
+     .help = "0: one per CPU; the results are the same",
+     .fallback = "0",
+     .min = 0,
+     .max = VT_THREADS_MAX,
+     .flag_only = true},
+    {.name = "json",
+     .kind = VT_OPTION_BOOL,
+     .offset = AT(json),
+     .help = "print one JSON object",
+     .flag_only = true},
+};
+
+static const struct vt_options_spec options_spec = {
+    .command = "vitrine evaluate",
+    .summary = "trains an algorithm on one part of the data and measures how well it finds the "
+               "other",
+    .example = "vitrine evaluate --train train.txt --test test.txt --algorithm ials "
+               "--set factors=64 --json",
+    .options = option_table,
+    .n_options = sizeof option_table / sizeof option_table[0],
+};
+
+/* Everything one run holds. */
+struct evaluation_run {
+    struct evaluate_options options;
+    const struct vt_algorithm *algorithm;
+    struct vt_algorithm_options algorithm_options;
+    struct vt_interactions interactions;
+    uint64_t n_train; /* of `interactions`, in the adjacency protocol */
+    struct vt_split split;
+    struct vt_trained trained;
+    struct vt_metrics_at_k full, served;
+    struct vt_progress progress;
+    double iteration_s[VT_IALS_ITERATIONS_MAX];
+    uint32_t n_iterations;
+    int64_t iteration_started_ns;
+    double train_s, score_s, loss;
+};
+
+static int64_t now_ns(void)
+{
+    return vt_clock_monotonic_ns(vt_clock_system());
+}
+
+static double seconds_since(int64_t started_ns)
+{
+    return (double)(now_ns() - started_ns) / 1e9;
+}
+
+/* ---- what was asked ---- */
+
+static struct vt_err refuse_usage(struct vt_diag *diag, const char *field, const char *text)
+{
+    vt_diag_set(diag, field, "%s", text);
+    return VT_ERR(VT_INVALID, "wrong usage");
+}
+
+static struct vt_err check_sources(const struct evaluate_options *options, struct vt_diag *diag)
+{
+    if ((options->data_dir != NULL) == (options->train_path != NULL))
+        return refuse_usage(diag, "data", "give either --data DIR or --train FILE");
+    if (options->data_dir != NULL && options->test_path != NULL)
+        return refuse_usage(diag, "test", "--test goes with --train");
+    bool adjacency = options->protocol != NULL && strcmp(options->protocol, "adjacency") == 0;
+    if (options->test_path != NULL && options->protocol != NULL && !adjacency)
+        return refuse_usage(diag, "protocol", "with --test FILE the protocol is adjacency");
+    if (options->test_path == NULL && adjacency)
+        return refuse_usage(diag, "protocol", "the adjacency protocol needs --train and --test");
+    return vt_ok();
+}
+
+static struct vt_err choose_algorithm(struct evaluation_run *run, struct vt_diag *diag)
+{
+    run->algorithm = vt_algorithm_find(run->options.algorithm, diag);
+    VT_CHECK(run->algorithm != NULL, VT_INVALID, "unknown algorithm");
+    vt_algorithm_options_default(&run->algorithm_options);
+    run->algorithm_options.seed = run->options.seed;
+    run->algorithm_options.threads = vt_threads_resolve(run->options.threads);
+    for (size_t i = 0; i < run->options.settings.n; i++)
+        VT_TRY(vt_algorithm_set(run->algorithm, run->options.settings.items[i], diag,
+                                &run->algorithm_options));
+    return vt_ok();
+}
+
+static enum vt_protocol protocol_of(const struct evaluate_options *options)
+{
+    if (options->test_path != NULL)
+        return VT_PROTOCOL_ADJACENCY;
+    if (options->protocol != NULL && strcmp(options->protocol, "leave-one-out") == 0)
+        return VT_PROTOCOL_LEAVE_ONE_OUT;
+    if (options->protocol != NULL && strcmp(options->protocol, "random") == 0)
+        return VT_PROTOCOL_RANDOM;
+    return VT_PROTOCOL_TIME;
+}
+
+/* ---- reading, training, ranking ---- */
+
+static struct vt_err read_files(struct evaluation_run *run, struct vt_diag *diag)
+{
+    VT_TRY(vt_adjacency_read(run->options.train_path, diag, &run->interactions));
+    run->n_train = run->interactions.n;
+    if (run->options.test_path != NULL)
+        VT_TRY(vt_adjacency_read(run->options.test_path, diag, &run->interactions));
+    return vt_ok();
+}
+
+/* In an adjacency file every interaction says the same, once. */
+static void weigh_files(struct vt_dataset_options *dataset)
+{
+    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
+        dataset->event_weights[type] = 1;
+    dataset->once = true;
+}
+
+static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
+{
+    struct vt_split_options split = {
+        .protocol = protocol_of(&run->options),
+        .test_share = run->options.test_share,
+        .seed = run->options.seed,
+        .dataset.history_max = run->options.history_max,
+    };
+    VT_TRY(read_files(run, diag));
+    weigh_files(&split.dataset);
+    struct vt_err err = vt_split_make(run->interactions.list, run->interactions.n, run->n_train,
+                                      &split, diag, &run->split);
+    vt_interactions_free(&run->interactions);
+    return err;
+}
+
+static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
+{
+    struct evaluation_run *run = ctx;
+    run->iteration_s[run->n_iterations++] = seconds_since(run->iteration_started_ns);
+    run->progress.total = total;
+    run->loss = loss;
+    vt_progress_update(&run->progress, done);
+    run->iteration_started_ns = now_ns();
+    return true;
+}
+
+static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
+{
+    int64_t started_ns = now_ns();
+    vt_progress_begin(&run->progress, stderr, "training", "iterations", 0);
+    run->iteration_started_ns = started_ns;
+    VT_TRY(vt_algorithm_train(run->algorithm, &run->split.train, &run->algorithm_options,
+                              on_iteration, run, diag, &run->trained));
+    vt_progress_end(&run->progress, run->n_iterations);
+    run->train_s = seconds_since(started_ns);
+    return vt_ok();
+}
+
+static struct vt_err rank(struct evaluation_run *run)
+{
+    struct vt_eval_options options = {
+        .train = &run->split.train,
+        .test = &run->split.test,
+        .k = run->options.k,
+        .threads = run->algorithm_options.threads,
+    };
+    int64_t started_ns = now_ns();
+    VT_TRY(vt_evaluate(&run->trained.recommender, &options, &run->full));
+    run->score_s = seconds_since(started_ns);
+    options.histories = &run->split.served;
+    return vt_evaluate(&run->trained.recommender, &options, &run->served);
+}
+
+static struct vt_err run_all(struct evaluation_run *run, struct vt_diag *diag)
+{
+    VT_TRY(vt_kernels_check(diag));
+    VT_TRY(read_data(run, diag));
+    VT_TRY(train(run, diag));
+    return rank(run);
+}
+
+/* ---- telling ---- */
+
+static double peak_mib(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024 : 0;
+}
+
+static void print_json(const struct evaluation_run *run)
+{
+    const struct vt_metrics_at_k *full = &run->full;
+    printf("{\"algorithm\":\"%s\",\"users\":%u,\"items\":%u,\"interactions\":%llu,",
+           vt_algorithm_name(run->algorithm), run->split.train.n_rows, run->split.train.n_cols,
+           (unsigned long long)run->split.train.n_entries);
+    printf("\"recall\":%.17g,\"ndcg\":%.17g,\"precision\":%.17g,\"hit_rate\":%.17g,", full->recall,
+           full->ndcg, full->precision, full->hit_rate);
+    printf("\"map\":%.17g,\"coverage\":%.17g,\"diversity\":%.17g,\"novelty\":%.17g,", full->map,
+           full->coverage, full->diversity, full->novelty);
+    printf("\"served_recall\":%.17g,\"served_ndcg\":%.17g,", run->served.recall, run->served.ndcg);
+    printf("\"train_s\":%.6f,\"peak_mib\":%.1f,\"iteration_s\":[", run->train_s, peak_mib());
+    for (uint32_t i = 0; i < run->n_iterations; i++)
+        printf("%s%.6f", i > 0 ? "," : "", run->iteration_s[i]);
+    printf("],\"score_s\":%.6f,\"threads\":%u,\"seed\":%llu,\"k\":%u,\"test_users\":%u}\n",
+           run->score_s, run->algorithm_options.threads, (unsigned long long)run->options.seed,
+           run->options.k, full->n_users);
+}
+
+static void print_row(const char *name, double full, const char *meaning)
+{
+    printf("  %-10s %10.4f   %s\n", name, full, meaning);
+}
+
+static void print_table(const struct evaluation_run *run)
+{
+    const struct vt_metrics_at_k *full = &run->full;
+    printf("%s on %u users, %u items, %llu interactions; lists of %u for %u users\n\n",
+           vt_algorithm_name(run->algorithm), run->split.train.n_rows, run->split.train.n_cols,
+           (unsigned long long)run->split.train.n_entries, run->options.k, full->n_users);
+    print_row("recall", full->recall, "of a user's test items, the share that is in the list");
+    print_row("ndcg", full->ndcg, "the same, hits at the top counting more");
+    print_row("precision", full->precision, "of the list, the share that is a hit");
+    print_row("hit rate", full->hit_rate, "of the users, the share with a hit");
+    print_row("map", full->map, "mean average precision");
+    print_row("coverage", full->coverage, "of the items, the share in anybody's list");
+    print_row("diversity", full->diversity, "1 - mean cosine of the items of a list");
+    print_row("novelty", full->novelty, "bits; higher is less popular");
+    printf("\n  as served, from the newest %u events: recall %.4f, ndcg %.4f\n",
+           run->options.history_max, run->served.recall, run->served.ndcg);
+    printf("  trained in %.2f s, ranked in %.2f s on %u threads, peak memory %.0f MiB\n",
+           run->train_s, run->score_s, run->algorithm_options.threads, peak_mib());
+}
+
+static void print_failure(struct vt_err err, const struct vt_diag *diag)
+{
+    const char *detail = diag->text[0] != '\0' ? diag->text : err.what;
+    fprintf(stderr, "vitrine evaluate: %s%s%s\n", diag->field, diag->field[0] != '\0' ? ": " : "",
+            detail);
+}
+
+static void run_free(struct evaluation_run *run)
+{
+    vt_trained_free(&run->trained);
+    vt_split_free(&run->split);
+    vt_interactions_free(&run->interactions);
+    free(run);
+}
+
+static int run_and_tell(struct evaluation_run *run)
+{
+    struct vt_diag diag = {0};
+    struct vt_err err = check_sources(&run->options, &diag);
+    if (!vt_failed(err))
+        err = choose_algorithm(run, &diag);
+    if (vt_failed(err)) {
+        print_failure(err, &diag);
+        return VT_EXIT_USAGE;
+    }
+    err = run_all(run, &diag);
+    if (vt_failed(err)) {
+        print_failure(err, &diag);
+        return VT_EXIT_FAILED;
+    }
+    if (run->options.json)
+        print_json(run);
+    else
+        print_table(run);
+    return VT_EXIT_DONE;
+}
+
+int vt_cmd_evaluate(int argc, char **argv)
+{
+    struct vt_diag diag = {0};
+    struct vt_options parsed = {0};
+    bool help = false;
+    struct evaluation_run *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        fputs("vitrine evaluate: out of memory\n", stderr);
+        return VT_EXIT_FAILED;
+    }
+    struct vt_err err =
+        vt_options_parse(&options_spec, argc, argv, &run->options, &parsed, &help, &diag);
+    int status = VT_EXIT_DONE;
+    if (vt_failed(err)) {
+        print_failure(err, &diag);
+        status = VT_EXIT_USAGE;
+    } else if (!help) {
+        status = run_and_tell(run);
+    }
+    vt_options_fini(&parsed);
+    run_free(run);
+    return status;
+}
