@@ -61,7 +61,7 @@ struct vt_candidate_list {
     struct vt_candidate *candidates;
     uint32_t n;
     struct vt_slice version;     /* empty: no bundle */
-    const char *degraded_reason; /* literal; NULL: not degraded */
+    const char *degraded_reason; /* valid as long as the arena; NULL: not degraded */
 };
 
 VT_MUST_USE struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles,

@@ -72,7 +72,7 @@ struct vt_ranking_answer {
     const struct vt_ranked_item *items;
     uint32_t n;
     struct vt_slice model_version, attribution_token, experiment_variant;
-    const char *degraded_reason; /* literal; NULL: not degraded */
+    const char *degraded_reason; /* valid as long as the arena; NULL: not degraded */
 };
 typedef void (*vt_ranking_answer_fn)(void *ctx, struct vt_err err,
                                      const struct vt_ranking_answer *answer);

@@ -1,0 +1,59 @@
+/*
+ * What counts as a miss: no answer within the budget, or nobody there. A refusal (INVALID,
+ * PRECONDITION …) is an answer of a healthy service, and a call whose own caller left says nothing.
+ */
+#include "services/common/handler/circuit.h"
+
+#include <stdio.h>
+
+void vt_circuit_init(struct vt_circuit *circuit, struct vt_rpc_channel *channel,
+                     const struct vt_clock *clock, struct vt_metrics *metrics, const char *peer)
+{
+    char labels[64];
+    snprintf(labels, sizeof labels, "peer=\"%s\"", peer);
+    *circuit = (struct vt_circuit){.channel = channel, .clock = clock};
+    circuit->opened =
+        vt_metrics_counter(metrics, "vitrine_circuit_opened_total",
+                           "Times a service of the cell was given up for a while.", labels);
+    circuit->refused =
+        vt_metrics_counter(metrics, "vitrine_circuit_refused_total",
+                           "Calls not sent because the service was given up.", labels);
+}
+
+static enum vt_breaker_outcome outcome_of(struct vt_err err, const struct vt_request *request)
+{
+    switch (err.code) {
+    case VT_DEADLINE:
+    case VT_UNAVAILABLE:
+        return vt_request_cancelled(request) ? VT_BREAKER_UNKNOWN : VT_BREAKER_MISSED;
+    case VT_CANCELLED:
+        return VT_BREAKER_UNKNOWN;
+    default:
+        return VT_BREAKER_ANSWERED;
+    }
+}
+
+static void on_done(void *ctx, struct vt_err err, struct vt_slice body)
+{
+    struct vt_circuit_call *call = ctx;
+    struct vt_circuit *circuit = call->circuit;
+    if (vt_breaker_record(&circuit->breaker, vt_clock_monotonic_ns(circuit->clock),
+                          outcome_of(err, call->request)))
+        vt_counter_add(circuit->opened, 1);
+    call->done(call->ctx, err, body);
+}
+
+void vt_circuit_start(struct vt_circuit *circuit, struct vt_circuit_call *call,
+                      struct vt_request *request, const char *path, struct vt_slice body,
+                      int64_t deadline_ns, vt_rpc_done_fn done, void *ctx)
+{
+    if (!vt_breaker_allow(&circuit->breaker, vt_clock_monotonic_ns(circuit->clock))) {
+        vt_counter_add(circuit->refused, 1);
+        done(ctx, VT_ERR(VT_UNAVAILABLE, "given up for a moment: no answer to the last calls"),
+             vt_slice(NULL, 0));
+        return;
+    }
+    *call =
+        (struct vt_circuit_call){.circuit = circuit, .request = request, .done = done, .ctx = ctx};
+    vt_rpc_client_start(circuit->channel, request, path, body, deadline_ns, on_done, call);
+}

@@ -1,0 +1,38 @@
+#ifndef VT_HANDLER_CIRCUIT_H
+#define VT_HANDLER_CIRCUIT_H
+
+#include "services/common/base/breaker.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/metrics.h"
+#include "services/common/base/request.h"
+#include "services/common/rpc/client.h"
+
+/*
+ * Another service of the cell as a remote port sees it: a channel, and a breaker so that a request
+ * does not wait for a service that has missed its budget again and again. Any thread.
+ */
+struct vt_circuit {
+    struct vt_rpc_channel *channel; /* borrowed */
+    const struct vt_clock *clock;   /* borrowed */
+    struct vt_breaker breaker;
+    struct vt_counter *opened, *refused;
+};
+
+/* `peer` ("profile") labels the metrics vitrine_circuit_opened_total and
+ * vitrine_circuit_refused_total. `metrics` may be NULL. */
+void vt_circuit_init(struct vt_circuit *circuit, struct vt_rpc_channel *channel,
+                     const struct vt_clock *clock, struct vt_metrics *metrics, const char *peer);
+
+/* One call through the circuit. Embed it in what lives in the request's arena. */
+struct vt_circuit_call {
+    struct vt_circuit *circuit;
+    struct vt_request *request;
+    vt_rpc_done_fn done;
+    void *ctx;
+};
+/* As vt_rpc_client_start; while the circuit is open `done` gets VT_UNAVAILABLE at once, inline. */
+void vt_circuit_start(struct vt_circuit *circuit, struct vt_circuit_call *call,
+                      struct vt_request *request, const char *path, struct vt_slice body,
+                      int64_t deadline_ns, vt_rpc_done_fn done, void *ctx);
+
+#endif

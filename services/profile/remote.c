@@ -1,0 +1,69 @@
+/* The profile port over gRPC. One call's state lives in the request's arena; the answer arrives on
+ * the request's serving thread and is decoded there. */
+#include "services/profile/remote.h"
+
+#include <stdlib.h>
+
+#include "services/common/handler/circuit.h"
+#include "services/profile/wire_customer.h"
+
+#define GET_PROFILE "/vitrine.v1.ProfileService/GetProfile"
+
+struct vt_profile_remote {
+    struct vt_circuit circuit;
+};
+
+struct get {
+    struct vt_circuit_call call;
+    struct vt_request *request;
+    struct vt_profile_view view; /* here, so that it lives as long as the request */
+    vt_profile_view_fn done;
+    void *ctx;
+};
+
+struct vt_err vt_profile_remote_new(struct vt_rpc_channel *channel, const struct vt_clock *clock,
+                                    struct vt_metrics *metrics,
+                                    struct vt_profile_remote **ret_remote)
+{
+    struct vt_profile_remote *remote = calloc(1, sizeof *remote);
+    VT_CHECK(remote != NULL, VT_EXHAUSTED, "no memory for the profile port");
+    vt_circuit_init(&remote->circuit, channel, clock, metrics, "profile");
+    *ret_remote = remote;
+    return vt_ok();
+}
+
+void vt_profile_remote_free(struct vt_profile_remote *remote)
+{
+    free(remote);
+}
+
+static void on_answer(void *ctx, struct vt_err err, struct vt_slice body)
+{
+    struct get *get = ctx;
+    if (!vt_failed(err))
+        err = vt_wire_profile_decode(body, get->request->arena, NULL, &get->view);
+    get->done(get->ctx, err, vt_failed(err) ? NULL : &get->view);
+}
+
+static void port_get(void *self, struct vt_request *request, const struct vt_profile_key *key,
+                     uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done, void *ctx)
+{
+    struct vt_profile_remote *remote = self;
+    struct vt_wire_get_profile asked = {.key = *key, .max_events = max_events};
+    struct vt_slice body = {0};
+    struct get *get = vt_arena_alloc(request->arena, sizeof *get);
+    struct vt_err err = get != NULL ? vt_wire_get_profile_encode(&asked, request->arena, &body)
+                                    : VT_ERR(VT_EXHAUSTED, "the call's memory is full");
+    if (vt_failed(err)) {
+        done(ctx, err, NULL);
+        return;
+    }
+    *get = (struct get){.request = request, .done = done, .ctx = ctx};
+    vt_circuit_start(&remote->circuit, &get->call, request, GET_PROFILE, body, deadline_ns,
+                     on_answer, get);
+}
+
+struct vt_profile_port vt_profile_remote_port(struct vt_profile_remote *remote)
+{
+    return (struct vt_profile_port){.self = remote, .get = port_get};
+}

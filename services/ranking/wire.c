@@ -1,0 +1,152 @@
+/*
+ * What storefronts call, as protobuf. Three requests become one query; one answer becomes three
+ * responses that share their field numbers (a test decodes it as each of them). This is the hot
+ * path: one pass over the lists, no allocation but the call's arena.
+ */
+#include "services/ranking/wire.h"
+
+#include "services/common/pb/pb.h"
+#include "services/common/wire/check.h"
+#include "services/common/wire/parts.h"
+
+#include "vitrine/v1/recommendation.pb-c.h"
+
+enum { DIVERSITY_MAX = 4 };
+
+/* ---- requests ---- */
+
+/* The fields that all requests have in some form. */
+static struct vt_err check_who(const struct vt_ranking_query *query, struct vt_diag *diag)
+{
+    VT_TRY(vt_check_optional_id(query->placement, VT_FIELD("placement"), diag));
+    VT_TRY(vt_check_optional_id(query->who.customer_id, VT_FIELD("customer_id"), diag));
+    return vt_check_optional_id(query->who.visitor_id, VT_FIELD("visitor_id"), diag);
+}
+
+static struct vt_err read_ids(struct vt_arena *arena, char *const *texts, size_t n, size_t min,
+                              size_t max, const char *list, struct vt_diag *diag,
+                              const struct vt_slice **ret_ids, uint32_t *ret_n)
+{
+    VT_TRY(vt_check_count(n, min, max, VT_FIELD(list), diag));
+    VT_TRY(vt_wire_ids(arena, texts, n, list, diag, ret_ids));
+    *ret_n = (uint32_t)n;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *arena,
+                                       struct vt_diag *diag, struct vt_ranking_query *ret_query)
+{
+    Vitrine__V1__RecommendRequest *message = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__recommend_request__descriptor, body, arena, diag, &message));
+    struct vt_ranking_query query = {
+        .mode = VT_RANKING_RECOMMEND,
+        .placement = vt_slice_str(message->placement),
+        .who = {.customer_id = vt_slice_str(message->customer_id),
+                .visitor_id = vt_slice_str(message->visitor_id)},
+        .n = message->n,
+        .diversity = (unsigned)message->diversity,
+        .explain = message->explain,
+        .return_details = message->return_details,
+        .include_seen = message->include_seen,
+    };
+    VT_TRY(check_who(&query, diag));
+    VT_TRY(vt_check_range(message->n, 1, VT_RECOMMEND_N_MAX, VT_FIELD("n"), diag));
+    VT_TRY(vt_check_range(message->diversity, 0, DIVERSITY_MAX, VT_FIELD("diversity"), diag));
+    VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
+    VT_TRY(read_ids(arena, message->context_item_ids, message->n_context_item_ids, 0,
+                    VT_RECOMMEND_CONTEXT_MAX, "context_item_ids", diag, &query.context_ids,
+                    &query.n_context_ids));
+    VT_TRY(read_ids(arena, message->exclude_item_ids, message->n_exclude_item_ids, 0,
+                    VT_RECOMMEND_EXCLUDE_MAX, "exclude_item_ids", diag, &query.exclude_ids,
+                    &query.n_exclude_ids));
+    *ret_query = query;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_rank_decode(struct vt_slice body, struct vt_arena *arena,
+                                  struct vt_diag *diag, struct vt_ranking_query *ret_query)
+{
+    Vitrine__V1__RankRequest *message = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__rank_request__descriptor, body, arena, diag, &message));
+    struct vt_ranking_query query = {
+        .mode = VT_RANKING_RANK,
+        .placement = vt_slice_str(message->placement),
+        .who = {.customer_id = vt_slice_str(message->customer_id),
+                .visitor_id = vt_slice_str(message->visitor_id)},
+        .explain = message->explain,
+        .return_details = message->return_details,
+        .include_seen = true, /* the caller's list is returned whole */
+    };
+    VT_TRY(check_who(&query, diag));
+    VT_TRY(read_ids(arena, message->item_ids, message->n_item_ids, 1, VT_RANK_ITEMS_MAX, "item_ids",
+                    diag, &query.rank_ids, &query.n_rank_ids));
+    VT_TRY(read_ids(arena, message->context_item_ids, message->n_context_item_ids, 0,
+                    VT_RECOMMEND_CONTEXT_MAX, "context_item_ids", diag, &query.context_ids,
+                    &query.n_context_ids));
+    query.n = query.n_rank_ids;
+    *ret_query = query;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_similar_decode(struct vt_slice body, struct vt_arena *arena,
+                                     struct vt_diag *diag, struct vt_ranking_query *ret_query)
+{
+    Vitrine__V1__SimilarItemsRequest *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__similar_items_request__descriptor, body, arena, diag, &message));
+    struct vt_ranking_query query = {
+        .mode = VT_RANKING_SIMILAR,
+        .placement = vt_slice_str(message->placement),
+        .n = message->n,
+        .explain = message->explain,
+        .return_details = message->return_details,
+    };
+    VT_TRY(check_who(&query, diag));
+    VT_TRY(vt_check_range(message->n, 1, VT_RECOMMEND_N_MAX, VT_FIELD("n"), diag));
+    VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
+    VT_TRY(read_ids(arena, message->item_ids, message->n_item_ids, 1, VT_SIMILAR_ITEMS_MAX,
+                    "item_ids", diag, &query.context_ids, &query.n_context_ids));
+    VT_TRY(read_ids(arena, message->exclude_item_ids, message->n_exclude_item_ids, 0,
+                    VT_RECOMMEND_EXCLUDE_MAX, "exclude_item_ids", diag, &query.exclude_ids,
+                    &query.n_exclude_ids));
+    *ret_query = query;
+    return vt_ok();
+}
+
+/* ---- the answer ---- */
+
+static struct vt_err fill_item(const struct vt_ranked_item *item, struct vt_arena *arena,
+                               Vitrine__V1__RecommendedItem *message)
+{
+    message->id = vt_wire_text(arena, item->id);
+    message->number = item->number;
+    message->score = item->score;
+    message->reason = vt_wire_text(arena, item->reason);
+    message->title = vt_wire_text(arena, item->title);
+    message->price = item->price;
+    message->currency_code = vt_wire_text(arena, item->currency_code);
+    message->categories = vt_wire_texts(arena, item->categories, item->n_categories);
+    if (message->categories == NULL)
+        return vt_wire_full();
+    message->n_categories = item->n_categories;
+    return vt_wire_scores_encode(arena, item->sources, item->source_scores, &message->n_sources,
+                                 &message->sources);
+}
+
+struct vt_err vt_wire_answer_encode(const struct vt_ranking_answer *answer, struct vt_arena *arena,
+                                    struct vt_slice *ret_body)
+{
+    Vitrine__V1__RecommendResponse message = VITRINE__V1__RECOMMEND_RESPONSE__INIT;
+    message.items = vt_wire_messages(arena, &vitrine__v1__recommended_item__descriptor, answer->n);
+    if (message.items == NULL)
+        return vt_wire_full();
+    message.n_items = answer->n;
+    for (uint32_t i = 0; i < answer->n; i++)
+        VT_TRY(fill_item(&answer->items[i], arena, message.items[i]));
+    message.model_version = vt_wire_text(arena, answer->model_version);
+    message.attribution_token = vt_wire_text(arena, answer->attribution_token);
+    message.experiment_variant = vt_wire_text(arena, answer->experiment_variant);
+    message.degraded = answer->degraded_reason != NULL;
+    message.degraded_reason = vt_wire_text(arena, vt_slice_str(answer->degraded_reason));
+    return vt_wire_encode(&message.base, arena, ret_body);
+}
