@@ -6,6 +6,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
 #include "services/common/base/slice.h"
+#include "services/common/rpc/metadata.h"
 
 /* A connection to one service of the cell: "127.0.0.1:7400", "unix:/run/x.sock", several
  * addresses after "ipv4:" with round robin. Any thread; reconnects by itself. */
@@ -17,16 +18,14 @@ void vt_rpc_channel_free(struct vt_rpc_channel *channel); /* after its calls; NU
 /* Runs on the thread of request->loop. `body` is valid during the call of this function. */
 typedef void (*vt_rpc_done_fn)(void *ctx, struct vt_err err, struct vt_slice body);
 
-/* Starts a call from inside a handler; completes on the same serving thread, at `deadline_ns`
- * (CLOCK_MONOTONIC) at the latest. traceparent travels along. `body` is copied. */
+/* Starts a call from inside a handler, on its serving thread; completes on the same thread, at
+ * `deadline_ns` (CLOCK_MONOTONIC) at the latest. `done` is never called before this returns, except
+ * with request->loop NULL (a loopback test), where the call blocks. traceparent travels along.
+ * `body` is copied. The request must not be answered before `done`. On failure its diag gets the
+ * server's message. */
 void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
                          const char *path, struct vt_slice body, int64_t deadline_ns,
                          vt_rpc_done_fn done, void *ctx);
-
-struct vt_rpc_metadata {
-    const char *key;
-    struct vt_slice value;
-};
 
 /* For programs: blocks until the answer. `ret_body` is copied into the arena. On failure `diag`
  * gets the server's message. */

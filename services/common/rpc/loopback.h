@@ -2,6 +2,7 @@
 #define VT_RPC_LOOPBACK_H
 
 #include "services/common/rpc/call.h"
+#include "services/common/rpc/metadata.h"
 
 /*
  * A call without sockets or threads, for handler tests: the method's handler runs on the caller's
@@ -17,8 +18,18 @@ struct vt_rpc_loopback_options {
     const struct vt_rpc_method *methods; /* borrowed */
     size_t n_methods;
     void *service;
-    bool local;          /* as if over the admin socket */
-    int64_t deadline_ns; /* 0: none */
+    bool local;                             /* as if over the admin socket */
+    int64_t deadline_ns;                    /* 0: none */
+    const struct vt_rpc_metadata *metadata; /* borrowed */
+    size_t n_metadata;
+    uint32_t arena_bytes; /* of the call; 0: 1 MiB */
+    /* Streams: each message sent, on the caller's thread; false cancels the call. NULL: all are
+     * taken. */
+    bool (*on_message)(void *ctx, struct vt_slice body);
+    void *message_ctx;
+    /* Bidirectional streams: what the caller sends, then it ends. */
+    const struct vt_slice *messages;
+    size_t n_messages;
 };
 
 /* Unknown paths answer VT_UNIMPLEMENTED, bodies over the method's limit VT_EXHAUSTED, as the real

@@ -1,0 +1,356 @@
+/*
+ * Outgoing unary calls. A call is one batch on the caller's own queue: it begins and completes on
+ * one thread, so its objects are pooled in the loop without a lock. The status decides, never the
+ * event's success flag (a batch whose call failed is a success). Blocking calls are the same with a
+ * queue of their own. Deadlines are set per call: service configuration's are off by a second.
+ */
+#include "services/common/rpc/client.h"
+
+#include <grpc/grpc_security.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/common/rpc/client_internal.h"
+#include "services/common/rpc/status.h"
+
+enum {
+    REPLY_BYTES_MAX = 64 << 20, /* a catalog snapshot comes in smaller messages */
+    RECONNECT_MIN_MS = 50,      /* first try again after a lost connection … */
+    RECONNECT_MAX_MS = 1000,    /* … and never later than this: a service that is back is used */
+    KEEPALIVE_MS = 10000,       /* finds a peer that vanished without a word */
+    KEEPALIVE_TIMEOUT_MS = 3000,
+};
+
+struct vt_rpc_channel {
+    grpc_channel *grpc;
+};
+
+/* One call under way. */
+struct vt__client_call {
+    struct vt__tag tag;
+    struct vt__client_call *next; /* in the loop's idle list */
+    struct vt_rpc_loop *loop;
+    grpc_call *grpc;
+    grpc_byte_buffer *sent, *received;
+    grpc_metadata_array initial, trailing;
+    grpc_status_code status;
+    grpc_slice message;
+    vt__client_done_fn done;
+    void *ctx;
+};
+
+/* ---- channel ---- */
+
+static grpc_arg int_arg(const char *key, int value)
+{
+    return (grpc_arg){
+        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
+static grpc_channel *create_channel(const char *target)
+{
+    static char round_robin[] = "round_robin";
+    grpc_arg args[] = {
+        int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, REPLY_BYTES_MAX),
+        int_arg(GRPC_ARG_MAX_METADATA_SIZE, VT__METADATA_BYTES_MAX),
+        int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MIN_MS),
+        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, RECONNECT_MIN_MS),
+        int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
+        int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+        int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* a channel is a connection of its own */
+        {.type = GRPC_ARG_STRING,
+         .key = (char *)(uintptr_t)GRPC_ARG_LB_POLICY_NAME,
+         .value.string = round_robin},
+    };
+    grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
+    grpc_channel_credentials *plain = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(target, plain, &all);
+    grpc_channel_credentials_release(plain);
+    return channel;
+}
+
+struct vt_err vt_rpc_channel_new(const char *target, struct vt_rpc_channel **ret)
+{
+    VT_CHECK(target != NULL && target[0] != '\0', VT_INVALID, "an empty address");
+    struct vt_rpc_channel *channel = malloc(sizeof *channel);
+    VT_CHECK(channel != NULL, VT_EXHAUSTED, "no memory for a channel");
+    vt__grpc_acquire();
+    channel->grpc = create_channel(target);
+    *ret = channel;
+    return vt_ok();
+}
+
+void vt_rpc_channel_free(struct vt_rpc_channel *channel)
+{
+    if (channel == NULL)
+        return;
+    grpc_channel_destroy(channel->grpc);
+    vt__grpc_release();
+    free(channel);
+}
+
+grpc_call *vt__client_call_create(struct vt_rpc_channel *channel, grpc_completion_queue *queue,
+                                  const char *path, int64_t deadline_ns)
+{
+    grpc_slice method = grpc_slice_from_copied_string(path);
+    grpc_call *call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, queue,
+                                               method, NULL, vt__timespec(deadline_ns), NULL);
+    grpc_slice_unref(method);
+    return call;
+}
+
+/* ---- pool ---- */
+
+static void on_completed(void *owner, bool ok);
+
+static struct vt__client_call *call_take(struct vt_rpc_loop *loop)
+{
+    struct vt__client_call *call = loop->idle_calls;
+    if (call != NULL) {
+        loop->idle_calls = call->next;
+        return call;
+    }
+    call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    call->tag = (struct vt__tag){on_completed, call};
+    call->loop = loop;
+    grpc_metadata_array_init(&call->initial);
+    grpc_metadata_array_init(&call->trailing);
+    return call;
+}
+
+static void call_put(struct vt__client_call *call)
+{
+    grpc_slice_unref(call->message);
+    grpc_byte_buffer_destroy(call->sent);
+    grpc_byte_buffer_destroy(call->received);
+    grpc_call_unref(call->grpc);
+    call->sent = call->received = NULL;
+    call->initial.count = call->trailing.count = 0;
+    call->next = call->loop->idle_calls;
+    call->loop->idle_calls = call;
+}
+
+void vt__client_calls_free(struct vt__client_call *list)
+{
+    while (list != NULL) {
+        struct vt__client_call *call = list;
+        list = call->next;
+        grpc_metadata_array_destroy(&call->initial);
+        grpc_metadata_array_destroy(&call->trailing);
+        free(call);
+    }
+}
+
+/* ---- a call ---- */
+
+static const char *const failure_texts[VT_CODE_COUNT] = {
+    [VT_INVALID] = "the service refused the request",
+    [VT_NOT_FOUND] = "the service does not know it",
+    [VT_EXHAUSTED] = "the service is at its limit",
+    [VT_DEADLINE] = "the service did not answer in time",
+    [VT_UNAVAILABLE] = "the service is away",
+    [VT_CORRUPT] = "the service found damaged data",
+    [VT_INTERNAL] = "the service failed",
+    [VT_UNIMPLEMENTED] = "the service does not have this call",
+    [VT_PRECONDITION] = "the service is not in the right state",
+    [VT_DENIED] = "the service does not allow it",
+    [VT_CANCELLED] = "the call was cancelled",
+};
+
+struct vt_err vt__client_error(grpc_status_code status)
+{
+    enum vt_code code = vt_rpc_status_to_code((int)status);
+    return code == VT_OK ? vt_ok() : VT_ERR(code, failure_texts[code]);
+}
+
+static void on_completed(void *owner, bool ok)
+{
+    struct vt__client_call *call = owner;
+    (void)ok; /* 1 whatever the status */
+    call->loop->n_calls--;
+    struct vt_err err = vt__client_error(call->status);
+    if (!vt_failed(err) && call->received == NULL)
+        err = VT_ERR(VT_INTERNAL, "the service answered OK without a message");
+    grpc_slice bytes = vt__byte_buffer_bytes(call->received);
+    call->done(call->ctx, err, vt__slice_view(&bytes), vt__slice_view(&call->message));
+    grpc_slice_unref(bytes);
+    call_put(call);
+}
+
+static size_t copy_metadata(const struct vt_rpc_metadata *from, size_t n,
+                            grpc_metadata to[VT__CLIENT_METADATA_MAX])
+{
+    size_t count = n < VT__CLIENT_METADATA_MAX ? n : VT__CLIENT_METADATA_MAX;
+    for (size_t i = 0; i < count; i++)
+        to[i] = (grpc_metadata){
+            .key = grpc_slice_from_copied_string(from[i].key),
+            .value = grpc_slice_from_copied_buffer(from[i].value.data, from[i].value.len)};
+    return count;
+}
+
+static void unref_metadata(grpc_metadata *metadata, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        grpc_slice_unref(metadata[i].key);
+        grpc_slice_unref(metadata[i].value);
+    }
+}
+
+static grpc_call_error start_batch(struct vt__client_call *call, grpc_metadata *metadata,
+                                   size_t n_metadata)
+{
+    grpc_op ops[6] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},  {.op = GRPC_OP_SEND_MESSAGE},
+        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}, {.op = GRPC_OP_RECV_INITIAL_METADATA},
+        {.op = GRPC_OP_RECV_MESSAGE},           {.op = GRPC_OP_RECV_STATUS_ON_CLIENT}};
+    ops[0].data.send_initial_metadata.count = n_metadata;
+    ops[0].data.send_initial_metadata.metadata = metadata;
+    ops[1].data.send_message.send_message = call->sent;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &call->initial;
+    ops[4].data.recv_message.recv_message = &call->received;
+    ops[5].data.recv_status_on_client.trailing_metadata = &call->trailing;
+    ops[5].data.recv_status_on_client.status = &call->status;
+    ops[5].data.recv_status_on_client.status_details = &call->message;
+    return grpc_call_start_batch(call->grpc, ops, 6, &call->tag, NULL);
+}
+
+struct vt_err vt__client_start(struct vt_rpc_channel *channel,
+                               const struct vt__client_options *options)
+{
+    struct vt_rpc_loop *loop = options->loop;
+    VT_ASSERT(pthread_equal(loop->thread, pthread_self()));
+    struct vt__client_call *call = call_take(loop);
+    VT_CHECK(call != NULL, VT_EXHAUSTED, "no memory for a call");
+    grpc_metadata metadata[VT__CLIENT_METADATA_MAX];
+    size_t n = copy_metadata(options->metadata, options->n_metadata, metadata);
+    call->done = options->done;
+    call->ctx = options->ctx;
+    call->message = grpc_empty_slice();
+    call->sent = vt__byte_buffer(options->body);
+    call->grpc = vt__client_call_create(channel, loop->queue, options->path, options->deadline_ns);
+    grpc_call_error error = start_batch(call, metadata, n);
+    unref_metadata(metadata, n);
+    if (error != GRPC_CALL_OK) { /* metadata that HTTP/2 cannot carry */
+        call_put(call);
+        return VT_ERR(VT_INVALID, "metadata holds a key or value that gRPC cannot send");
+    }
+    loop->n_calls++;
+    return vt_ok();
+}
+
+/* ---- from handlers ---- */
+
+/* Lives in the request's arena until the call is done. */
+struct handler_call {
+    struct vt_request *request;
+    vt_rpc_done_fn done;
+    void *ctx;
+};
+
+static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice body,
+                                 struct vt_slice message)
+{
+    struct handler_call *call = ctx;
+    if (vt_failed(err) && message.len > 0)
+        vt_diag_set(call->request->diag, "", "%.*s", (int)message.len, message.data);
+    call->done(call->ctx, err, body);
+}
+
+static void call_blocking(struct vt_rpc_channel *channel, const struct vt__client_options *options)
+{
+    struct vt__client_options blocking = *options;
+    struct handler_call *call = options->ctx;
+    struct vt_err err = vt_rpc_loop_new(&blocking.loop); /* stays NULL on failure */
+    if (!vt_failed(err))
+        err = vt__client_start(channel, &blocking);
+    if (vt_failed(err))
+        call->done(call->ctx, err, (struct vt_slice){0});
+    else
+        vt_rpc_loop_run_one(blocking.loop, INT64_MAX);
+    vt_rpc_loop_free(blocking.loop);
+}
+
+void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
+                         const char *path, struct vt_slice body, int64_t deadline_ns,
+                         vt_rpc_done_fn done, void *ctx)
+{
+    struct handler_call *call = vt_arena_alloc(request->arena, sizeof *call);
+    if (call == NULL) {
+        done(ctx, VT_ERR(VT_EXHAUSTED, "no memory for a call"), (struct vt_slice){0});
+        return;
+    }
+    *call = (struct handler_call){.request = request, .done = done, .ctx = ctx};
+    struct vt_rpc_metadata trace = {"traceparent", vt_slice_str(request->traceparent)};
+    struct vt__client_options options = {.loop = request->loop,
+                                         .path = path,
+                                         .body = body,
+                                         .deadline_ns = deadline_ns,
+                                         .metadata = &trace,
+                                         .n_metadata = trace.value.len > 0 ? 1 : 0,
+                                         .done = on_handler_call_done,
+                                         .ctx = call};
+    if (options.loop == NULL) {
+        call_blocking(channel, &options);
+        return;
+    }
+    struct vt_err err = vt__client_start(channel, &options);
+    if (vt_failed(err))
+        done(ctx, err, (struct vt_slice){0});
+}
+
+/* ---- from programs ---- */
+
+struct blocking_call {
+    struct vt_arena *arena;
+    struct vt_diag *diag;
+    struct vt_err err;
+    struct vt_slice body;
+};
+
+static void on_blocking_call_done(void *ctx, struct vt_err err, struct vt_slice body,
+                                  struct vt_slice message)
+{
+    struct blocking_call *call = ctx;
+    call->err = err;
+    if (vt_failed(err)) {
+        vt_diag_set(call->diag, "", "%.*s", (int)message.len, message.data);
+        return;
+    }
+    call->body = vt_arena_copy(call->arena, body);
+    if (call->body.data == NULL)
+        call->err = VT_ERR(VT_EXHAUSTED, "the answer is larger than the caller's memory");
+}
+
+struct vt_err vt_rpc_client_call(struct vt_rpc_channel *channel, const char *path,
+                                 struct vt_slice body, const struct vt_rpc_call_options *options,
+                                 struct vt_arena *arena, struct vt_diag *diag,
+                                 struct vt_slice *ret_body)
+{
+    struct blocking_call call = {.arena = arena, .diag = diag};
+    struct vt__client_options start = {
+        .path = path,
+        .body = body,
+        .deadline_ns = options->timeout_ms > 0
+                           ? vt__now_ns() + (int64_t)options->timeout_ms * 1000000
+                           : INT64_MAX,
+        .metadata = options->metadata,
+        .n_metadata = options->n_metadata,
+        .done = on_blocking_call_done,
+        .ctx = &call,
+    };
+    VT_CHECK(options->n_metadata <= VT__CLIENT_METADATA_MAX, VT_INVALID, "too many metadata");
+    VT_TRY(vt_rpc_loop_new(&start.loop));
+    struct vt_err err = vt__client_start(channel, &start);
+    if (!vt_failed(err)) {
+        vt_rpc_loop_run_one(start.loop, INT64_MAX);
+        err = call.err;
+    }
+    vt_rpc_loop_free(start.loop);
+    if (!vt_failed(err))
+        *ret_body = call.body;
+    return err;
+}

@@ -1,0 +1,126 @@
+#ifndef VT_RPC_INTERNAL_H
+#define VT_RPC_INTERNAL_H
+
+/* What the files of this folder share. Nothing outside includes it. */
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/arena.h"
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+#include "services/common/base/request.h"
+#include "services/common/base/slice.h"
+#include "services/common/rpc/call.h"
+#include "services/common/rpc/client.h"
+#include "services/common/rpc/loop.h"
+#include "services/common/rpc/server.h"
+
+enum {
+    VT__METADATA_BYTES_MAX = 64 * 1024, /* 8 KiB, the default, closes the whole connection */
+    VT__MESSAGE_BYTES_MAX = 512,        /* status message */
+    VT__DETAILS_BYTES_MAX = 1024,       /* grpc-status-details-bin */
+};
+
+/* What a completion queue gives back: embedded once per batch that can be in flight. */
+struct vt__tag {
+    void (*run)(void *owner, bool ok);
+    void *owner;
+};
+
+/* ---- loop.c ---- */
+
+struct vt__client_call;
+
+struct vt_rpc_loop {
+    grpc_completion_queue *queue;
+    pthread_t thread;                   /* the only one that runs it */
+    struct vt__client_call *idle_calls; /* owned; that thread's */
+    unsigned n_calls;                   /* outgoing calls under way; that thread's */
+};
+
+/* gRPC's start and stop are counted; each owner of gRPC objects holds one. */
+void vt__grpc_acquire(void);
+void vt__grpc_release(void);
+
+void vt__loop_init(struct vt_rpc_loop *loop);
+/* Shuts the queue down and drains it. */
+void vt__loop_fini(struct vt_rpc_loop *loop);
+/* Runs completions until the queue is shut down and empty. */
+void vt__loop_run(struct vt_rpc_loop *loop);
+
+gpr_timespec vt__timespec(int64_t monotonic_ns);
+int64_t vt__nanoseconds(gpr_timespec monotonic);
+int64_t vt__now_ns(void);
+
+grpc_byte_buffer *vt__byte_buffer(struct vt_slice body);
+/* The bytes of a received buffer, without a copy when they are in one piece. Unref the slice. */
+grpc_slice vt__byte_buffer_bytes(grpc_byte_buffer *buffer);
+struct vt_slice vt__slice_view(const grpc_slice *slice);
+
+/* ---- call.c ---- */
+
+/* How a call ends. */
+struct vt__answer {
+    struct vt_err err;
+    struct vt_slice body; /* of a unary OK */
+    bool has_body;
+    char message[VT__MESSAGE_BYTES_MAX];
+};
+
+/* How a call reaches its caller: gRPC (grpc_call.c) or a test (loopback.c). */
+struct vt__transport {
+    void (*answer)(struct vt_rpc_call *call, const struct vt__answer *answer);
+    void (*send)(struct vt_rpc_call *call, struct vt_slice body);
+    void (*receive)(struct vt_rpc_call *call);
+    struct vt_slice (*metadata)(const struct vt_rpc_call *call, const char *key);
+    bool (*is_local)(const struct vt_rpc_call *call);
+};
+
+/*
+ * OPEN → ANSWERED, by way of CALLBACK while one of the call's callbacks runs. An answer from
+ * another thread waits for the callback to return, so that no callback ever sees an answered call.
+ */
+enum vt__phase { VT__OPEN, VT__CALLBACK, VT__ANSWERED };
+
+struct vt_rpc_call {
+    const struct vt__transport *transport;
+    const struct vt_rpc_method *method;
+    pthread_t thread; /* serving thread: all callbacks run on it */
+    struct vt_request request;
+    struct vt_arena arena;
+    struct vt_diag diag;
+    struct vt_slice body;
+    atomic_bool cancelled; /* relaxed: a hint to stop working; on_cancel is the synchronised way */
+    _Atomic(enum vt__phase) phase; /* acquire/release between callbacks and answer */
+    void (*on_cancel)(void *ctx);
+    void *cancel_ctx;
+    vt_rpc_sent_fn on_sent;
+    void *sent_ctx;
+    vt_rpc_received_fn on_received;
+    void *received_ctx;
+};
+
+void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transport,
+                   const struct vt_rpc_method *method);
+/* Judges the request's size, then runs the method's handler. */
+void vt__call_handle(struct vt_rpc_call *call, void *service);
+/* The transport tells what happened; runs the callback unless the call was answered. Serving
+ * thread. */
+void vt__call_cancelled(struct vt_rpc_call *call);
+void vt__call_sent(struct vt_rpc_call *call, bool ok);
+void vt__call_received(struct vt_rpc_call *call, struct vt_slice body, bool ended);
+
+/* ---- metadata.c ---- */
+
+/* True for a W3C traceparent of version 00: "00-<32 hex>-<16 hex>-<2 hex>", ids not zero. */
+bool vt__traceparent_valid(struct vt_slice text);
+
+/* ---- client.c ---- */
+
+void vt__client_calls_free(struct vt__client_call *list);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef VT_RPC_LOOP_H
+#define VT_RPC_LOOP_H
+
+#include <stdint.h>
+
+#include "services/common/base/err.h"
+
+/*
+ * A completion queue for a program's own outgoing calls (vt_rpc_client_start with request->loop set
+ * to it). The servers' threads have theirs already. Used by the one thread that made it.
+ */
+struct vt_rpc_loop;
+
+VT_MUST_USE struct vt_err vt_rpc_loop_new(struct vt_rpc_loop **ret_loop);
+/* Runs one completion if there is one before `until_ns` (CLOCK_MONOTONIC; past: looks and returns;
+ * INT64_MAX: waits). False when the time was up. */
+bool vt_rpc_loop_run_one(struct vt_rpc_loop *loop, int64_t until_ns);
+/* After its last call has completed; NULL is allowed. */
+void vt_rpc_loop_free(struct vt_rpc_loop *loop);
+
+#endif

@@ -1,0 +1,107 @@
+#ifndef VT_RPC_SERVER_INTERNAL_H
+#define VT_RPC_SERVER_INTERNAL_H
+
+/* Shared by server.c (life cycle, threads) and grpc_call.c (one call). */
+
+#include "services/common/rpc/internal.h"
+
+struct vt_counter;
+struct vt_gauge;
+struct vt_histogram;
+
+/* A method with what the server knows about it. Immutable after start but for the atomics. */
+struct vt__method {
+    const struct vt_rpc_method *row; /* borrowed */
+    void *service;                   /* borrowed */
+    void *registration;              /* gRPC's; NULL: the catch-all */
+    atomic_uint in_flight;           /* relaxed: a limit, orders nothing */
+    struct vt_counter *started;
+    struct vt_counter *handled[VT_CODE_COUNT];
+    struct vt_histogram *seconds;
+};
+
+/* Memory of one call's arena while it is idle. */
+struct vt__arena_block {
+    struct vt__arena_block *next;
+};
+
+/* A serving thread with all it owns. */
+struct vt__worker {
+    struct vt_rpc_loop loop;
+    struct vt_rpc_server *server;
+    struct vt__server_call *idle_calls;  /* owned */
+    struct vt__arena_block *idle_arenas; /* owned */
+    unsigned *owed_slots;                /* per method, for want of memory; owned */
+    pthread_t thread;
+};
+
+struct vt_rpc_server {
+    struct vt_rpc_server_options options; /* texts owned */
+    struct vt__method *methods;           /* owned; the last one is the catch-all after start */
+    size_t n_methods;
+    grpc_server *grpc;
+    struct vt__worker *workers; /* owned */
+    unsigned n_workers;
+    uint16_t port;
+    bool started, drained;
+    atomic_bool stopping;  /* release by _drain, acquire by the workers: no more slots */
+    atomic_uint in_flight; /* relaxed: a limit */
+    atomic_uint n_live;    /* relaxed; read after the joins */
+    struct vt_gauge *in_flight_gauge;
+    pthread_mutex_t mutex; /* of the fields below */
+    pthread_cond_t changed;
+    bool shut_down;                  /* gRPC has told that no call is left */
+    struct vt__server_call *streams; /* live ones, to be cancelled by _drain */
+    struct vt__tag shutdown_tag;
+    struct vt__health *health;         /* owned */
+    struct vt__reflection *reflection; /* owned */
+};
+
+/*
+ * One call. Free → SLOT_POSTED (gRPC may fill it) → live: `pending` counts what must still come
+ * back from the queue, the answer included → released on the serving thread when it is 0.
+ */
+struct vt__server_call {
+    struct vt_rpc_call base; /* first */
+    struct vt__worker *worker;
+    struct vt__method *method;
+    struct vt__server_call *next; /* in the idle list, or in server->streams */
+    struct vt__server_call *previous;
+    struct vt__arena_block *arena_block;
+    grpc_call *grpc;
+    grpc_call_details details; /* catch-all */
+    gpr_timespec deadline;     /* registered */
+    grpc_metadata_array metadata;
+    grpc_byte_buffer *request;
+    grpc_slice request_bytes;
+    grpc_byte_buffer *incoming, *outgoing, *reply;
+    int close_cancelled;
+    int64_t arrived_ns;
+    atomic_int pending; /* acq_rel: the last one out sees all writes */
+    atomic_bool headers_sent;
+    struct vt__tag arrived, closed, sent, received, answered;
+};
+
+/* Offers gRPC a place for one more call of the method. The worker's thread, or before it runs. */
+void vt__slot_post(struct vt__worker *worker, struct vt__method *method);
+void vt__worker_free_pools(struct vt__worker *worker);
+/* Ends every live stream with UNAVAILABLE; those that come later end at once. */
+void vt__streams_cancel(struct vt_rpc_server *server);
+
+/* health.c and reflection.c: their methods, added to every server. */
+enum { VT__N_HEALTH_METHODS = 2, VT__N_REFLECTION_METHODS = 2 };
+extern const struct vt_rpc_method vt__health_methods[VT__N_HEALTH_METHODS];
+extern const struct vt_rpc_method vt__reflection_methods[VT__N_REFLECTION_METHODS];
+VT_MUST_USE struct vt_err vt__health_new(const struct vt_rpc_server *server,
+                                         struct vt__health **ret_health);
+void vt__health_set(struct vt__health *health, bool serving);
+void vt__health_free(struct vt__health *health);
+VT_MUST_USE struct vt_err vt__reflection_new(const struct vt_rpc_server *server,
+                                             struct vt__reflection **ret_reflection);
+void vt__reflection_free(struct vt__reflection *reflection);
+/* True when a method of the server belongs to this service ("vitrine.v1.EventService"). */
+bool vt__server_has_service(const struct vt_rpc_server *server, struct vt_slice name);
+/* "/package.Service/Method" → "package.Service". */
+struct vt_slice vt__service_of(const char *path);
+
+#endif
