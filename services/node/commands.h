@@ -2,6 +2,13 @@
 #define VT_NODE_COMMANDS_H
 
 /* Every subcommand: add a line here, a row in main.c, and a file cmd_<name>.c. */
+int vt_cmd_demo_data(int argc, char **argv);
+int vt_cmd_recommend(int argc, char **argv);
+int vt_cmd_rank(int argc, char **argv);
+int vt_cmd_similar(int argc, char **argv);
+int vt_cmd_explain(int argc, char **argv);
+int vt_cmd_profile(int argc, char **argv);
+int vt_cmd_event(int argc, char **argv);
 
 int vt_cmd_evaluate(int argc, char **argv);
 

@@ -21,7 +21,14 @@ static int cmd_version(int argc, char **argv)
 
 /* In the order of a first day: make data, load it, train, serve, ask. */
 static const struct vt_command commands[] = {
+    {"demo-data", "write a generated storefront to try everything with", vt_cmd_demo_data},
     {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
+    {"recommend", "ask for the best items for somebody", vt_cmd_recommend},
+    {"rank", "order given items for somebody", vt_cmd_rank},
+    {"similar", "ask for items alike to given ones", vt_cmd_similar},
+    {"explain", "replay an answer from its token", vt_cmd_explain},
+    {"profile", "show what is known about a customer", vt_cmd_profile},
+    {"event", "send one event", vt_cmd_event},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

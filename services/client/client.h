@@ -1,0 +1,40 @@
+#ifndef VT_CLIENT_CLIENT_H
+#define VT_CLIENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/event.h"
+
+/*
+ * The client for people: calls a service and prints what it answers, as an aligned table or as the
+ * response in protobuf's JSON mapping. Each function blocks, prints errors on standard error and
+ * returns the exit status: 0 answered, 1 failed, 2 the server called the request wrong.
+ */
+struct vt_client {
+    const char *target;  /* "127.0.0.1:7400" or "unix:/path" */
+    uint32_t timeout_ms; /* of each call */
+    bool json;
+};
+
+/* Texts are borrowed; NULL and 0 mean "not given". */
+struct vt_client_ask {
+    const char *customer, *visitor, *placement;
+    const char *const *context, *const *exclude, *const *items; /* SKUs */
+    uint32_t n_context, n_exclude, n_items;
+    uint32_t n;
+    const char *diversity; /* "none" … "high" */
+    bool include_seen;
+};
+
+int vt_client_recommend(const struct vt_client *client, const struct vt_client_ask *ask);
+int vt_client_rank(const struct vt_client *client, const struct vt_client_ask *ask);
+int vt_client_similar(const struct vt_client *client, const struct vt_client_ask *ask);
+int vt_client_explain(const struct vt_client *client, const char *token);
+/* The customer's facts and newest events; titles come from the catalog of the same target. */
+int vt_client_profile(const struct vt_client *client, const struct vt_client_ask *ask,
+                      uint32_t max_events);
+/* Sends one event; status 1 when it was rejected. */
+int vt_client_event(const struct vt_client *client, const struct vt_event *event);
+
+#endif

@@ -1,0 +1,22 @@
+#ifndef VT_CLIENT_PRINT_H
+#define VT_CLIENT_PRINT_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+
+#include "vitrine/v1/recommendation.pb-c.h"
+
+/* One JSON object on one line of standard output; returns the exit status. */
+int vt__print_json(const ProtobufCMessage *message);
+
+/* What the three answers of RecommendationService have in common. */
+struct vt_printed_answer {
+    Vitrine__V1__RecommendedItem *const *items;
+    size_t n_items;
+    const char *model_version, *degraded_reason;
+    int degraded;
+};
+/* A table of products with prices and reasons, and a line about the model. */
+void vt__print_items(const struct vt_printed_answer *answer);
+
+#endif

@@ -1,0 +1,83 @@
+#include "services/client/session.h"
+
+#include <stdio.h>
+
+#include "services/common/pb/pb.h"
+#include "services/common/rpc/client.h"
+
+enum { SESSION_BYTES = 64 << 20 };
+
+static struct vt_err report(const struct vt_session *session, struct vt_err err,
+                            const struct vt_diag *diag)
+{
+    const char *why = diag->text[0] != '\0' ? diag->text : err.what;
+    fprintf(stderr, "vitrine: %s: %s: %s\n", session->client->target, vt_code_name(err.code), why);
+    if (err.code == VT_UNAVAILABLE)
+        fprintf(stderr,
+                "vitrine: is a server listening there? start one with: vitrine serve "
+                "--data DIR --listen %s\n",
+                session->client->target);
+    return err;
+}
+
+struct vt_err vt__session_open(const struct vt_client *client, struct vt_session *ret_session)
+{
+    struct vt_session session = {.client = client};
+    struct vt_diag diag = {0};
+    if (!vt_arena_init_owned(&session.arena, SESSION_BYTES))
+        return report(&session, VT_ERR(VT_EXHAUSTED, "no memory"), &diag);
+    struct vt_err err = vt_rpc_channel_new(client->target, &session.channel);
+    if (vt_failed(err)) {
+        vt_arena_fini(&session.arena);
+        return report(&session, err, &diag);
+    }
+    *ret_session = session;
+    return vt_ok();
+}
+
+void vt__session_close(struct vt_session *session)
+{
+    vt_rpc_channel_free(session->channel);
+    vt_arena_fini(&session->arena);
+}
+
+struct vt_err vt__session_call(struct vt_session *session, const char *path, const char *key,
+                               const ProtobufCMessage *request,
+                               const ProtobufCMessageDescriptor *answer_type, void *ret_answer)
+{
+    struct vt_diag diag = {0};
+    struct vt_slice body, answer;
+    struct vt_rpc_metadata metadata = {"vitrine-key", vt_slice_str(key)};
+    struct vt_rpc_call_options options = {
+        .timeout_ms = session->client->timeout_ms,
+        .metadata = &metadata,
+        .n_metadata = key != NULL && key[0] != '\0' ? 1 : 0,
+    };
+    struct vt_err err = vt_pb_encode(request, &session->arena, &body);
+    if (!vt_failed(err))
+        err = vt_rpc_client_call(session->channel, path, body, &options, &session->arena, &diag,
+                                 &answer);
+    if (!vt_failed(err))
+        err = vt_pb_decode(answer_type, answer, &session->arena, &diag, ret_answer);
+    return vt_failed(err) ? report(session, err, &diag) : err;
+}
+
+int vt__session_exit_status(struct vt_err err)
+{
+    return err.code == VT_INVALID ? 2 : 1;
+}
+
+int vt__session_ask(const struct vt_client *client, const char *path, const char *key,
+                    const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer_type,
+                    vt_print_fn print)
+{
+    struct vt_session session;
+    struct vt_err err = vt__session_open(client, &session);
+    if (vt_failed(err))
+        return vt__session_exit_status(err);
+    void *answer;
+    err = vt__session_call(&session, path, key, request, answer_type, &answer);
+    int status = vt_failed(err) ? vt__session_exit_status(err) : print(client, answer);
+    vt__session_close(&session);
+    return status;
+}

@@ -1,0 +1,298 @@
+/*
+ * The wiring of a process. Every part is a pointer that is NULL until it is built, so that one
+ * function takes down whatever there is, after a failed start as after a clean run. Order matters:
+ * the server drains before the services it calls go; remote channels outlive the ports on them; the
+ * follower stops before the store closes.
+ */
+#include "services/node/cell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/bundle/bundle_set.h"
+#include "services/candidate/candidate.h"
+#include "services/candidate/handlers.h"
+#include "services/candidate/remote.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/file.h"
+#include "services/common/base/log.h"
+#include "services/common/base/metrics.h"
+#include "services/common/catalog/item_table.h"
+#include "services/common/rpc/client.h"
+#include "services/common/rpc/http.h"
+#include "services/common/rpc/server.h"
+#include "services/model/handlers.h"
+#include "services/node/item_follower.h"
+#include "services/node/token_key.h"
+#include "services/profile/follow.h"
+#include "services/profile/handlers.h"
+#include "services/profile/profile.h"
+#include "services/profile/remote.h"
+#include "services/ranking/handlers.h"
+#include "services/ranking/ranking.h"
+
+enum { PATH_BYTES = 4096 };
+
+struct vt_cell {
+    const struct vt_serve_options *options;
+    unsigned roles;
+    bool serving;
+    struct vt_metrics *metrics;
+    struct vt_item_table *items;
+    struct vt_bundle_set *bundles;
+    struct vt_profile *profile;
+    struct vt_item_follower *follower;
+    struct vt_rpc_channel *profile_channel, *candidate_channel;
+    struct vt_profile_follow *remote_follow;
+    struct vt_profile_remote *profile_remote;
+    struct vt_candidate_remote *candidate_remote;
+    struct vt_candidate_service *candidate;
+    struct vt_ranking_service *ranking;
+    struct vt_profile_rpc *profile_rpc;
+    struct vt_model_rpc *model_rpc;
+    struct vt_rpc_server *server;
+    struct vt_http_server *http;
+};
+
+/* ---- data: the store or the way to it, the item table, the bundles ---- */
+
+static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
+{
+    const struct vt_serve_options *options = cell->options;
+    struct vt_profile_options profile = {
+        .data_dir = options->data,
+        .clock = vt_clock_system(),
+        .metrics = cell->metrics,
+        .history_max = options->history_max,
+        .queue_events_max = options->queue_events,
+        .idempotency_window_ms = options->idempotency_window_ms,
+        .consent_default = strcmp(options->consent_default, "granted") == 0,
+        .create = true,
+    };
+    VT_TRY(vt_profile_open(&profile, diag, &cell->profile));
+    return vt_item_follower_start(cell->profile, cell->items, &cell->follower);
+}
+
+static struct vt_err reach_profile(struct vt_cell *cell)
+{
+    VT_TRY(vt_rpc_channel_new(cell->options->profile, &cell->profile_channel));
+    VT_TRY(vt_profile_remote_new(cell->profile_channel, vt_clock_system(), cell->metrics,
+                                 &cell->profile_remote));
+    return vt_profile_follow_start(cell->profile_channel, cell->items, cell->metrics,
+                                   &cell->remote_follow);
+}
+
+static struct vt_err open_data(struct vt_cell *cell, struct vt_diag *diag)
+{
+    VT_TRY(vt_metrics_new(&cell->metrics));
+    VT_TRY(vt_item_table_new(&cell->items));
+    VT_TRY((cell->roles & VT_ROLE_PROFILE) != 0 ? open_store(cell, diag) : reach_profile(cell));
+    return vt_bundle_set_open(cell->options->data, cell->metrics, diag, &cell->bundles);
+}
+
+/* ---- services ---- */
+
+static unsigned diversity_level(const char *name)
+{
+    static const char *const names[] = {"none", "low", "medium", "high"};
+    unsigned level = 0;
+    while (level < 3 && strcmp(names[level], name) != 0)
+        level++;
+    return level + 1;
+}
+
+static struct vt_profile_port profile_port(const struct vt_cell *cell)
+{
+    return cell->profile != NULL ? vt_profile_local_port(cell->profile)
+                                 : vt_profile_remote_port(cell->profile_remote);
+}
+
+static struct vt_candidate_port candidate_port(const struct vt_cell *cell)
+{
+    return cell->candidate != NULL ? vt_candidate_local_port(cell->candidate)
+                                   : vt_candidate_remote_port(cell->candidate_remote);
+}
+
+static struct vt_err make_candidate(struct vt_cell *cell)
+{
+    if ((cell->roles & VT_ROLE_CANDIDATE) != 0)
+        return vt_candidate_service_new(cell->bundles, cell->items, vt_clock_system(),
+                                        cell->metrics, &cell->candidate);
+    VT_TRY(vt_rpc_channel_new(cell->options->candidate, &cell->candidate_channel));
+    return vt_candidate_remote_new(cell->candidate_channel, vt_clock_system(), cell->metrics,
+                                   &cell->candidate_remote);
+}
+
+static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
+{
+    const struct vt_serve_options *options = cell->options;
+    struct vt_ranking_options ranking = {
+        .profile = profile_port(cell),
+        .candidate = candidate_port(cell),
+        .bundles = cell->bundles,
+        .items = cell->items,
+        .clock = vt_clock_system(),
+        .metrics = cell->metrics,
+        .diversity = diversity_level(options->diversity),
+    };
+    ranking.source_weights[VT_SOURCE_FACTOR] = (float)options->weight_factor;
+    ranking.source_weights[VT_SOURCE_ITEM_NEIGHBOR] = (float)options->weight_item_neighbor;
+    ranking.source_weights[VT_SOURCE_POPULAR] = (float)options->weight_popular;
+    VT_TRY(vt_token_key_load(options->data, diag, ranking.token_key));
+    return vt_ranking_service_new(&ranking, &cell->ranking);
+}
+
+static struct vt_err make_services(struct vt_cell *cell, struct vt_diag *diag)
+{
+    if ((cell->roles & (VT_ROLE_CANDIDATE | VT_ROLE_RANKING)) != 0)
+        VT_TRY(make_candidate(cell));
+    if ((cell->roles & VT_ROLE_RANKING) != 0)
+        VT_TRY(make_ranking(cell, diag));
+    if (cell->profile != NULL)
+        VT_TRY(vt_profile_rpc_new(cell->profile, cell->items, &cell->profile_rpc));
+    return vt_model_rpc_new(cell->options->data, cell->bundles, &cell->model_rpc);
+}
+
+/* ---- ports ---- */
+
+static struct vt_err add_methods(struct vt_cell *cell)
+{
+    size_t n;
+    const struct vt_rpc_method *methods = vt_model_rpc_methods(&n);
+    VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->model_rpc));
+    if ((cell->roles & VT_ROLE_PROFILE) != 0) {
+        methods = vt_profile_rpc_methods(&n);
+        VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->profile_rpc));
+    }
+    if ((cell->roles & VT_ROLE_CANDIDATE) != 0) {
+        methods = vt_candidate_rpc_methods(&n);
+        VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->candidate));
+    }
+    if ((cell->roles & VT_ROLE_RANKING) != 0) {
+        methods = vt_ranking_rpc_methods(&n);
+        VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->ranking));
+    }
+    return vt_ok();
+}
+
+static struct vt_err start_grpc(struct vt_cell *cell, struct vt_diag *diag)
+{
+    const struct vt_serve_options *options = cell->options;
+    char admin_path[PATH_BYTES];
+    snprintf(admin_path, sizeof admin_path, "%s/admin.sock", options->data);
+    struct vt_rpc_server_options server = {
+        .listen = options->listen,
+        .admin_path = cell->profile != NULL ? admin_path : NULL,
+        .n_threads = options->threads,
+        .max_in_flight = options->max_in_flight,
+        .arena_bytes = options->arena_kib << 10,
+        .drain_grace_ms = (uint32_t)options->drain_grace_ms,
+        .metrics = cell->metrics,
+    };
+    VT_TRY(vt_rpc_server_new(&server, &cell->server));
+    VT_TRY(add_methods(cell));
+    return vt_rpc_server_start(cell->server, diag);
+}
+
+/* Why /readyz says no, or NULL. Runs on the HTTP thread. */
+static const char *not_ready(void *ctx)
+{
+    const struct vt_cell *cell = ctx;
+    return vt_item_table_ready(cell->items) ? NULL : "the item table is not complete yet";
+}
+
+static struct vt_err start_http(struct vt_cell *cell, struct vt_diag *diag)
+{
+    if (cell->options->http == NULL)
+        return vt_ok();
+    struct vt_http_options http = {
+        .listen = cell->options->http,
+        .grpc_port = vt_rpc_server_port(cell->server),
+        .metrics = cell->metrics,
+        .not_ready = not_ready,
+        .ctx = cell,
+    };
+    return vt_http_server_start(&http, diag, &cell->http);
+}
+
+struct vt_err vt_cell_start(const struct vt_serve_options *options, struct vt_diag *diag,
+                            struct vt_cell **ret_cell)
+{
+    struct vt_cell *cell = calloc(1, sizeof *cell);
+    VT_CHECK(cell != NULL, VT_EXHAUSTED, "no memory to serve");
+    cell->options = options;
+    cell->roles = vt_serve_roles(options);
+    struct vt_err err = open_data(cell, diag);
+    if (!vt_failed(err))
+        err = make_services(cell, diag);
+    if (!vt_failed(err))
+        err = start_grpc(cell, diag);
+    if (!vt_failed(err))
+        err = start_http(cell, diag);
+    if (vt_failed(err))
+        vt_cell_stop(cell);
+    else
+        *ret_cell = cell;
+    return err;
+}
+
+uint16_t vt_cell_grpc_port(const struct vt_cell *cell)
+{
+    return vt_rpc_server_port(cell->server);
+}
+
+uint16_t vt_cell_http_port(const struct vt_cell *cell)
+{
+    return cell->http != NULL ? vt_http_server_port(cell->http) : 0;
+}
+
+bool vt_cell_poll_ready(struct vt_cell *cell)
+{
+    if (!cell->serving && vt_item_table_ready(cell->items)) {
+        vt_rpc_server_set_serving(cell->server, true);
+        cell->serving = true;
+    }
+    return cell->serving;
+}
+
+static void stop_ports(struct vt_cell *cell)
+{
+    if (cell->server != NULL)
+        vt_rpc_server_drain(cell->server,
+                            cell->serving ? (uint32_t)cell->options->drain_linger_ms : 0);
+    vt_http_server_stop(cell->http);
+    vt_rpc_server_free(cell->server);
+}
+
+static void free_services(struct vt_cell *cell)
+{
+    vt_model_rpc_free(cell->model_rpc);
+    vt_profile_rpc_free(cell->profile_rpc);
+    vt_ranking_service_free(cell->ranking);
+    vt_candidate_service_free(cell->candidate);
+    vt_candidate_remote_free(cell->candidate_remote);
+    vt_rpc_channel_free(cell->candidate_channel);
+}
+
+static void close_data(struct vt_cell *cell)
+{
+    vt_profile_follow_stop(cell->remote_follow);
+    vt_profile_remote_free(cell->profile_remote);
+    vt_rpc_channel_free(cell->profile_channel);
+    vt_item_follower_stop(cell->follower);
+    vt_profile_close(cell->profile);
+    vt_bundle_set_close(cell->bundles);
+    vt_item_table_free(cell->items);
+    vt_metrics_free(cell->metrics);
+}
+
+void vt_cell_stop(struct vt_cell *cell)
+{
+    if (cell == NULL)
+        return;
+    stop_ports(cell);
+    free_services(cell);
+    close_data(cell);
+    free(cell);
+}

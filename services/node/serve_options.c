@@ -1,0 +1,92 @@
+#include "services/node/serve_options.h"
+
+#include <string.h>
+
+/* clang-format off */
+#define OPTION(name_, kind_, field_, argument_, fallback_, help_)                                  \
+    .name = (name_), .kind = (kind_), .offset = offsetof(struct vt_serve_options, field_),         \
+    .argument = (argument_), .fallback = (fallback_), .help = (help_)
+
+static const struct vt_option option_table[] = {
+    {OPTION("data", VT_OPTION_TEXT, data, "DIR", NULL,
+            "the folder that holds everything: live store and bundles"), .required = true},
+    {OPTION("role", VT_OPTION_CHOICE, role, "ROLE", "all",
+            "which service this process is"), .choices = "all|profile|candidate|ranking"},
+    {OPTION("listen", VT_OPTION_TEXT, listen, "ADDR", "127.0.0.1:7400",
+            "gRPC address; port 0: the system chooses, see the log")},
+    {OPTION("http", VT_OPTION_TEXT, http, "ADDR", NULL,
+            "address of /metrics, /livez and /readyz, e.g. 127.0.0.1:7401")},
+    {OPTION("profile", VT_OPTION_TEXT, profile, "ADDR", NULL,
+            "the profile service, for the roles candidate and ranking")},
+    {OPTION("candidate", VT_OPTION_TEXT, candidate, "ADDR", NULL,
+            "the candidate service, for the role ranking")},
+    {OPTION("check-config", VT_OPTION_BOOL, check_config, NULL, NULL,
+            "judge the configuration and stop"), .flag_only = true},
+    {OPTION("log-level", VT_OPTION_CHOICE, log_level, "LEVEL", "info",
+            "least level that is logged"), .choices = "debug|info|warn|error"},
+    {OPTION("threads", VT_OPTION_U32, threads, "N", "0",
+            "serving threads; 0: one per core"), .min = 0, .max = 256},
+    {OPTION("max-in-flight", VT_OPTION_U32, max_in_flight, "N", "1024",
+            "calls at a time; more are answered RESOURCE_EXHAUSTED"), .min = 1, .max = 65536},
+    {OPTION("arena-kib", VT_OPTION_U32, arena_kib, "KIB", "1024",
+            "memory of one call"), .min = 256, .max = 65536},
+    {OPTION("drain-linger", VT_OPTION_DURATION, drain_linger_ms, "TIME", "2s",
+            "after SIGTERM: how long to keep serving while health says NOT_SERVING")},
+    {OPTION("drain-grace", VT_OPTION_DURATION, drain_grace_ms, "TIME", "5s",
+            "then: how long calls in flight may take before they are cancelled")},
+    {OPTION("history-max", VT_OPTION_U32, history_max, "N", "200",
+            "newest events kept per customer"), .min = 1, .max = 1000},
+    {OPTION("queue-events", VT_OPTION_U32, queue_events, "N", "100000",
+            "events waiting for the writer; more are refused"), .min = 1000, .max = 10000000},
+    {OPTION("idempotency-window", VT_OPTION_DURATION, idempotency_window_ms, "TIME", "14d",
+            "how long an event id is remembered")},
+    {OPTION("consent-default", VT_OPTION_CHOICE, consent_default, "ANSWER", "granted",
+            "of customers who said nothing"), .choices = "granted|denied"},
+    {OPTION("diversity", VT_OPTION_CHOICE, diversity, "LEVEL", "low",
+            "of requests that name none"), .choices = "none|low|medium|high"},
+    {OPTION("source-weights.factor", VT_OPTION_F64, weight_factor, "W", "1",
+            "share of matrix factorisation in the blend"), .min = 0, .max = 100},
+    {OPTION("source-weights.item-neighbor", VT_OPTION_F64, weight_item_neighbor, "W", "0.5",
+            "share of item-item neighbours"), .min = 0, .max = 100},
+    {OPTION("source-weights.popular", VT_OPTION_F64, weight_popular, "W", "0.1",
+            "share of popularity"), .min = 0, .max = 100},
+};
+/* clang-format on */
+
+const struct vt_options_spec vt_serve_spec = {
+    .command = "vitrine serve",
+    .summary = "Serves a data folder: all services in one process, or one of them.",
+    .example = "vitrine serve --data /var/lib/vitrine --listen 127.0.0.1:7400 "
+               "--http 127.0.0.1:7401",
+    .options = option_table,
+    .n_options = sizeof option_table / sizeof option_table[0],
+    .layered = true,
+};
+
+unsigned vt_serve_roles(const struct vt_serve_options *options)
+{
+    if (strcmp(options->role, "profile") == 0)
+        return VT_ROLE_PROFILE;
+    if (strcmp(options->role, "candidate") == 0)
+        return VT_ROLE_CANDIDATE;
+    return strcmp(options->role, "ranking") == 0 ? VT_ROLE_RANKING : VT_ROLE_ALL;
+}
+
+static struct vt_err need(const char *name, const char *value, bool needed, const char *role,
+                          struct vt_diag *diag)
+{
+    if (needed && value == NULL)
+        vt_diag_set(diag, name, "--role %s needs --%s ADDR", role, name);
+    else if (!needed && value != NULL)
+        vt_diag_set(diag, name, "--%s has no meaning with --role %s", name, role);
+    else
+        return vt_ok();
+    return VT_ERR(VT_INVALID, "options do not fit together");
+}
+
+struct vt_err vt_serve_options_check(const struct vt_serve_options *options, struct vt_diag *diag)
+{
+    unsigned roles = vt_serve_roles(options);
+    VT_TRY(need("profile", options->profile, (roles & VT_ROLE_PROFILE) == 0, options->role, diag));
+    return need("candidate", options->candidate, roles == VT_ROLE_RANKING, options->role, diag);
+}

@@ -1,0 +1,33 @@
+#ifndef VT_NODE_SERVE_OPTIONS_H
+#define VT_NODE_SERVE_OPTIONS_H
+
+#include "services/common/base/options.h"
+
+/* Everything `vitrine serve` can be told; the table in serve_options.c is the reference. */
+struct vt_serve_options {
+    const char *data, *role, *listen, *http, *profile, *candidate, *log_level;
+    bool check_config;
+    uint32_t threads, max_in_flight, arena_kib;
+    int64_t drain_linger_ms, drain_grace_ms;
+    uint32_t history_max, queue_events;
+    int64_t idempotency_window_ms;
+    const char *consent_default, *diversity;
+    double weight_factor, weight_item_neighbor, weight_popular;
+};
+
+enum vt_role {
+    VT_ROLE_PROFILE = 1,
+    VT_ROLE_CANDIDATE = 2,
+    VT_ROLE_RANKING = 4,
+    VT_ROLE_ALL = VT_ROLE_PROFILE | VT_ROLE_CANDIDATE | VT_ROLE_RANKING,
+};
+
+extern const struct vt_options_spec vt_serve_spec;
+
+/* The services that `role` names, as bits of enum vt_role. */
+unsigned vt_serve_roles(const struct vt_serve_options *options);
+/* What the table cannot say: which options need which others. VT_INVALID with the option's name. */
+VT_MUST_USE struct vt_err vt_serve_options_check(const struct vt_serve_options *options,
+                                                 struct vt_diag *diag);
+
+#endif
