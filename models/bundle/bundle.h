@@ -16,7 +16,16 @@
 struct vt_bundle;
 struct vt_index;
 
-enum { VT_BUNDLE_FORMAT = 1, VT_VERSION_BYTES_MAX = 64 };
+enum {
+    VT_BUNDLE_FORMAT = 1,
+    VT_VERSION_BYTES_MAX = 64,
+    VT_BUNDLE_NAME_BYTES = 32,
+    VT_BUNDLE_VALUE_BYTES = 96,
+    VT_BUNDLE_PARAMETERS_MAX = 48,
+    VT_BUNDLE_METRICS_MAX = 48,
+    VT_BUNDLE_DIM_MAX = 1024,
+    VT_BUNDLE_STRIDE_FLOATS = 16, /* factor_stride is dim rounded up to this: 64 bytes */
+};
 
 /* Item-item kernel or neighbour list in CSR: row i holds the neighbours of row i, best first. */
 struct vt_csr {
@@ -27,8 +36,14 @@ struct vt_csr {
 };
 
 struct vt_bundle_metric {
-    char name[32];
+    char name[VT_BUNDLE_NAME_BYTES];
     double value;
+};
+
+/* How it was trained, for people and for the next training: "factors" = "64". */
+struct vt_bundle_parameter {
+    char name[VT_BUNDLE_NAME_BYTES];
+    char value[VT_BUNDLE_VALUE_BYTES];
 };
 
 /* Everything a reader needs, as plain pointers into the mapping. Valid while the bundle is held. */
@@ -51,23 +66,37 @@ struct vt_bundle_view {
     /* Made when the bundle is opened, off the serving threads; not part of what is written: */
     const struct vt_index *index; /* exact search over item_factors; NULL without factors */
     const uint32_t *popular_rows; /* n_items rows by popularity, best first, ties by row */
+    const struct vt_bundle_parameter *parameters;
+    uint32_t n_parameters;
+    int64_t first_time_ms, last_time_ms; /* of the events it was trained on; 0 0: not known */
+    const char *blas; /* library and core type that made the numbers; may be "" */
 };
 
-/* Maps and checks DIR/bundles/<version>: format, shapes, sizes; with `verify` also every sha256 and
- * that all numbers are finite. VT_CORRUPT with the file and reason in `diag`; VT_NOT_FOUND. */
+/* Maps and checks DIR/bundles/<version>. Always checked: format, shapes, sizes, and all that an
+ * index could go wrong by (item numbers ascending, CSR in range); with `verify` also every sha256,
+ * that all numbers are finite, and the order of neighbours. VT_CORRUPT with file and reason in
+ * `diag`; VT_NOT_FOUND when there is no such version. Blocking; reads the CSR, with `verify`
+ * everything. */
 VT_MUST_USE struct vt_err vt_bundle_open(const char *data_dir, const char *version, bool verify,
                                          struct vt_diag *diag, struct vt_bundle **ret_bundle);
 const struct vt_bundle_view *vt_bundle_view(const struct vt_bundle *bundle);
-/* UINT32_MAX when the item has no row. O(log n) or better. */
+/* UINT32_MAX when the item has no row. O(1) where numbers are dense, else O(log n). */
 uint32_t vt_bundle_row(const struct vt_bundle *bundle, uint32_t item_number);
 void vt_bundle_acquire(struct vt_bundle *bundle);
 void vt_bundle_release(struct vt_bundle *bundle); /* unmaps at the last; NULL is allowed */
 
+/* The name a version gets: UTC time of creation, then 8 hex of a sha256 over arrays and parameters:
+ * "20261122-221530123-9f86d081". Sorts by age; the same content shows the same tail. */
+void vt_bundle_version_name(const struct vt_bundle_view *content,
+                            char ret_version[VT_VERSION_BYTES_MAX]);
 /* Writes a version: DIR/bundles/.tmp-<version>/ → verify → fsync → rename. The view is the
- * content; version must be new. */
+ * content, its `version` must be new. What a killed writer left behind is removed first. VT_CORRUPT
+ * when the content does not pass the checks of vt_bundle_open (NaN, numbers not ascending, …): then
+ * nothing is left on disk. Blocking; one writer at a time, others wait. */
 VT_MUST_USE struct vt_err
 vt_bundle_write(const char *data_dir, const struct vt_bundle_view *content, struct vt_diag *diag);
-/* CURRENT → version by rename; the one before is remembered in PREVIOUS. */
+/* CURRENT → version by rename, after opening it with `verify`; the one before is remembered in
+ * PREVIOUS. A kill in between leaves the old CURRENT in force. */
 VT_MUST_USE struct vt_err vt_bundle_publish(const char *data_dir, const char *version,
                                             struct vt_diag *diag);
 /* `ret_version` of VT_VERSION_BYTES_MAX; VT_NOT_FOUND when there is none yet. */

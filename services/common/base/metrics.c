@@ -6,11 +6,13 @@
  * not a common instant for all of them.
  *
  * Lists in order of registering, searched linearly: registering happens at start, a few hundred
- * times.
+ * times, and rarely later (the label of a new model version): a mutex keeps that and a scrape
+ * apart.
  */
 #include "services/common/base/metrics.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,7 @@ struct family {
 };
 
 struct vt_metrics {
+    pthread_mutex_t mutex; /* the lists; never the numbers */
     struct family *families;
 };
 
@@ -128,6 +131,7 @@ struct vt_err vt_metrics_new(struct vt_metrics **ret_metrics)
 {
     struct vt_metrics *metrics = calloc(1, sizeof *metrics);
     VT_CHECK(metrics != NULL, VT_EXHAUSTED, "no memory for metrics");
+    pthread_mutex_init(&metrics->mutex, NULL);
     *ret_metrics = metrics;
     return vt_ok();
 }
@@ -201,6 +205,8 @@ void vt_metrics_free(struct vt_metrics *metrics)
         metrics->families = family->next;
         family_free(family);
     }
+    if (metrics != NULL)
+        pthread_mutex_destroy(&metrics->mutex);
     free(metrics);
 }
 
@@ -252,21 +258,37 @@ static struct series *intern(struct vt_metrics *metrics, enum kind kind, const c
     return family != NULL ? intern_series(family, labels) : NULL;
 }
 
+static void lock(struct vt_metrics *metrics)
+{
+    if (metrics != NULL)
+        pthread_mutex_lock(&metrics->mutex);
+}
+
+static void unlock(struct vt_metrics *metrics)
+{
+    if (metrics != NULL)
+        pthread_mutex_unlock(&metrics->mutex);
+}
+
 struct vt_counter *vt_metrics_counter(struct vt_metrics *metrics, const char *name,
                                       const char *help, const char *labels)
 {
+    lock(metrics);
     struct series *series = intern(metrics, COUNTER, name, help, labels);
     if (series != NULL && series->object == NULL)
         series->object = alloc_lines(sizeof(struct vt_counter));
+    unlock(metrics);
     return series != NULL && series->object != NULL ? series->object : &dummy_counter;
 }
 
 struct vt_gauge *vt_metrics_gauge(struct vt_metrics *metrics, const char *name, const char *help,
                                   const char *labels)
 {
+    lock(metrics);
     struct series *series = intern(metrics, GAUGE, name, help, labels);
     if (series != NULL && series->object == NULL)
         series->object = alloc_lines(sizeof(struct vt_gauge));
+    unlock(metrics);
     return series != NULL && series->object != NULL ? series->object : &dummy_gauge;
 }
 
@@ -274,9 +296,11 @@ struct vt_histogram *vt_metrics_histogram(struct vt_metrics *metrics, const char
                                           const char *help, const char *labels,
                                           const double *bounds, unsigned n_bounds)
 {
+    lock(metrics);
     struct series *series = intern(metrics, HISTOGRAM, name, help, labels);
     if (series != NULL && series->object == NULL)
         series->object = histogram_new(bounds, n_bounds);
+    unlock(metrics);
     return series != NULL && series->object != NULL ? series->object : &dummy_histogram;
 }
 
@@ -363,12 +387,14 @@ static void render_series(FILE *out, const struct family *family, const struct s
     fputc('\n', out);
 }
 
-void vt_metrics_render(const struct vt_metrics *metrics, FILE *out)
+void vt_metrics_render(struct vt_metrics *metrics, FILE *out)
 {
+    lock(metrics);
     for (const struct family *family = metrics->families; family != NULL; family = family->next) {
         fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
                 kind_names[family->kind]);
         for (const struct series *series = family->series; series != NULL; series = series->next)
             render_series(out, family, series);
     }
+    unlock(metrics);
 }

@@ -7,9 +7,9 @@
 #include "services/common/base/err.h"
 
 /*
- * Metrics in Prometheus' text format 0.0.4. Registering happens at start (one thread); counting is
- * wait-free from any thread (relaxed atomics, sharded by thread so that cores do not share lines).
- * Names and labels are contracts: see docs/operations.md.
+ * Metrics in Prometheus' text format 0.0.4. Registering happens at start, or rarely later; any
+ * thread. Counting is wait-free from any thread (relaxed atomics, sharded by thread so that cores
+ * do not share lines). Names and labels are contracts: see docs/operations.md.
  */
 struct vt_metrics;
 struct vt_counter;   /* only rises */
@@ -38,6 +38,6 @@ void vt_histogram_observe(struct vt_histogram *histogram, double value);
 uint64_t vt_counter_value(const struct vt_counter *counter); /* for tests */
 
 /* Writes everything, families together, HELP and TYPE once each. */
-void vt_metrics_render(const struct vt_metrics *metrics, FILE *out);
+void vt_metrics_render(struct vt_metrics *metrics, FILE *out);
 
 #endif

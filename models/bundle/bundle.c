@@ -1,0 +1,407 @@
+/*
+ * An open bundle: the mappings of its arrays, the view of plain pointers into them, and the way
+ * from item number to row. Opening judges everything that a reader could stumble over, once, off
+ * the serving threads; after that the arrays are used without a check. The count of references is
+ * the only thing that changes after opening.
+ *
+ * Number → row is a table when the numbers are dense (they are: numbers are given in order of first
+ * mention), at most TABLE_SPARSITY entries a row, else a binary search.
+ */
+#include "models/bundle/bundle.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "models/bundle/bundle_private.h"
+#include "models/bundle/manifest.h"
+#include "services/common/base/file.h"
+
+enum { TABLE_SPARSITY = 8, TABLE_MIN_ENTRIES = 65536 };
+
+const struct vt__bundle_file vt__bundle_files[VT__N_ARRAYS] = {
+    [VT__ITEM_NUMBERS] = {"item_numbers.arr", VT_ARRAY_U32},
+    [VT__ITEM_FACTORS] = {"item_factors.arr", VT_ARRAY_F32},
+    [VT__GRAM] = {"gram.arr", VT_ARRAY_F64},
+    [VT__NEIGHBOR_STARTS] = {"neighbor_starts.arr", VT_ARRAY_U64},
+    [VT__NEIGHBOR_COLUMNS] = {"neighbor_columns.arr", VT_ARRAY_U32},
+    [VT__NEIGHBOR_VALUES] = {"neighbor_values.arr", VT_ARRAY_F32},
+    [VT__POPULARITY] = {"popularity.arr", VT_ARRAY_F32},
+};
+
+struct vt_bundle {
+    struct vt_bundle_view view;
+    struct vt_manifest manifest;
+    struct vt_array arrays[VT__N_ARRAYS];
+    uint32_t *row_of; /* [number - first number]; NULL: search */
+    uint32_t n_row_of;
+    _Atomic int64_t count; /* references; see vt_bundle_release */
+};
+
+/* ---- checks ---- */
+
+static struct vt_err refuse(struct vt_diag *diag, enum vt__bundle_array which, const char *reason)
+{
+    const char *file = vt__bundle_files[which].name;
+    vt_diag_set(diag, file, "%s: %s", file, reason);
+    return VT_ERR(VT_CORRUPT, "bundle is damaged");
+}
+
+static struct vt_err check_shape(const struct vt_bundle *bundle, enum vt__bundle_array which,
+                                 uint64_t rows, uint64_t cols, struct vt_diag *diag)
+{
+    const struct vt_array *array = &bundle->arrays[which];
+    char reason[160];
+    if (array->values == NULL)
+        return refuse(diag, which, "missing, though the manifest's parameters need it");
+    if (array->rows == rows && array->cols == cols)
+        return vt_ok();
+    snprintf(reason, sizeof reason,
+             "shape is %" PRIu64 " × %" PRIu64 " where the manifest wants %" PRIu64 " × %" PRIu64,
+             array->rows, array->cols, rows, cols);
+    return refuse(diag, which, reason);
+}
+
+static struct vt_err check_numbers(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    const struct vt_bundle_view *view = &bundle->view;
+    if (view->n_items == 0)
+        return refuse(diag, VT__ITEM_NUMBERS, "no items");
+    VT_TRY(check_shape(bundle, VT__ITEM_NUMBERS, view->n_items, 1, diag));
+    for (uint32_t row = 1; row < view->n_items; row++)
+        if (view->item_numbers[row] <= view->item_numbers[row - 1])
+            return refuse(diag, VT__ITEM_NUMBERS, "item numbers are not ascending");
+    return vt_ok();
+}
+
+static uint32_t stride_of(uint32_t dim)
+{
+    return (dim + VT_BUNDLE_STRIDE_FLOATS - 1) / VT_BUNDLE_STRIDE_FLOATS * VT_BUNDLE_STRIDE_FLOATS;
+}
+
+static struct vt_err check_factors(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    const struct vt_bundle_view *view = &bundle->view;
+    if (view->dim == 0 && view->item_factors == NULL && view->gram == NULL)
+        return vt_ok();
+    if (view->dim == 0 || view->factor_stride != stride_of(view->dim))
+        return refuse(diag, VT__ITEM_FACTORS, "factor_stride is not factors rounded up to 16");
+    VT_TRY(check_shape(bundle, VT__ITEM_FACTORS, view->n_items, view->factor_stride, diag));
+    return check_shape(bundle, VT__GRAM, view->dim, view->dim, diag);
+}
+
+static struct vt_err check_neighbors(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    const struct vt_csr *csr = &bundle->view.neighbors;
+    if (csr->starts == NULL && csr->columns == NULL && csr->values == NULL)
+        return vt_ok();
+    uint32_t n_rows = bundle->view.n_items;
+    VT_TRY(check_shape(bundle, VT__NEIGHBOR_STARTS, (uint64_t)n_rows + 1, 1, diag));
+    if (csr->starts[0] != 0)
+        return refuse(diag, VT__NEIGHBOR_STARTS, "does not begin with 0");
+    for (uint32_t row = 0; row < n_rows; row++)
+        if (csr->starts[row + 1] < csr->starts[row])
+            return refuse(diag, VT__NEIGHBOR_STARTS, "starts descend");
+    uint64_t n_entries = csr->starts[n_rows];
+    VT_TRY(check_shape(bundle, VT__NEIGHBOR_COLUMNS, n_entries, 1, diag));
+    VT_TRY(check_shape(bundle, VT__NEIGHBOR_VALUES, n_entries, 1, diag));
+    for (uint64_t i = 0; i < n_entries; i++)
+        if (csr->columns[i] >= n_rows)
+            return refuse(diag, VT__NEIGHBOR_COLUMNS, "names a row that does not exist");
+    return vt_ok();
+}
+
+static struct vt_err check_all_finite(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    for (unsigned which = 0; which < VT__N_ARRAYS; which++) {
+        const struct vt_array *array = &bundle->arrays[which];
+        uint64_t n = array->values != NULL ? array->rows * array->cols : 0;
+        bool finite = true;
+        if (array->type == VT_ARRAY_F32)
+            for (uint64_t i = 0; i < n; i++)
+                finite &= isfinite(((const float *)array->values)[i]) != 0;
+        if (array->type == VT_ARRAY_F64)
+            for (uint64_t i = 0; i < n; i++)
+                finite &= isfinite(((const double *)array->values)[i]) != 0;
+        if (!finite)
+            return refuse(diag, which, "has a number that is not finite (NaN or infinity)");
+    }
+    return vt_ok();
+}
+
+static struct vt_err check_padding(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    const struct vt_bundle_view *view = &bundle->view;
+    for (uint32_t row = 0; row < view->n_items && view->dim > 0; row++)
+        for (uint32_t i = view->dim; i < view->factor_stride; i++)
+            if (fpclassify(view->item_factors[(size_t)row * view->factor_stride + i]) != FP_ZERO)
+                return refuse(diag, VT__ITEM_FACTORS, "padding behind a row is not zero");
+    return vt_ok();
+}
+
+static struct vt_err check_neighbor_order(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    const struct vt_csr *csr = &bundle->view.neighbors;
+    for (uint32_t row = 0; row < csr->n_rows; row++)
+        for (uint64_t i = csr->starts[row] + 1; i < csr->starts[row + 1]; i++)
+            if (csr->values[i] > csr->values[i - 1])
+                return refuse(diag, VT__NEIGHBOR_VALUES, "neighbours are not best first");
+    return vt_ok();
+}
+
+static struct vt_err check_popularity_sign(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    for (uint32_t row = 0; row < bundle->view.n_items; row++)
+        if (bundle->view.popularity[row] < 0)
+            return refuse(diag, VT__POPULARITY, "has a negative number");
+    return vt_ok();
+}
+
+/* What an index could go wrong by: always. */
+static struct vt_err check_structure(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    VT_TRY(check_numbers(bundle, diag));
+    VT_TRY(check_factors(bundle, diag));
+    VT_TRY(check_neighbors(bundle, diag));
+    return check_shape(bundle, VT__POPULARITY, bundle->view.n_items, 1, diag);
+}
+
+/* What only makes answers wrong: with `verify`. */
+static struct vt_err check_numbers_make_sense(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    VT_TRY(check_all_finite(bundle, diag));
+    VT_TRY(check_padding(bundle, diag));
+    VT_TRY(check_neighbor_order(bundle, diag));
+    return check_popularity_sign(bundle, diag);
+}
+
+/* ---- open ---- */
+
+struct vt_err vt__bundle_path(char ret_path[VT__PATH_BYTES], const char *data_dir, const char *name,
+                              const char *file)
+{
+    int n =
+        snprintf(ret_path, VT__PATH_BYTES, "%s/bundles%s%s%s%s", data_dir, name != NULL ? "/" : "",
+                 name != NULL ? name : "", file != NULL ? "/" : "", file != NULL ? file : "");
+    VT_CHECK(n > 0 && n < VT__PATH_BYTES, VT_INVALID, "path of the data folder is too long");
+    return vt_ok();
+}
+
+static struct vt_err read_manifest(const char *folder, struct vt_diag *diag,
+                                   struct vt_manifest *ret_manifest)
+{
+    char path[VT__PATH_BYTES];
+    int n = snprintf(path, sizeof path, "%s/manifest.json", folder);
+    VT_CHECK(n > 0 && n < VT__PATH_BYTES, VT_INVALID, "path of the bundle is too long");
+    char *text;
+    size_t len;
+    struct vt_err err = vt_file_read(path, VT_MANIFEST_BYTES_MAX, diag, &text, &len);
+    if (vt_failed(err)) {
+        err.code = VT_CORRUPT; /* the folder is there: a manifest missing or too long is damage */
+        return err;
+    }
+    err = vt_manifest_decode(vt_slice(text, len), diag, ret_manifest);
+    free(text);
+    return err;
+}
+
+static const struct vt_manifest_file *find_file(const struct vt_manifest *manifest,
+                                                const char *name)
+{
+    for (uint32_t i = 0; i < manifest->n_files; i++)
+        if (strcmp(manifest->files[i].name, name) == 0)
+            return &manifest->files[i];
+    return NULL;
+}
+
+static struct vt_err open_array(struct vt_bundle *bundle, const char *folder,
+                                enum vt__bundle_array which, bool verify, struct vt_diag *diag)
+{
+    const struct vt__bundle_file *expected = &vt__bundle_files[which];
+    const struct vt_manifest_file *listed = find_file(&bundle->manifest, expected->name);
+    if (listed == NULL)
+        return vt_ok();
+    char path[VT__PATH_BYTES], sha256[VT_SHA256_HEX_BYTES];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, expected->name);
+    VT_CHECK(n > 0 && n < VT__PATH_BYTES, VT_INVALID, "path of the bundle is too long");
+    struct vt_err err = vt_array_open(path, diag, &bundle->arrays[which]);
+    if (err.code == VT_NOT_FOUND)
+        return refuse(diag, which, "the manifest lists it, but it is missing");
+    VT_TRY(err);
+    if (bundle->arrays[which].type != expected->type)
+        return refuse(diag, which, "numbers are of the wrong type");
+    if (!verify)
+        return vt_ok();
+    VT_TRY(vt_file_sha256(path, diag, sha256));
+    if (strcmp(sha256, listed->sha256) != 0)
+        return refuse(diag, which, "sha256 is not the manifest's: the file was changed or damaged");
+    return vt_ok();
+}
+
+static void fill_view(struct vt_bundle *bundle)
+{
+    const struct vt_manifest *manifest = &bundle->manifest;
+    const struct vt_array *arrays = bundle->arrays;
+    const uint64_t *starts = arrays[VT__NEIGHBOR_STARTS].values;
+    bundle->view = (struct vt_bundle_view){
+        .version = manifest->version,
+        .parent = manifest->parent,
+        .algorithm = manifest->algorithm,
+        .create_time_ms = manifest->create_time_ms,
+        .n_users = manifest->n_users,
+        .n_interactions = manifest->n_interactions,
+        .n_items = manifest->n_items,
+        .item_numbers = arrays[VT__ITEM_NUMBERS].values,
+        .dim = manifest->dim,
+        .factor_stride = manifest->factor_stride,
+        .item_factors = arrays[VT__ITEM_FACTORS].values,
+        .gram = arrays[VT__GRAM].values,
+        .regularization = manifest->regularization,
+        .regularization_exponent = manifest->regularization_exponent,
+        .unobserved_weight = manifest->unobserved_weight,
+        .decay_half_life_days = manifest->decay_half_life_days,
+        .neighbors = {.n_rows = starts != NULL ? manifest->n_items : 0,
+                      .starts = starts,
+                      .columns = arrays[VT__NEIGHBOR_COLUMNS].values,
+                      .values = arrays[VT__NEIGHBOR_VALUES].values},
+        .popularity = arrays[VT__POPULARITY].values,
+        .metrics = manifest->metrics,
+        .n_metrics = manifest->n_metrics,
+        .parameters = manifest->parameters,
+        .n_parameters = manifest->n_parameters,
+        .first_time_ms = manifest->first_time_ms,
+        .last_time_ms = manifest->last_time_ms,
+        .blas = manifest->blas,
+    };
+    memcpy(bundle->view.event_weights, manifest->event_weights, sizeof bundle->view.event_weights);
+}
+
+/* Leaves row_of NULL when the numbers are too sparse for a table. */
+static struct vt_err build_row_table(struct vt_bundle *bundle)
+{
+    const struct vt_bundle_view *view = &bundle->view;
+    uint64_t span = (uint64_t)view->item_numbers[view->n_items - 1] - view->item_numbers[0] + 1;
+    if (span > (uint64_t)view->n_items * TABLE_SPARSITY + TABLE_MIN_ENTRIES)
+        return vt_ok();
+    bundle->row_of = malloc(span * sizeof *bundle->row_of);
+    VT_CHECK(bundle->row_of != NULL, VT_EXHAUSTED, "out of memory for the bundle");
+    memset(bundle->row_of, 0xFF, span * sizeof *bundle->row_of);
+    for (uint32_t row = 0; row < view->n_items; row++)
+        bundle->row_of[view->item_numbers[row] - view->item_numbers[0]] = row;
+    bundle->n_row_of = (uint32_t)span;
+    return vt_ok();
+}
+
+static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, bool verify,
+                               struct vt_diag *diag)
+{
+    VT_TRY(read_manifest(folder, diag, &bundle->manifest));
+    for (unsigned which = 0; which < VT__N_ARRAYS; which++)
+        VT_TRY(open_array(bundle, folder, which, verify, diag));
+    fill_view(bundle);
+    VT_TRY(check_structure(bundle, diag));
+    if (verify)
+        VT_TRY(check_numbers_make_sense(bundle, diag));
+    return build_row_table(bundle);
+}
+
+struct vt_err vt__bundle_open_folder(const char *folder, bool verify, struct vt_diag *diag,
+                                     struct vt_bundle **ret_bundle)
+{
+    struct vt_bundle *bundle = calloc(1, sizeof *bundle);
+    VT_CHECK(bundle != NULL, VT_EXHAUSTED, "out of memory for the bundle");
+    atomic_init(&bundle->count, 1);
+    struct vt_err err = open_into(bundle, folder, verify, diag);
+    if (vt_failed(err)) {
+        vt_bundle_release(bundle);
+        return err;
+    }
+    *ret_bundle = bundle;
+    return vt_ok();
+}
+
+struct vt_err vt_bundle_open(const char *data_dir, const char *version, bool verify,
+                             struct vt_diag *diag, struct vt_bundle **ret_bundle)
+{
+    if (!vt_version_valid(version)) {
+        vt_diag_set(diag, "version", "'%.80s' is not the name of a version", version);
+        return VT_ERR(VT_INVALID, "not the name of a version");
+    }
+    char folder[VT__PATH_BYTES];
+    VT_TRY(vt__bundle_path(folder, data_dir, version, NULL));
+    struct stat info;
+    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        vt_diag_set(diag, "version", "there is no version %s; see vitrine models list", version);
+        return VT_ERR(VT_NOT_FOUND, "no such version");
+    }
+    struct vt_bundle *bundle;
+    VT_TRY(vt__bundle_open_folder(folder, verify, diag, &bundle));
+    if (strcmp(bundle->manifest.version, version) != 0) {
+        vt_bundle_release(bundle);
+        vt_diag_set(diag, "manifest.json", "manifest.json: belongs to another version");
+        return VT_ERR(VT_CORRUPT, "manifest belongs to another version");
+    }
+    *ret_bundle = bundle;
+    return vt_ok();
+}
+
+/* ---- use ---- */
+
+const struct vt_bundle_view *vt_bundle_view(const struct vt_bundle *bundle)
+{
+    return &bundle->view;
+}
+
+static uint32_t search_row(const struct vt_bundle_view *view, uint32_t item_number)
+{
+    uint32_t low = 0, high = view->n_items;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (view->item_numbers[middle] < item_number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < view->n_items && view->item_numbers[low] == item_number ? low : UINT32_MAX;
+}
+
+uint32_t vt_bundle_row(const struct vt_bundle *bundle, uint32_t item_number)
+{
+    if (bundle->row_of == NULL)
+        return search_row(&bundle->view, item_number);
+    /* Numbers below the first wrap around to far above n_row_of. */
+    uint32_t at = item_number - bundle->view.item_numbers[0];
+    return at < bundle->n_row_of ? bundle->row_of[at] : UINT32_MAX;
+}
+
+void vt__bundle_count_add(struct vt_bundle *bundle, int64_t delta)
+{
+    /* acq_rel: pairs with the decrements of vt_bundle_release. */
+    int64_t before = atomic_fetch_add_explicit(&bundle->count, delta, memory_order_acq_rel);
+    VT_ASSERT(before + delta > 0);
+}
+
+int64_t vt__bundle_count(const struct vt_bundle *bundle)
+{
+    return atomic_load_explicit(&bundle->count, memory_order_acquire);
+}
+
+void vt_bundle_acquire(struct vt_bundle *bundle)
+{
+    /* relaxed: the caller already holds a reference, so the bundle cannot go away meanwhile. */
+    atomic_fetch_add_explicit(&bundle->count, 1, memory_order_relaxed);
+}
+
+void vt_bundle_release(struct vt_bundle *bundle)
+{
+    /* acq_rel: what this holder read happens before the unmapping by whoever is last. */
+    if (bundle == NULL || atomic_fetch_sub_explicit(&bundle->count, 1, memory_order_acq_rel) != 1)
+        return;
+    for (unsigned which = 0; which < VT__N_ARRAYS; which++)
+        vt_array_close(&bundle->arrays[which]);
+    free(bundle->row_of);
+    free(bundle);
+}

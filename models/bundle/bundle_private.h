@@ -1,0 +1,49 @@
+#ifndef VT_BUNDLE_BUNDLE_PRIVATE_H
+#define VT_BUNDLE_BUNDLE_PRIVATE_H
+
+#include <limits.h>
+
+#include "models/bundle/array.h"
+#include "models/bundle/bundle.h"
+
+/* What the files of this folder share: the names on disk, and counting references in bulk. */
+
+enum { VT__PATH_BYTES = PATH_MAX };
+
+enum vt__bundle_array {
+    VT__ITEM_NUMBERS,
+    VT__ITEM_FACTORS,
+    VT__GRAM,
+    VT__NEIGHBOR_STARTS,
+    VT__NEIGHBOR_COLUMNS,
+    VT__NEIGHBOR_VALUES,
+    VT__POPULARITY,
+    VT__N_ARRAYS
+};
+
+struct vt__bundle_file {
+    const char *name;
+    enum vt_array_type type;
+};
+extern const struct vt__bundle_file vt__bundle_files[VT__N_ARRAYS];
+
+/* DIR/bundles, DIR/bundles/<name>, DIR/bundles/<name>/<file>; VT_INVALID when it gets too long. */
+VT_MUST_USE struct vt_err vt__bundle_path(char ret_path[VT__PATH_BYTES], const char *data_dir,
+                                          const char *name, const char *file);
+
+/* vt_bundle_open of a folder by its path; the manifest's version is not compared with anything. */
+VT_MUST_USE struct vt_err vt__bundle_open_folder(const char *folder, bool verify,
+                                                 struct vt_diag *diag,
+                                                 struct vt_bundle **ret_bundle);
+
+/* Adds to the count of references, which must not reach 0 by it… */
+void vt__bundle_count_add(struct vt_bundle *bundle, int64_t delta);
+/* …and reads it, acquiring what releasers did before. */
+int64_t vt__bundle_count(const struct vt_bundle *bundle);
+
+/* Serialises writers and switches of CURRENT, across processes: flock on DIR/bundles/.lock, which a
+ * kill gives back. */
+VT_MUST_USE struct vt_err vt__bundle_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd);
+void vt__bundle_unlock(int fd);
+
+#endif
