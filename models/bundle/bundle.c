@@ -18,6 +18,7 @@
 
 #include "models/bundle/bundle_private.h"
 #include "models/bundle/manifest.h"
+#include "models/index/index.h"
 #include "services/common/base/file.h"
 
 enum { TABLE_SPARSITY = 8, TABLE_MIN_ENTRIES = 65536 };
@@ -38,6 +39,8 @@ struct vt_bundle {
     struct vt_array arrays[VT__N_ARRAYS];
     uint32_t *row_of; /* [number - first number]; NULL: search */
     uint32_t n_row_of;
+    struct vt_index *index;
+    uint32_t *popular_rows;
     _Atomic int64_t count; /* references; see vt_bundle_release */
 };
 
@@ -295,6 +298,43 @@ static struct vt_err build_row_table(struct vt_bundle *bundle)
     return vt_ok();
 }
 
+static struct vt_err build_index(struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    struct vt_bundle_view *view = &bundle->view;
+    if (view->dim == 0)
+        return vt_ok();
+    const struct vt_index_rows rows = {view->item_factors, view->n_items, view->dim,
+                                       view->factor_stride};
+    struct vt_err err = vt_index_new(&rows, &bundle->index);
+    if (err.code == VT_CORRUPT)
+        return refuse(diag, VT__ITEM_FACTORS, "has a number that is not finite");
+    view->index = bundle->index;
+    return err;
+}
+
+static int more_popular_first(const void *a, const void *b, void *popularity)
+{
+    uint32_t row_a = *(const uint32_t *)a, row_b = *(const uint32_t *)b;
+    float score_a = ((const float *)popularity)[row_a],
+          score_b = ((const float *)popularity)[row_b];
+    if (score_a < score_b || score_a > score_b)
+        return score_a > score_b ? -1 : 1;
+    return row_a < row_b ? -1 : 1;
+}
+
+static struct vt_err build_popular_rows(struct vt_bundle *bundle)
+{
+    struct vt_bundle_view *view = &bundle->view;
+    bundle->popular_rows = malloc(view->n_items * sizeof *bundle->popular_rows);
+    VT_CHECK(bundle->popular_rows != NULL, VT_EXHAUSTED, "out of memory for the bundle");
+    for (uint32_t row = 0; row < view->n_items; row++)
+        bundle->popular_rows[row] = row;
+    qsort_r(bundle->popular_rows, view->n_items, sizeof *bundle->popular_rows, more_popular_first,
+            (void *)(uintptr_t)view->popularity);
+    view->popular_rows = bundle->popular_rows;
+    return vt_ok();
+}
+
 static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, bool verify,
                                struct vt_diag *diag)
 {
@@ -305,7 +345,9 @@ static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, boo
     VT_TRY(check_structure(bundle, diag));
     if (verify)
         VT_TRY(check_numbers_make_sense(bundle, diag));
-    return build_row_table(bundle);
+    VT_TRY(build_row_table(bundle));
+    VT_TRY(build_popular_rows(bundle));
+    return build_index(bundle, diag);
 }
 
 struct vt_err vt__bundle_open_folder(const char *folder, bool verify, struct vt_diag *diag,
@@ -402,6 +444,8 @@ void vt_bundle_release(struct vt_bundle *bundle)
         return;
     for (unsigned which = 0; which < VT__N_ARRAYS; which++)
         vt_array_close(&bundle->arrays[which]);
+    vt_index_free(bundle->index);
+    free(bundle->popular_rows);
     free(bundle->row_of);
     free(bundle);
 }

@@ -63,13 +63,13 @@ struct vt_bundle_view {
     const float *popularity;     /* n_items, weighted users; always there */
     const struct vt_bundle_metric *metrics;
     uint32_t n_metrics;
-    /* Made when the bundle is opened, off the serving threads; not part of what is written: */
-    const struct vt_index *index; /* exact search over item_factors; NULL without factors */
-    const uint32_t *popular_rows; /* n_items rows by popularity, best first, ties by row */
     const struct vt_bundle_parameter *parameters;
     uint32_t n_parameters;
     int64_t first_time_ms, last_time_ms; /* of the events it was trained on; 0 0: not known */
     const char *blas; /* library and core type that made the numbers; may be "" */
+    /* Made when the bundle is opened, off the serving threads; not part of what is written: */
+    const struct vt_index *index; /* exact search over item_factors; NULL without factors */
+    const uint32_t *popular_rows; /* n_items rows by popularity, best first, ties by row */
 };
 
 /* Maps and checks DIR/bundles/<version>. Always checked: format, shapes, sizes, and all that an

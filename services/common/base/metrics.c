@@ -387,14 +387,16 @@ static void render_series(FILE *out, const struct family *family, const struct s
     fputc('\n', out);
 }
 
-void vt_metrics_render(struct vt_metrics *metrics, FILE *out)
+void vt_metrics_render(const struct vt_metrics *metrics, FILE *out)
 {
-    lock(metrics);
+    /* Rendering changes nothing but the mutex. */
+    struct vt_metrics *locked = (struct vt_metrics *)(uintptr_t)metrics;
+    lock(locked);
     for (const struct family *family = metrics->families; family != NULL; family = family->next) {
         fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
                 kind_names[family->kind]);
         for (const struct series *series = family->series; series != NULL; series = series->next)
             render_series(out, family, series);
     }
-    unlock(metrics);
+    unlock(locked);
 }

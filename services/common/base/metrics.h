@@ -38,6 +38,6 @@ void vt_histogram_observe(struct vt_histogram *histogram, double value);
 uint64_t vt_counter_value(const struct vt_counter *counter); /* for tests */
 
 /* Writes everything, families together, HELP and TYPE once each. */
-void vt_metrics_render(struct vt_metrics *metrics, FILE *out);
+void vt_metrics_render(const struct vt_metrics *metrics, FILE *out);
 
 #endif
