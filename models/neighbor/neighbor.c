@@ -1,0 +1,291 @@
+/*
+ * Row i of the kernel needs the users of item i and what else they took: two steps through the
+ * matrix and its transpose into a dense accumulator, one accumulator per thread. A row depends on
+ * nothing but the matrix and is added up in the order of users, so the bytes do not depend on which
+ * thread took it. The best K of a row are kept in a heap with the worst on top. Rows are cut into
+ * blocks small enough that a few heavy items do not keep one thread busy at the end.
+ */
+#include "models/neighbor/neighbor.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/kernels/parallel.h"
+
+enum { ROWS_PER_BLOCK = 32 };
+
+struct neighbor {
+    float value;
+    uint32_t column;
+};
+
+/* One thread's scratch. */
+struct accumulator {
+    double *sums;       /* n_items, zero between rows */
+    uint32_t *n_common; /* n_items, zero between rows */
+    uint32_t *touched;  /* columns that are not zero */
+    uint32_t n_touched;
+};
+
+struct training {
+    const struct vt_sparse *matrix;
+    struct vt_sparse by_item;
+    struct vt_neighbor_options options;
+    double *norms; /* of items, over the users that count */
+    struct accumulator *accumulators;
+    uint32_t n_threads;
+    struct neighbor *best; /* n_items × neighbors */
+    uint32_t *n_best;      /* n_items */
+};
+
+void vt_neighbor_options_default(struct vt_neighbor_options *ret_options)
+{
+    *ret_options =
+        (struct vt_neighbor_options){.neighbors = 100, .shrinkage = 10, .user_items_max = 5000};
+}
+
+/* ---- the best K: a heap with the worst at 0 ---- */
+
+static bool is_better(struct neighbor a, struct neighbor b)
+{
+    if (a.value > b.value || a.value < b.value)
+        return a.value > b.value;
+    return a.column < b.column;
+}
+
+static void sift_down(struct neighbor *heap, uint32_t n, uint32_t at)
+{
+    for (;;) {
+        uint32_t worst = at, left = 2 * at + 1, right = left + 1;
+        if (left < n && is_better(heap[worst], heap[left]))
+            worst = left;
+        if (right < n && is_better(heap[worst], heap[right]))
+            worst = right;
+        if (worst == at)
+            return;
+        struct neighbor swap = heap[at];
+        heap[at] = heap[worst];
+        heap[worst] = swap;
+        at = worst;
+    }
+}
+
+static void sift_up(struct neighbor *heap, uint32_t at)
+{
+    while (at > 0 && is_better(heap[(at - 1) / 2], heap[at])) {
+        struct neighbor swap = heap[at];
+        heap[at] = heap[(at - 1) / 2];
+        heap[(at - 1) / 2] = swap;
+        at = (at - 1) / 2;
+    }
+}
+
+static void keep(struct neighbor *heap, uint32_t capacity, uint32_t *n, struct neighbor candidate)
+{
+    if (*n < capacity) {
+        heap[*n] = candidate;
+        sift_up(heap, (*n)++);
+    } else if (is_better(candidate, heap[0])) {
+        heap[0] = candidate;
+        sift_down(heap, *n, 0);
+    }
+}
+
+static int best_first(const void *a, const void *b)
+{
+    return is_better(*(const struct neighbor *)a, *(const struct neighbor *)b) ? -1 : 1;
+}
+
+/* ---- one row ---- */
+
+static bool user_counts(const struct training *training, uint32_t user)
+{
+    uint64_t n_items = training->matrix->starts[user + 1] - training->matrix->starts[user];
+    return training->options.user_items_max == 0 || n_items <= training->options.user_items_max;
+}
+
+static void add_user(const struct training *training, struct accumulator *accumulator,
+                     uint32_t user, double weight)
+{
+    const struct vt_sparse *matrix = training->matrix;
+    for (uint64_t i = matrix->starts[user]; i < matrix->starts[user + 1]; i++) {
+        uint32_t column = matrix->columns[i];
+        if (accumulator->n_common[column]++ == 0)
+            accumulator->touched[accumulator->n_touched++] = column;
+        accumulator->sums[column] += weight * (double)matrix->values[i];
+    }
+}
+
+static float similarity(const struct training *training, const struct accumulator *accumulator,
+                        uint32_t row, uint32_t column)
+{
+    double norms = training->norms[row] * training->norms[column];
+    double common = accumulator->n_common[column];
+    if (!(norms > 0))
+        return 0;
+    double shrink = common / (common + training->options.shrinkage);
+    return (float)(accumulator->sums[column] / norms * shrink);
+}
+
+static void train_row(struct training *training, struct accumulator *accumulator, uint32_t row)
+{
+    const struct vt_sparse *by_item = &training->by_item;
+    uint32_t k = training->options.neighbors, n = 0;
+    struct neighbor *heap = &training->best[(size_t)row * k];
+    for (uint64_t i = by_item->starts[row]; i < by_item->starts[row + 1]; i++)
+        if (user_counts(training, by_item->columns[i]))
+            add_user(training, accumulator, by_item->columns[i], (double)by_item->values[i]);
+    for (uint32_t i = 0; i < accumulator->n_touched; i++) {
+        uint32_t column = accumulator->touched[i];
+        float value = similarity(training, accumulator, row, column);
+        if (column != row && value > 0)
+            keep(heap, k, &n, (struct neighbor){value, column});
+        accumulator->sums[column] = 0;
+        accumulator->n_common[column] = 0;
+    }
+    accumulator->n_touched = 0;
+    qsort(heap, n, sizeof *heap, best_first);
+    training->n_best[row] = n;
+}
+
+static void train_block(void *ctx, uint32_t block, uint32_t thread)
+{
+    struct training *training = ctx;
+    uint32_t first = block * ROWS_PER_BLOCK, n_items = training->matrix->n_cols;
+    uint32_t end = n_items - first < ROWS_PER_BLOCK ? n_items : first + ROWS_PER_BLOCK;
+    for (uint32_t row = first; row < end; row++)
+        train_row(training, &training->accumulators[thread], row);
+}
+
+/* ---- the whole ---- */
+
+static void compute_norms(struct training *training)
+{
+    const struct vt_sparse *by_item = &training->by_item;
+    for (uint32_t row = 0; row < by_item->n_rows; row++) {
+        double squares = 0;
+        for (uint64_t i = by_item->starts[row]; i < by_item->starts[row + 1]; i++)
+            if (user_counts(training, by_item->columns[i]))
+                squares += (double)by_item->values[i] * (double)by_item->values[i];
+        training->norms[row] = sqrt(squares);
+    }
+}
+
+static bool alloc_accumulator(struct accumulator *accumulator, uint32_t n_items)
+{
+    accumulator->sums = calloc(n_items, sizeof *accumulator->sums);
+    accumulator->n_common = calloc(n_items, sizeof *accumulator->n_common);
+    accumulator->touched = calloc(n_items, sizeof *accumulator->touched);
+    return accumulator->sums != NULL && accumulator->n_common != NULL &&
+           accumulator->touched != NULL;
+}
+
+static struct vt_err alloc_training(struct training *training)
+{
+    uint32_t n_items = training->matrix->n_cols;
+    VT_TRY(vt_sparse_transpose(training->matrix, &training->by_item));
+    training->norms = calloc(n_items, sizeof *training->norms);
+    training->best = calloc((size_t)n_items * training->options.neighbors, sizeof *training->best);
+    training->n_best = calloc(n_items, sizeof *training->n_best);
+    training->accumulators = calloc(training->n_threads, sizeof *training->accumulators);
+    bool whole = training->norms != NULL && training->best != NULL && training->n_best != NULL &&
+                 training->accumulators != NULL;
+    for (uint32_t i = 0; whole && i < training->n_threads; i++)
+        whole = alloc_accumulator(&training->accumulators[i], n_items);
+    VT_CHECK(whole, VT_EXHAUSTED, "out of memory for item neighbours");
+    return vt_ok();
+}
+
+static void free_training(struct training *training)
+{
+    for (uint32_t i = 0; training->accumulators != NULL && i < training->n_threads; i++) {
+        free(training->accumulators[i].sums);
+        free(training->accumulators[i].n_common);
+        free(training->accumulators[i].touched);
+    }
+    free(training->accumulators);
+    free(training->norms);
+    free(training->best);
+    free(training->n_best);
+    vt_sparse_free(&training->by_item);
+}
+
+static struct vt_err pack(const struct training *training, struct vt_neighbor_model *ret_model)
+{
+    uint32_t n_items = training->matrix->n_cols;
+    uint64_t n = 0;
+    for (uint32_t row = 0; row < n_items; row++)
+        n += training->n_best[row];
+    struct vt_neighbor_model model = {.n_items = n_items};
+    model.starts = calloc((size_t)n_items + 1, sizeof *model.starts);
+    model.columns = calloc(n + 1, sizeof *model.columns); /* + 1: never of size 0 */
+    model.values = calloc(n + 1, sizeof *model.values);
+    if (model.starts == NULL || model.columns == NULL || model.values == NULL) {
+        vt_neighbor_model_free(&model);
+        return VT_ERR(VT_EXHAUSTED, "out of memory for item neighbours");
+    }
+    uint64_t at = 0;
+    for (uint32_t row = 0; row < n_items; row++) {
+        const struct neighbor *best = &training->best[(size_t)row * training->options.neighbors];
+        for (uint32_t i = 0; i < training->n_best[row]; i++, at++) {
+            model.columns[at] = best[i].column;
+            model.values[at] = best[i].value;
+        }
+        model.starts[row + 1] = at;
+    }
+    *ret_model = model;
+    return vt_ok();
+}
+
+static struct vt_err check_options(const struct vt_neighbor_options *options, struct vt_diag *diag)
+{
+    if (options->neighbors == 0 || options->neighbors > VT_NEIGHBORS_MAX) {
+        vt_diag_set(diag, "neighbors", "neighbors is %u, must be 1 to %d", options->neighbors,
+                    VT_NEIGHBORS_MAX);
+        return VT_ERR(VT_INVALID, "neighbors is out of range");
+    }
+    if (!(options->shrinkage >= 0) || !isfinite(options->shrinkage)) {
+        vt_diag_set(diag, "shrinkage", "shrinkage must be a number of 0 or more");
+        return VT_ERR(VT_INVALID, "shrinkage is out of range");
+    }
+    return vt_ok();
+}
+
+struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
+                                const struct vt_neighbor_options *options, struct vt_diag *diag,
+                                struct vt_neighbor_model *ret_model)
+{
+    VT_TRY(check_options(options, diag));
+    VT_CHECK(matrix->n_cols > 0, VT_INVALID, "no items to find neighbours of");
+    struct training training = {.matrix = matrix, .options = *options};
+    if (training.options.neighbors > matrix->n_cols)
+        training.options.neighbors = matrix->n_cols;
+    training.n_threads = vt_threads_resolve(options->threads);
+    struct vt_err err = alloc_training(&training);
+    if (!vt_failed(err)) {
+        compute_norms(&training);
+        vt_parallel((matrix->n_cols + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK, training.n_threads,
+                    train_block, &training);
+        err = pack(&training, ret_model);
+    }
+    free_training(&training);
+    return err;
+}
+
+void vt_neighbor_model_free(struct vt_neighbor_model *model)
+{
+    free(model->starts);
+    free(model->columns);
+    free(model->values);
+    *model = (struct vt_neighbor_model){0};
+}
+
+void vt_neighbor_score(const struct vt_neighbor_model *model, const uint32_t *columns,
+                       const float *weights, uint32_t n, double *ret_scores)
+{
+    memset(ret_scores, 0, model->n_items * sizeof *ret_scores);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint64_t at = model->starts[columns[i]]; at < model->starts[columns[i] + 1]; at++)
+            ret_scores[model->columns[at]] += (double)weights[i] * (double)model->values[at];
+}
