@@ -37,6 +37,7 @@ void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
 {
     *ret_options = (struct vt_algorithm_options){.seed = 1};
     vt_ials_options_default(&ret_options->ials);
+    vt_neighbor_options_default(&ret_options->neighbor);
 }
 
 void vt_trained_free(struct vt_trained *trained)
@@ -115,6 +116,46 @@ static struct vt_err ials_train(const struct vt_sparse *matrix,
     return vt_ok();
 }
 
+/* ---- item-CF: the neighbours of the history, added up ---- */
+
+static struct vt_err itemcf_score(const void *self, const struct vt_weighted_history *history,
+                                  void *scratch, double *ret_scores)
+{
+    (void)scratch;
+    vt_neighbor_score(self, history->columns, history->weights, history->n, ret_scores);
+    return vt_ok();
+}
+
+static void itemcf_free(void *model)
+{
+    vt_neighbor_model_free(model);
+    free(model);
+}
+
+static struct vt_err itemcf_train(const struct vt_sparse *matrix,
+                                  const struct vt_algorithm_options *options,
+                                  vt_training_progress_fn progress, void *ctx, struct vt_diag *diag,
+                                  struct vt_trained *ret_trained)
+{
+    (void)progress;
+    (void)ctx;
+    struct vt_neighbor_model *model = calloc(1, sizeof *model);
+    VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
+    struct vt_neighbor_options neighbor = options->neighbor;
+    neighbor.threads = options->threads;
+    struct vt_err err = vt_neighbor_train(matrix, &neighbor, diag, model);
+    if (vt_failed(err)) {
+        free(model);
+        return err;
+    }
+    *ret_trained = (struct vt_trained){
+        .recommender = {.name = "itemcf", .self = model, .score = itemcf_score},
+        .model = model,
+        .free_model = itemcf_free,
+    };
+    return vt_ok();
+}
+
 /* ---- popularity: the same list for everybody ---- */
 
 struct popularity {
@@ -158,6 +199,7 @@ static struct vt_err popularity_train(const struct vt_sparse *matrix,
 /* ---- the table ---- */
 
 #define IALS(field_) offsetof(struct vt_algorithm_options, ials.field_)
+#define NEIGHBOR(field_) offsetof(struct vt_algorithm_options, neighbor.field_)
 
 static const struct vt_algorithm algorithms[] = {
     {"ials",
@@ -168,13 +210,18 @@ static const struct vt_algorithm algorithms[] = {
       {"unobserved_weight", SETTING_F64, IALS(unobserved_weight), 0, 1e6},
       {"init_stddev", SETTING_F64, IALS(init_stddev), 1e-9, 1e3}},
      ials_train},
+    {"itemcf",
+     {{"neighbors", SETTING_U32, NEIGHBOR(neighbors), 1, VT_NEIGHBORS_MAX},
+      {"shrinkage", SETTING_F64, NEIGHBOR(shrinkage), 0, 1e6},
+      {"user_items_max", SETTING_U32, NEIGHBOR(user_items_max), 0, UINT32_MAX}},
+     itemcf_train},
     {"popularity", {{0}}, popularity_train},
 };
 enum { N_ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
 
 const char *vt_algorithm_choices(void)
 {
-    return "ials|popularity";
+    return "ials|itemcf|popularity";
 }
 
 const char *vt_algorithm_name(const struct vt_algorithm *algorithm)

@@ -8,6 +8,7 @@
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
 #include "models/factor/ials.h"
+#include "models/neighbor/neighbor.h"
 
 /*
  * The families by name, with what can be set about each: one table behind `--algorithm` and
@@ -15,6 +16,7 @@
  */
 struct vt_algorithm_options {
     struct vt_ials_options ials;
+    struct vt_neighbor_options neighbor;
     uint32_t threads; /* 0: one per CPU; for all */
     uint64_t seed;    /* for all */
 };
