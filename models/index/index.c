@@ -34,8 +34,7 @@ struct search {
     const struct vt_kernels *kernels;
     double relative_bound; /* times the row's norm: error of the float score */
     double absolute_bound; /* underflow, independent of the norm */
-    struct vt_index_hit *heap;
-    uint32_t n;
+    struct vt_top top;
 };
 
 static bool round_norm_up(const float *row, uint32_t dim, float *ret_norm)
@@ -98,64 +97,14 @@ double vt_index_score(const struct vt_index *index, enum vt_index_measure measur
     return measure_row(&search, row);
 }
 
-/* ---- the list ---- */
-
-/* True when a stands behind b. */
-static bool is_worse(const struct vt_index_hit *a, const struct vt_index_hit *b)
-{
-    return a->score < b->score || (!(a->score > b->score) && a->row > b->row);
-}
-
-static void swap_hits(struct vt_index_hit *a, struct vt_index_hit *b)
-{
-    struct vt_index_hit kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-static void sift_down(struct vt_index_hit *heap, uint32_t n, uint32_t at)
-{
-    for (uint32_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
-        if (child + 1 < n && is_worse(&heap[child + 1], &heap[child]))
-            child++;
-        if (!is_worse(&heap[child], &heap[at]))
-            return;
-        swap_hits(&heap[child], &heap[at]);
-    }
-}
-
-static void sift_up(struct vt_index_hit *heap, uint32_t at)
-{
-    while (at > 0 && is_worse(&heap[at], &heap[(at - 1) / 2])) {
-        swap_hits(&heap[at], &heap[(at - 1) / 2]);
-        at = (at - 1) / 2;
-    }
-}
-
 static void offer(struct search *search, uint32_t row)
 {
     const struct vt_index_query *query = search->query;
     struct vt_index_hit hit = {.score = measure_row(search, row), .row = row};
-    bool full = search->n == query->n;
-    if (full && is_worse(&hit, &search->heap[0]))
+    if (!vt_top_would_enter(&search->top, hit))
         return;
-    if (query->allowed != NULL && !query->allowed(query->allowed_ctx, row))
-        return;
-    if (full) {
-        search->heap[0] = hit;
-        sift_down(search->heap, search->n, 0);
-        return;
-    }
-    search->heap[search->n] = hit;
-    sift_up(search->heap, search->n++);
-}
-
-static void sort_best_first(struct vt_index_hit *heap, uint32_t n)
-{
-    for (uint32_t left = n; left > 1; left--) {
-        swap_hits(&heap[0], &heap[left - 1]);
-        sift_down(heap, left - 1, 0);
-    }
+    if (query->allowed == NULL || query->allowed(query->allowed_ctx, row))
+        vt_top_offer(&search->top, hit);
 }
 
 /* ---- the scan ---- */
@@ -164,10 +113,10 @@ static void sort_best_first(struct vt_index_hit *heap, uint32_t n)
  * overflowed compares false, so the row gets scored. */
 static bool cannot_enter(const struct search *search, uint32_t row, float proposed)
 {
-    if (search->n < search->query->n)
+    if (search->top.n < search->top.capacity)
         return false;
     double norm = (double)search->index->norms[row];
-    double worst = search->heap[0].score;
+    double worst = search->top.hits[0].score;
     if (search->query->measure == VT_INDEX_COSINE)
         worst *= norm; /* the slack in relative_bound covers this rounding too */
     return isfinite(proposed) &&
@@ -243,14 +192,14 @@ struct vt_err vt_index_search(const struct vt_index *index, const struct vt_inde
         .index = index,
         .query = query,
         .kernels = query->kernels != NULL ? query->kernels : vt_kernels(),
-        .heap = ret_hits,
+        .top = {.hits = ret_hits, .capacity = query->n},
     };
     set_bounds(&search, sqrt(square), rows->dim);
     for (uint32_t begin = 0; begin < rows->n_rows && query->n > 0; begin += BLOCK_ROWS) {
         uint32_t left = rows->n_rows - begin;
         scan_block(&search, begin, begin + (left < BLOCK_ROWS ? left : BLOCK_ROWS));
     }
-    sort_best_first(ret_hits, search.n);
-    *ret_n = search.n;
+    vt_top_sort(&search.top);
+    *ret_n = search.top.n;
     return vt_ok();
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "models/index/top.h"
 #include "models/kernels/kernels.h"
 #include "services/common/base/err.h"
 
@@ -44,11 +45,6 @@ struct vt_index_query {
     bool (*allowed)(void *ctx, uint32_t row);
     void *allowed_ctx;
     const struct vt_kernels *kernels; /* NULL: vt_kernels() */
-};
-
-struct vt_index_hit {
-    double score;
-    uint32_t row;
 };
 
 /* Fills `ret_hits` (room for n) best first, ties by row ascending; *ret_n is below n only when

@@ -1,0 +1,334 @@
+/*
+ * The candidate domain. One request runs to completion on its thread: pin a bundle, read the taste
+ * from the history, let every source find its best, give each survivor the scores of all sources,
+ * cut to n. State that changes (bundles, items) is read through counted or entered handles; the
+ * working memory is lent from a pool, so nothing is allocated once the threads are warm.
+ *
+ * The cut orders by a candidate's best place in any source, ties by item number: scores of
+ * different sources have different scales, places do not.
+ */
+#include "services/candidate/candidate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/candidate/sources.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/metrics.h"
+
+enum step { STEP_TASTE, STEP_FACTOR, STEP_OTHERS, STEP_SCORE, STEP_COUNT };
+
+struct vt_candidate_service {
+    struct vt_bundle_set *bundles;
+    struct vt_item_table *items;
+    const struct vt_clock *clock;
+    struct vt_histogram *steps[STEP_COUNT];
+    struct vt_counter *no_model;
+    struct vt__scratch_pool pool;
+};
+
+static const double step_bounds[] = {5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4,
+                                     5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2};
+
+static void register_metrics(struct vt_candidate_service *service, struct vt_metrics *metrics)
+{
+    static const char *const labels[STEP_COUNT] = {"step=\"taste\"", "step=\"factor\"",
+                                                   "step=\"others\"", "step=\"score\""};
+    for (int s = 0; s < STEP_COUNT; s++)
+        service->steps[s] = vt_metrics_histogram(
+            metrics, "vitrine_candidate_step_seconds", "Time of one step of GetCandidates.",
+            labels[s], step_bounds, sizeof step_bounds / sizeof *step_bounds);
+    service->no_model =
+        vt_metrics_counter(metrics, "vitrine_candidate_without_model_total",
+                           "Requests answered with popular items for want of a model.", "");
+}
+
+struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles, struct vt_item_table *items,
+                                       const struct vt_clock *clock, struct vt_metrics *metrics,
+                                       struct vt_candidate_service **ret_service)
+{
+    struct vt_candidate_service *service =
+        aligned_alloc(_Alignof(struct vt_candidate_service), sizeof *service);
+    VT_CHECK(service != NULL, VT_EXHAUSTED, "no memory for the candidate service");
+    memset(service, 0, sizeof *service);
+    service->bundles = bundles;
+    service->items = items;
+    service->clock = clock;
+    register_metrics(service, metrics);
+    *ret_service = service;
+    return vt_ok();
+}
+
+void vt_candidate_service_free(struct vt_candidate_service *service)
+{
+    if (service == NULL)
+        return;
+    vt__scratch_pool_fini(&service->pool);
+    free(service);
+}
+
+/* ---- one request ---- */
+
+static struct vt_err check_query(const struct vt_candidate_query *query)
+{
+    VT_CHECK(query->n >= 1 && query->n <= VT_CANDIDATES_MAX, VT_INVALID, "n is 1 to 2,000");
+    VT_CHECK(query->n_context <= VT_CONTEXT_MAX, VT_INVALID, "at most 100 context items");
+    VT_CHECK(query->n_exclude <= VT_EXCLUDE_MAX, VT_INVALID, "at most 2,000 excluded items");
+    VT_CHECK(query->n_score_only <= VT_CANDIDATES_MAX, VT_INVALID, "at most 2,000 items to score");
+    return vt_ok();
+}
+
+/* NULL in *ret_bundle: there is no model yet. */
+static struct vt_err pin_bundle(struct vt_candidate_service *service, struct vt_slice version,
+                                struct vt_diag *diag, struct vt_bundle **ret_bundle)
+{
+    struct vt_bundle *current = vt_bundle_set_current(service->bundles);
+    if (version.len == 0) {
+        *ret_bundle = current;
+        return vt_ok();
+    }
+    struct vt_bundle *pinned = vt_bundle_set_find(service->bundles, version);
+    if (pinned == NULL)
+        vt_diag_set(diag, "model_version",
+                    "version %.*s is not held here; ask again with the current one, %s",
+                    (int)version.len, version.data,
+                    current != NULL ? vt_bundle_view(current)->version : "(none yet)");
+    vt_bundle_release(current);
+    VT_CHECK(pinned != NULL, VT_PRECONDITION, "the pinned model version is not held");
+    *ret_bundle = pinned;
+    return vt_ok();
+}
+
+static struct vt_err still_wanted(const struct vt_candidate_service *service,
+                                  const struct vt_request *request)
+{
+    VT_CHECK(!vt_request_cancelled(request), VT_CANCELLED, "the caller went away");
+    VT_CHECK(vt_clock_monotonic_ns(service->clock) < request->deadline_ns, VT_DEADLINE,
+             "out of time while gathering candidates");
+    return vt_ok();
+}
+
+/* Observes the time since *mark and moves it. */
+static void step_done(struct vt_candidate_service *service, enum step step, int64_t *mark_ns)
+{
+    int64_t now_ns = vt_clock_monotonic_ns(service->clock);
+    vt_histogram_observe(service->steps[step], (double)(now_ns - *mark_ns) * 1e-9);
+    *mark_ns = now_ns;
+}
+
+static bool stands_behind(const struct vt__found *a, const struct vt__found *b)
+{
+    if (a->best_rank != b->best_rank)
+        return a->best_rank > b->best_rank;
+    return a->item > b->item;
+}
+
+static void swap_found(struct vt__found *a, struct vt__found *b)
+{
+    struct vt__found kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static void sift_down(struct vt__found *heap, uint32_t n, uint32_t at)
+{
+    for (uint32_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
+        if (child + 1 < n && stands_behind(&heap[child + 1], &heap[child]))
+            child++;
+        if (!stands_behind(&heap[child], &heap[at]))
+            return;
+        swap_found(&heap[child], &heap[at]);
+    }
+}
+
+/* A heap sort of our own: the C library's qsort allocates. */
+static void sort_by_best_rank(struct vt__found *found, uint32_t n)
+{
+    for (uint32_t i = n / 2; i-- > 0;)
+        sift_down(found, n, i);
+    for (uint32_t left = n; left > 1; left--) {
+        swap_found(&found[0], &found[left - 1]);
+        sift_down(found, left - 1, 0);
+    }
+}
+
+/* Scores the first n of what was found, in that order, into the arena. */
+static struct vt_err score_found(const struct vt__gathering *gathering, uint32_t n_max,
+                                 struct vt_arena *arena, struct vt_candidate_list *list)
+{
+    const struct vt__scratch *scratch = gathering->scratch;
+    uint32_t n = scratch->n_found < n_max ? scratch->n_found : n_max;
+    list->candidates = vt_arena_array(arena, n + 1, sizeof *list->candidates);
+    VT_CHECK(list->candidates != NULL, VT_EXHAUSTED, "the request's memory is full");
+    for (uint32_t i = 0; i < n; i++)
+        list->candidates[i] = vt__sources_score(gathering, &scratch->found[i]);
+    list->n = n;
+    return vt_ok();
+}
+
+/* The caller's own items, in the caller's order, each once. */
+static void find_asked(struct vt__gathering *gathering)
+{
+    const struct vt_candidate_query *query = gathering->query;
+    for (uint32_t i = 0; i < query->n_score_only; i++)
+        vt__sources_add(gathering, query->score_only[i],
+                        vt_bundle_row(gathering->bundle, query->score_only[i]), i);
+}
+
+static struct vt_err find_best(struct vt_candidate_service *service, struct vt_request *request,
+                               struct vt__gathering *gathering, int64_t *mark_ns)
+{
+    vt__sources_exclude(gathering);
+    VT_TRY(vt__sources_find_factor(gathering));
+    step_done(service, STEP_FACTOR, mark_ns);
+    VT_TRY(still_wanted(service, request));
+    vt__sources_find_neighbors(gathering);
+    if (!gathering->query->similar || gathering->taste->n == 0)
+        vt__sources_find_popular(gathering);
+    if (!gathering->query->similar)
+        vt__sources_find_new(gathering);
+    sort_by_best_rank(gathering->scratch->found, gathering->scratch->n_found);
+    step_done(service, STEP_OTHERS, mark_ns);
+    return still_wanted(service, request);
+}
+
+static struct vt_err gather(struct vt_candidate_service *service, struct vt_request *request,
+                            struct vt__gathering *gathering, struct vt_candidate_list *list)
+{
+    int64_t mark_ns = vt_clock_monotonic_ns(service->clock);
+    bool score_only = gathering->query->n_score_only > 0;
+    VT_TRY(vt__sources_fold_in(gathering));
+    vt__sources_sum_neighbors(gathering);
+    step_done(service, STEP_TASTE, &mark_ns);
+    if (score_only)
+        find_asked(gathering);
+    else
+        VT_TRY(find_best(service, request, gathering, &mark_ns));
+    uint32_t n_max = score_only ? gathering->query->n_score_only : gathering->query->n;
+    VT_TRY(score_found(gathering, n_max, request->arena, list));
+    step_done(service, STEP_SCORE, &mark_ns);
+    return vt_ok();
+}
+
+static struct vt_err copy_version(const struct vt_bundle_view *view, struct vt_arena *arena,
+                                  struct vt_candidate_list *list)
+{
+    list->version = vt_arena_copy(arena, vt_slice_str(view->version));
+    VT_CHECK(list->version.data != NULL, VT_EXHAUSTED, "the request's memory is full");
+    return vt_ok();
+}
+
+static struct vt_err with_bundle(struct vt_candidate_service *service, struct vt_request *request,
+                                 const struct vt_candidate_query *query,
+                                 const struct vt_bundle *bundle, struct vt_candidate_list *list)
+{
+    struct vt__taste taste;
+    VT_TRY(vt__taste_make(bundle, query, request->arena, &taste));
+    VT_TRY(copy_version(vt_bundle_view(bundle), request->arena, list));
+    struct vt__gathering gathering = {
+        .bundle = bundle,
+        .view = vt_bundle_view(bundle),
+        .items = service->items,
+        .now_ms = vt_clock_unix_ms(service->clock),
+        .query = query,
+        .taste = &taste,
+        .scratch = vt__scratch_take(&service->pool, vt_bundle_view(bundle)),
+    };
+    VT_CHECK(gathering.scratch != NULL, VT_EXHAUSTED, "no memory to gather candidates in");
+    struct vt_err err = gather(service, request, &gathering, list);
+    vt__sources_clean(&gathering);
+    vt__scratch_give(&service->pool, gathering.scratch);
+    return err;
+}
+
+/* ---- without a model ---- */
+
+static bool is_listed(const uint32_t *items, uint32_t n, uint32_t item)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (items[i] == item)
+            return true;
+    return false;
+}
+
+static bool is_seen(const struct vt_candidate_query *query, uint32_t item)
+{
+    for (uint32_t e = 0; !query->include_seen && e < query->n_history; e++)
+        if (query->history[e].item == item && vt__taste_is_seen(query->history[e].type))
+            return true;
+    return false;
+}
+
+static bool is_popular_allowed(const struct vt_candidate_service *service,
+                               const struct vt_candidate_query *query, uint32_t item,
+                               int64_t now_ms)
+{
+    return vt_item_table_recommendable(service->items, item, now_ms) &&
+           !is_listed(query->exclude, query->n_exclude, item) &&
+           !is_listed(query->context, query->n_context, item) && !is_seen(query, item);
+}
+
+static struct vt_candidate popular_candidate(const struct vt_candidate_service *service,
+                                             uint32_t item)
+{
+    struct vt_candidate candidate = {.item = item, .sources = 1U << VT_SOURCE_POPULAR};
+    candidate.scores[VT_SOURCE_POPULAR] = (double)vt_item_table_count(service->items, item);
+    return candidate;
+}
+
+static struct vt_err without_bundle(struct vt_candidate_service *service,
+                                    struct vt_request *request,
+                                    const struct vt_candidate_query *query,
+                                    struct vt_candidate_list *list)
+{
+    int64_t now_ms = vt_clock_unix_ms(service->clock);
+    bool score_only = query->n_score_only > 0;
+    uint32_t n_items = query->n_score_only;
+    const uint32_t *items =
+        score_only ? query->score_only : vt_item_table_popular(service->items, &n_items);
+    list->degraded_reason = "no model yet";
+    vt_counter_add(service->no_model, 1);
+    list->candidates =
+        vt_arena_array(request->arena, (size_t)n_items + 1, sizeof *list->candidates);
+    VT_CHECK(list->candidates != NULL, VT_EXHAUSTED, "the request's memory is full");
+    for (uint32_t i = 0; i < n_items && (score_only || list->n < query->n); i++)
+        if (score_only || is_popular_allowed(service, query, items[i], now_ms))
+            list->candidates[list->n++] = popular_candidate(service, items[i]);
+    return vt_ok();
+}
+
+struct vt_err vt_candidate_get(struct vt_candidate_service *service, struct vt_request *request,
+                               const struct vt_candidate_query *query,
+                               struct vt_candidate_list *ret_list)
+{
+    VT_TRY(check_query(query));
+    VT_TRY(still_wanted(service, request));
+    struct vt_bundle *bundle = NULL;
+    struct vt_candidate_list list = {0};
+    VT_TRY(pin_bundle(service, query->version, request->diag, &bundle));
+    unsigned ticket = vt_item_table_enter(service->items);
+    struct vt_err err = bundle != NULL ? with_bundle(service, request, query, bundle, &list)
+                                       : without_bundle(service, request, query, &list);
+    vt_item_table_leave(service->items, ticket);
+    vt_bundle_release(bundle);
+    if (!vt_failed(err))
+        *ret_list = list;
+    return err;
+}
+
+static void local_get(void *self, struct vt_request *request,
+                      const struct vt_candidate_query *query, int64_t deadline_ns,
+                      vt_candidate_list_fn done, void *ctx)
+{
+    struct vt_request bounded = *request;
+    if (deadline_ns < bounded.deadline_ns)
+        bounded.deadline_ns = deadline_ns;
+    struct vt_candidate_list list = {0};
+    struct vt_err err = vt_candidate_get(self, &bounded, query, &list);
+    done(ctx, err, vt_failed(err) ? NULL : &list);
+}
+
+struct vt_candidate_port vt_candidate_local_port(struct vt_candidate_service *service)
+{
+    return (struct vt_candidate_port){.self = service, .get = local_get};
+}

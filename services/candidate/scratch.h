@@ -1,0 +1,61 @@
+#ifndef VT_CANDIDATE_SCRATCH_H
+#define VT_CANDIDATE_SCRATCH_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "models/bundle/bundle.h"
+#include "models/index/top.h"
+#include "services/candidate/candidate.h"
+
+/* Working memory of one request, sized by the model's rows; 28 bytes a row, and about 700 KiB that
+ * do not depend on it. Between requests every cell and every excluded bit is zero. */
+struct vt__cell {
+    double neighbor_score;
+    float largest_share; /* of neighbor_score */
+    uint32_t because;    /* index into the taste of who gave it */
+    uint32_t slot;       /* 1 + index into `found`; 0: not found yet */
+};
+
+enum {
+    VT__POPULAR_MAX = 500,
+    VT__NEW_MAX = 20,
+    VT__FOUND_MAX = 2 * VT_CANDIDATES_MAX + 2 * VT__POPULAR_MAX + VT__NEW_MAX,
+};
+
+/* A candidate on its way: what the cut orders by, then what is returned. */
+struct vt__found {
+    uint32_t item;
+    uint32_t row;       /* UINT32_MAX: not in the bundle */
+    uint32_t best_rank; /* its best place in any source */
+    uint32_t new_rank;  /* place among the new arrivals; UINT32_MAX: none */
+};
+
+struct vt__scratch {
+    uint32_t n_rows, dim; /* what it is sized for */
+    struct vt__cell *cells;
+    uint32_t *touched;
+    uint64_t *excluded;
+    void *fold_in;
+    float *vector;
+    struct vt_index_hit hits[VT_CANDIDATES_MAX];
+    struct vt__found found[VT__FOUND_MAX];
+    uint32_t n_found, n_touched;
+};
+
+/* Scratch is lent for the length of one request. A thread asks first for the one it had last, so
+ * serving threads do not share lines; one is made when none is free. Any thread. */
+enum { VT__SCRATCH_POOL = 64 };
+struct vt__scratch_pool {
+    struct {
+        _Alignas(64) _Atomic(struct vt__scratch *) scratch;
+    } places[VT__SCRATCH_POOL];
+};
+
+/* Fitting the bundle (grown by malloc only when the model grew); NULL without memory. */
+struct vt__scratch *vt__scratch_take(struct vt__scratch_pool *pool,
+                                     const struct vt_bundle_view *view);
+void vt__scratch_give(struct vt__scratch_pool *pool, struct vt__scratch *scratch);
+void vt__scratch_pool_fini(struct vt__scratch_pool *pool);
+
+#endif

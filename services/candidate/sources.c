@@ -1,0 +1,360 @@
+/*
+ * The sources of candidates, each with its own score:
+ *   factor      exact search for the folded-in vector (for "alike": cosine)
+ *   neighbours  Σ weight of a taste item × its similarity to the candidate
+ *   popular     ln(1 + popularity); an item that the model does not know yet: ln(1 + live count)
+ *   new         1 / (1 + place), the newest recommendable items that the model does not know yet
+ * All work on rows and one cell per row; whatever is set is listed, so cleaning costs what was
+ * touched and not the size of the catalog.
+ */
+#include "services/candidate/sources.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "models/factor/fold_in.h"
+
+enum {
+    NEW_SCAN_MAX = 1000,    /* newest numbers looked at for new arrivals */
+    BECAUSE_TASTE_MAX = 16, /* taste items that may explain a factor score */
+};
+
+/* ---- the filter ---- */
+
+static void set_excluded(struct vt__gathering *gathering, uint32_t item)
+{
+    uint32_t row = vt_bundle_row(gathering->bundle, item);
+    if (row != UINT32_MAX)
+        gathering->scratch->excluded[row / 64] |= UINT64_C(1) << (row % 64);
+}
+
+static void exclude_all(struct vt__gathering *gathering, const uint32_t *items, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        set_excluded(gathering, items[i]);
+}
+
+static bool is_in(const uint32_t *items, uint32_t n, uint32_t item)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (items[i] == item)
+            return true;
+    return false;
+}
+
+/* Whether the history keeps an item out: it was seen, or (even when seen items are wanted) what was
+ * said about it is not positive and some of it is negative. */
+static bool keeps_out(const struct vt__gathering *gathering, const struct vt_history_event *event)
+{
+    if (event->type >= VT_EVENT_TYPE_COUNT || event->item == 0)
+        return false;
+    if (!gathering->query->include_seen)
+        return vt__taste_is_seen(event->type);
+    return gathering->view->event_weights[event->type] < 0 &&
+           !is_in(gathering->taste->items, gathering->taste->n, event->item);
+}
+
+void vt__sources_exclude(struct vt__gathering *gathering)
+{
+    const struct vt_candidate_query *query = gathering->query;
+    exclude_all(gathering, query->exclude, query->n_exclude);
+    exclude_all(gathering, query->context, query->n_context);
+    for (uint32_t e = 0; e < query->n_history; e++)
+        if (keeps_out(gathering, &query->history[e]))
+            set_excluded(gathering, query->history[e].item);
+}
+
+static bool is_excluded(const struct vt__gathering *gathering, uint32_t row)
+{
+    return ((gathering->scratch->excluded[row / 64] >> (row % 64)) & 1) != 0;
+}
+
+static bool is_recommendable(void *ctx, uint32_t row)
+{
+    const struct vt__gathering *gathering = ctx;
+    return vt_item_table_recommendable(gathering->items, gathering->view->item_numbers[row],
+                                       gathering->now_ms);
+}
+
+/* For items without a row, which the bitmap cannot hold. */
+static bool is_allowed_newcomer(const struct vt__gathering *gathering, uint32_t item)
+{
+    const struct vt_candidate_query *query = gathering->query;
+    if (!vt_item_table_recommendable(gathering->items, item, gathering->now_ms) ||
+        is_in(query->exclude, query->n_exclude, item) ||
+        is_in(query->context, query->n_context, item))
+        return false;
+    for (uint32_t e = 0; e < query->n_history; e++)
+        if (query->history[e].item == item && keeps_out(gathering, &query->history[e]))
+            return false;
+    return true;
+}
+
+/* ---- what was found ---- */
+
+static struct vt__found *find_or_add(struct vt__gathering *gathering, uint32_t item, uint32_t row)
+{
+    struct vt__scratch *scratch = gathering->scratch;
+    if (row != UINT32_MAX && scratch->cells[row].slot != 0)
+        return &scratch->found[scratch->cells[row].slot - 1];
+    for (uint32_t i = 0; row == UINT32_MAX && i < scratch->n_found; i++)
+        if (scratch->found[i].item == item)
+            return &scratch->found[i];
+    if (scratch->n_found == VT__FOUND_MAX)
+        return NULL;
+    struct vt__found *found = &scratch->found[scratch->n_found++];
+    *found = (struct vt__found){
+        .item = item, .row = row, .best_rank = UINT32_MAX, .new_rank = UINT32_MAX};
+    if (row != UINT32_MAX)
+        scratch->cells[row].slot = scratch->n_found;
+    return found;
+}
+
+void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank)
+{
+    struct vt__found *found = find_or_add(gathering, item, row);
+    if (found != NULL && rank < found->best_rank)
+        found->best_rank = rank;
+}
+
+static void add_hits(struct vt__gathering *gathering, uint32_t n_hits)
+{
+    for (uint32_t i = 0; i < n_hits; i++) {
+        uint32_t row = gathering->scratch->hits[i].row;
+        vt__sources_add(gathering, gathering->view->item_numbers[row], row, i);
+    }
+}
+
+void vt__sources_clean(struct vt__gathering *gathering)
+{
+    struct vt__scratch *scratch = gathering->scratch;
+    for (uint32_t i = 0; i < scratch->n_touched; i++)
+        scratch->cells[scratch->touched[i]] = (struct vt__cell){0};
+    for (uint32_t i = 0; i < scratch->n_found; i++)
+        if (scratch->found[i].row != UINT32_MAX)
+            scratch->cells[scratch->found[i].row] = (struct vt__cell){0};
+    memset(scratch->excluded, 0, ((size_t)gathering->view->n_items + 63) / 64 * sizeof(uint64_t));
+}
+
+/* ---- factor ---- */
+
+static const float *factors_of(const struct vt_bundle_view *view, uint32_t row)
+{
+    return view->item_factors + (size_t)row * view->factor_stride;
+}
+
+static void sum_directions(struct vt__gathering *gathering)
+{
+    const struct vt_bundle_view *view = gathering->view;
+    float *vector = gathering->scratch->vector;
+    memset(vector, 0, view->dim * sizeof *vector);
+    for (uint32_t i = 0; i < gathering->taste->n; i++) {
+        uint32_t row = gathering->taste->rows[i];
+        float norm = vt_index_norm(view->index, row);
+        for (uint32_t d = 0; norm > 0 && d < view->dim; d++)
+            vector[d] += factors_of(view, row)[d] / norm;
+    }
+    gathering->vector_scale = sqrt(vt_score_dot(vector, vector, view->dim));
+    gathering->has_vector = gathering->vector_scale > 0;
+}
+
+struct vt_err vt__sources_fold_in(struct vt__gathering *gathering)
+{
+    const struct vt_bundle_view *view = gathering->view;
+    const struct vt__taste *taste = gathering->taste;
+    gathering->vector_scale = 1;
+    if (taste->n == 0 || view->index == NULL)
+        return vt_ok();
+    if (gathering->query->similar) {
+        sum_directions(gathering);
+        return vt_ok();
+    }
+    if (view->gram == NULL)
+        return vt_ok();
+    struct vt_fold_in_model model = {
+        .item_factors = view->item_factors,
+        .gram = view->gram,
+        .n_items = view->n_items,
+        .dim = view->dim,
+        .row_stride = view->factor_stride,
+        .regularization = view->regularization,
+        .regularization_exponent = view->regularization_exponent,
+        .unobserved_weight = view->unobserved_weight,
+    };
+    VT_TRY(vt_fold_in(&model, taste->rows, taste->weights, taste->n, gathering->scratch->fold_in,
+                      gathering->scratch->vector));
+    gathering->has_vector = true;
+    return vt_ok();
+}
+
+static enum vt_index_measure measure_of(const struct vt__gathering *gathering)
+{
+    return gathering->query->similar ? VT_INDEX_COSINE : VT_INDEX_DOT;
+}
+
+struct vt_err vt__sources_find_factor(struct vt__gathering *gathering)
+{
+    if (!gathering->has_vector)
+        return vt_ok();
+    struct vt_index_query query = {
+        .vector = gathering->scratch->vector,
+        .n = gathering->query->n,
+        .measure = measure_of(gathering),
+        .excluded = gathering->scratch->excluded,
+        .allowed = is_recommendable,
+        .allowed_ctx = gathering,
+    };
+    uint32_t n_hits = 0;
+    VT_TRY(vt_index_search(gathering->view->index, &query, gathering->scratch->hits, &n_hits));
+    add_hits(gathering, n_hits);
+    return vt_ok();
+}
+
+/* ---- neighbours ---- */
+
+static void add_share(struct vt__scratch *scratch, uint32_t row, float share, uint32_t taste_index)
+{
+    struct vt__cell *cell = &scratch->cells[row];
+    if (!(cell->neighbor_score > 0))
+        scratch->touched[scratch->n_touched++] = row;
+    cell->neighbor_score += (double)share;
+    if (share > cell->largest_share) {
+        cell->largest_share = share;
+        cell->because = taste_index;
+    }
+}
+
+void vt__sources_sum_neighbors(struct vt__gathering *gathering)
+{
+    const struct vt_csr *neighbors = &gathering->view->neighbors;
+    const struct vt__taste *taste = gathering->taste;
+    for (uint32_t i = 0; i < taste->n && neighbors->n_rows > 0; i++)
+        for (uint64_t e = neighbors->starts[taste->rows[i]];
+             e < neighbors->starts[taste->rows[i] + 1]; e++) {
+            float share = taste->weights[i] * neighbors->values[e];
+            if (share > 0)
+                add_share(gathering->scratch, neighbors->columns[e], share, i);
+        }
+}
+
+void vt__sources_find_neighbors(struct vt__gathering *gathering)
+{
+    struct vt__scratch *scratch = gathering->scratch;
+    struct vt_top top = {.hits = scratch->hits, .capacity = gathering->query->n};
+    for (uint32_t i = 0; i < scratch->n_touched; i++) {
+        uint32_t row = scratch->touched[i];
+        struct vt_index_hit hit = {.score = scratch->cells[row].neighbor_score, .row = row};
+        if (vt_top_would_enter(&top, hit) && !is_excluded(gathering, row) &&
+            is_recommendable(gathering, row))
+            vt_top_offer(&top, hit);
+    }
+    vt_top_sort(&top);
+    add_hits(gathering, top.n);
+}
+
+/* ---- popular and new ---- */
+
+static uint32_t popular_wanted(const struct vt__gathering *gathering)
+{
+    return gathering->query->n < VT__POPULAR_MAX ? gathering->query->n : VT__POPULAR_MAX;
+}
+
+static void find_popular_newcomers(struct vt__gathering *gathering)
+{
+    uint32_t n_popular = 0, n_found = 0, wanted = popular_wanted(gathering);
+    const uint32_t *popular = vt_item_table_popular(gathering->items, &n_popular);
+    for (uint32_t i = 0; i < n_popular && n_found < wanted; i++)
+        if (vt_bundle_row(gathering->bundle, popular[i]) == UINT32_MAX &&
+            is_allowed_newcomer(gathering, popular[i]))
+            vt__sources_add(gathering, popular[i], UINT32_MAX, n_found++);
+}
+
+void vt__sources_find_popular(struct vt__gathering *gathering)
+{
+    const struct vt_bundle_view *view = gathering->view;
+    uint32_t n_found = 0, wanted = popular_wanted(gathering);
+    for (uint32_t i = 0; i < view->n_items && n_found < wanted; i++) {
+        uint32_t row = view->popular_rows[i];
+        if (!is_excluded(gathering, row) && is_recommendable(gathering, row))
+            vt__sources_add(gathering, view->item_numbers[row], row, n_found++);
+    }
+    find_popular_newcomers(gathering);
+}
+
+void vt__sources_find_new(struct vt__gathering *gathering)
+{
+    uint32_t newest = vt_item_table_max_number(gathering->items), n_found = 0;
+    for (uint32_t i = 0; i < NEW_SCAN_MAX && i < newest && n_found < VT__NEW_MAX; i++) {
+        uint32_t item = newest - i;
+        if (vt_bundle_row(gathering->bundle, item) != UINT32_MAX ||
+            !is_allowed_newcomer(gathering, item))
+            continue;
+        struct vt__found *found = find_or_add(gathering, item, UINT32_MAX);
+        if (found == NULL)
+            return;
+        found->new_rank = n_found++;
+        if (found->new_rank < found->best_rank)
+            found->best_rank = found->new_rank;
+    }
+}
+
+/* ---- scores ---- */
+
+static void set_score(struct vt_candidate *candidate, enum vt_source source, double score)
+{
+    candidate->scores[source] = score;
+    candidate->sources |= 1U << source;
+}
+
+/* The taste item whose own factors speak most for the candidate. */
+static uint32_t because_by_factor(const struct vt__gathering *gathering, uint32_t row)
+{
+    const struct vt_bundle_view *view = gathering->view;
+    const struct vt__taste *taste = gathering->taste;
+    uint32_t because = 0;
+    double most = 0;
+    for (uint32_t i = 0; i < taste->n && i < BECAUSE_TASTE_MAX; i++) {
+        double share = (double)taste->weights[i] * vt_score_dot(factors_of(view, taste->rows[i]),
+                                                                factors_of(view, row), view->dim);
+        if (share > most) {
+            most = share;
+            because = taste->items[i];
+        }
+    }
+    return because;
+}
+
+static void score_row(const struct vt__gathering *gathering, uint32_t row,
+                      struct vt_candidate *candidate)
+{
+    const struct vt_bundle_view *view = gathering->view;
+    const struct vt__cell *cell = &gathering->scratch->cells[row];
+    set_score(candidate, VT_SOURCE_POPULAR, log1p((double)view->popularity[row]));
+    if (gathering->has_vector)
+        set_score(
+            candidate, VT_SOURCE_FACTOR,
+            vt_index_score(view->index, measure_of(gathering), row, gathering->scratch->vector) /
+                gathering->vector_scale);
+    if (cell->neighbor_score > 0) {
+        set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, cell->neighbor_score);
+        candidate->because = gathering->taste->items[cell->because];
+    } else if (gathering->has_vector) {
+        candidate->because = because_by_factor(gathering, row);
+    }
+}
+
+struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
+                                      const struct vt__found *found)
+{
+    struct vt_candidate candidate = {.item = found->item};
+    if (found->row != UINT32_MAX) {
+        score_row(gathering, found->row, &candidate);
+        return candidate;
+    }
+    float count = vt_item_table_count(gathering->items, found->item);
+    if (count > 0)
+        set_score(&candidate, VT_SOURCE_POPULAR, log1p((double)count));
+    if (found->new_rank != UINT32_MAX)
+        set_score(&candidate, VT_SOURCE_NEW_ARRIVAL, 1.0 / (1 + (double)found->new_rank));
+    return candidate;
+}

@@ -1,0 +1,43 @@
+#ifndef VT_CANDIDATE_SOURCES_H
+#define VT_CANDIDATE_SOURCES_H
+
+#include "models/index/index.h"
+#include "services/candidate/scratch.h"
+#include "services/candidate/taste.h"
+
+/* One request's gathering: what the sources read and where they put what they find. */
+struct vt__gathering {
+    const struct vt_bundle *bundle;
+    const struct vt_bundle_view *view;
+    struct vt_item_table *items; /* entered */
+    int64_t now_ms;
+    const struct vt_candidate_query *query;
+    const struct vt__taste *taste;
+    struct vt__scratch *scratch;
+    bool has_vector;     /* scratch->vector is set */
+    double vector_scale; /* what a factor measure is divided by: 1, or the vector's norm */
+};
+
+/* Marks seen, context, excluded and disliked rows. */
+void vt__sources_exclude(struct vt__gathering *gathering);
+/* Folds the taste into the query vector: the ridge solution, or for "alike" the sum of the items'
+ * directions. No vector without taste or factors. */
+VT_MUST_USE struct vt_err vt__sources_fold_in(struct vt__gathering *gathering);
+/* Sums neighbours of the taste into the cells; needed before they can be found or scored. */
+void vt__sources_sum_neighbors(struct vt__gathering *gathering);
+
+/* Each adds what it finds to scratch->found, best first. */
+VT_MUST_USE struct vt_err vt__sources_find_factor(struct vt__gathering *gathering);
+void vt__sources_find_neighbors(struct vt__gathering *gathering);
+void vt__sources_find_popular(struct vt__gathering *gathering);
+void vt__sources_find_new(struct vt__gathering *gathering);
+/* Adds an item that the caller asked to be scored. */
+void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank);
+
+/* Every score that the model can give the item, and the item that speaks most for it. */
+struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
+                                      const struct vt__found *found);
+/* Leaves the scratch as it was found: zero. */
+void vt__sources_clean(struct vt__gathering *gathering);
+
+#endif

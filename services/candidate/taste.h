@@ -1,0 +1,29 @@
+#ifndef VT_CANDIDATE_TASTE_H
+#define VT_CANDIDATE_TASTE_H
+
+#include <stdint.h>
+
+#include "models/bundle/bundle.h"
+#include "services/candidate/candidate.h"
+
+/* What a history and a context say, as the model understands it: items with a positive weight that
+ * the bundle has a row for, context first, then newest first. In the request's arena. */
+struct vt__taste {
+    uint32_t *items; /* numbers */
+    uint32_t *rows;
+    float *weights;
+    uint32_t n;
+    const struct vt_history_event *events; /* context as views, then the history */
+    uint32_t n_events;
+};
+
+/* A function of the query alone, never of the clock (docs/adr/0030). VT_EXHAUSTED when the arena is
+ * full. O(n²) in the number of events. */
+VT_MUST_USE struct vt_err vt__taste_make(const struct vt_bundle *bundle,
+                                         const struct vt_candidate_query *query,
+                                         struct vt_arena *arena, struct vt__taste *ret_taste);
+
+/* True for events after which an item counts as seen; being shown or searched for does not. */
+bool vt__taste_is_seen(unsigned event_type);
+
+#endif
