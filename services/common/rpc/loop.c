@@ -77,7 +77,8 @@ struct vt_err vt_rpc_loop_new(struct vt_rpc_loop **ret_loop)
 
 bool vt_rpc_loop_run_one(struct vt_rpc_loop *loop, int64_t until_ns)
 {
-    return run_event(grpc_completion_queue_next(loop->queue, vt__timespec(until_ns), NULL));
+    gpr_timespec until = until_ns == 0 ? gpr_inf_past(GPR_CLOCK_MONOTONIC) : vt__timespec(until_ns);
+    return run_event(grpc_completion_queue_next(loop->queue, until, NULL));
 }
 
 void vt_rpc_loop_free(struct vt_rpc_loop *loop)

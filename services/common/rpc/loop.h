@@ -12,8 +12,9 @@
 struct vt_rpc_loop;
 
 VT_MUST_USE struct vt_err vt_rpc_loop_new(struct vt_rpc_loop **ret_loop);
-/* Runs one completion if there is one before `until_ns` (CLOCK_MONOTONIC; past: looks and returns;
- * INT64_MAX: waits). False when the time was up. */
+/* Runs one completion if there is one before `until_ns` (CLOCK_MONOTONIC, which gRPC rounds up to
+ * the next millisecond; 0: looks and returns at once; INT64_MAX: waits). False when the time was
+ * up. */
 bool vt_rpc_loop_run_one(struct vt_rpc_loop *loop, int64_t until_ns);
 /* After its last call has completed; NULL is allowed. */
 void vt_rpc_loop_free(struct vt_rpc_loop *loop);

@@ -1,0 +1,17 @@
+#ifndef LOADTEST_WIRE_H
+#define LOADTEST_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/arena.h"
+#include "services/common/base/err.h"
+
+/* A serialised RecommendRequest for a customer, in the arena. */
+VT_MUST_USE struct vt_err load_wire_recommend(const char *customer, uint32_t n,
+                                              struct vt_arena *arena, struct vt_slice *ret_bytes);
+/* RecommendResponse.degraded, found without decoding the items: the generator shares its machine
+ * with what it measures. False for bytes of another kind (the floor's). O(fields). */
+bool load_wire_is_degraded(struct vt_slice response);
+
+#endif
