@@ -5,6 +5,8 @@
 #   vt_die TEXT…             one line about what went wrong, exit status 1
 #   vt_packages GROUP…       the packages of these groups of deps.txt, one a line
 #   vt_install GROUP…        installs those that are missing; needs root or sudo only then
+#   vt_provide COMMAND PACKAGE   the same for a program that may have come from elsewhere; false
+#                            when it can not be had
 #   vt_jobs                  how many compilers to run at once
 
 vt_deploy_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -67,25 +69,32 @@ vt_apt_install() {
     return $status
 }
 
-vt_install() {
-    local missing vt_apt_log
-    mapfile -t missing < <(vt_missing_packages "$@")
-    [ ${#missing[@]} -gt 0 ] || return 0
-    command -v apt-get >/dev/null ||
-        vt_die "this machine has no apt-get; install the like of: ${missing[*]}"
+vt_install_packages() {
+    local vt_apt_log
+    command -v apt-get >/dev/null || vt_die "this machine has no apt-get; install the like of: $*"
     vt_can_be_root ||
         vt_die "packages are missing, and installing them needs root or sudo. As root, run:
-  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
-    vt_say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+  apt-get update && apt-get install --no-install-recommends $*"
+    vt_say "Installing $# Debian packages: $*"
     vt_apt_log=$(mktemp)
     vt_as_root apt-get -o DPkg::Lock::Timeout=300 -qq update >"$vt_apt_log" 2>&1 ||
         { cat "$vt_apt_log" >&2; vt_die "apt-get update failed"; }
-    vt_apt_install "${missing[@]}" ||
+    vt_apt_install "$@" ||
         { tail -n 30 "$vt_apt_log" >&2; vt_die "apt-get install failed"; }
     rm -f "$vt_apt_log"
-    if [[ " ${missing[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
+    if [[ " $* " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
         vt_as_root systemctl disable -q prometheus 2>/dev/null || true # not booted by systemd
     fi
+}
+
+vt_install() {
+    local missing
+    mapfile -t missing < <(vt_missing_packages "$@")
+    [ ${#missing[@]} -eq 0 ] || vt_install_packages "${missing[@]}"
+}
+
+vt_provide() {
+    command -v "$1" >/dev/null || (vt_install_packages "$2")
 }
 
 # A compiler takes up to a gigabyte; more of them than memory allows would swap.

@@ -14,10 +14,10 @@
 #
 # Runs from any folder, as root or as a user, any number of times. Logs are in build/test-logs. Ends
 # with one line of counts; exit status 1 if anything failed. Every script speaks TAP; those of
-# tests/integration find the root of the tree in VT_ROOT and the programs in VT_BIN.
+# tests/integration find the programs in the folder VITRINE_BIN.
 set -euo pipefail
-VT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$VT_ROOT"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
 . deploy/lib.sh
 . tests/testlib/harness.sh
 
@@ -32,16 +32,18 @@ while [ $# -gt 0 ]; do
     shift
 done
 fuzz_seconds=5
+# What a unit test's source says when its code runs on several threads.
+starts_threads='pthread_create|parallel|n_threads|worker_pool|bundle_set|rpc_server'
 [ $all = no ] || fuzz_seconds=60
 
-export VT_ROOT VT_BIN=$VT_ROOT/build/release/bin
 export OPENBLAS_NUM_THREADS=1 # as the programs set it for themselves
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1
 # gRPC, RocksDB and BLAS are not instrumented: what they do among themselves TSan can not see.
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:history_size=4
-# A setting of the user's must not change what is tested.
-unset $(compgen -e | grep '^VITRINE_' || true)
+# A setting of the user's must not change what is tested; where the data sets are may be told.
+unset $(compgen -e | grep '^VITRINE_' | grep -v '^VITRINE_DATA$' || true)
+export VITRINE_BIN=$root/build/release/bin
 
 wanted() {
     [ -z "$only" ] || [[ $1 =~ $only ]]
@@ -56,7 +58,7 @@ run() {
 build() {
     local preset=$1
     shift
-    vt_step "build $preset: configure" cmake --preset "$preset" &&
+    vt_step "build $preset: configure" cmake --preset "$preset" -DVT_TESTS=ON &&
         vt_step "build $preset: compile" cmake --build --preset "$preset" -j "$(vt_jobs)" \
             ${1:+--target "$@"}
 }
@@ -88,64 +90,87 @@ run_release() { vt_run_tap "$1" 120 "$2"; }
 run_asan() { vt_run_tap "$1" 300 "$2"; }
 run_tsan() { vt_run_tap "$1" 300 vt_without_aslr "$2"; }
 
-vt_stage "Packages (deploy/deps.txt)"
-vt_install build run test
-echo "all are installed"
-vt_logs=$VT_ROOT/build/test-logs
-mkdir -p "$vt_logs"
-shopt -s nullglob
-sources=(tests/unit/*/*_test.c)
-fuzz_sources=(tests/fuzz/*/*_fuzz.c)
-threaded=("${sources[@]}")
-if [ $all = no ]; then
-    mapfile -t threaded < <(grep -lE 'pthread_create|vt_parallel|n_threads' "${sources[@]}")
-fi
+install() {
+    vt_stage "Packages (deploy/deps.txt)"
+    vt_install build run test
+    vt_provide go golang-go || echo "going on without go: what needs it will be skipped"
+    vt_provide npm npm || echo "going on without npm: what needs it will be skipped"
+    echo "what is needed is installed"
+}
 
-vt_stage "Build: gcc, release"
-build release || true
+test_release() {
+    vt_stage "Build: gcc, release"
+    build release || true
+    vt_stage "Unit tests"
+    unit_tests release release "${sources[@]}"
+    vt_stage "Integration tests"
+    local script
+    for script in tests/integration/*_test.py; do
+        run "integration $(basename "$script" .py)" 600 python3 "$script"
+    done
+    for script in tests/integration/*_test.sh; do
+        run "integration $(basename "$script" .sh)" 600 bash "$script"
+    done
+}
 
-vt_stage "Unit tests"
-unit_tests release release "${sources[@]}"
+test_with_clang() {
+    vt_stage "Build: clang, ASan and UBSan, fuzz targets"
+    build fuzz || true
+    vt_stage "Unit tests under ASan and UBSan"
+    unit_tests asan fuzz "${sources[@]}"
+    vt_stage "Fuzz targets, $fuzz_seconds s each"
+    local source
+    for source in tests/fuzz/*/*_fuzz.c; do
+        run "fuzz $(sed 's|tests/fuzz/||; s|_fuzz.c||' <<<"$source")" $((fuzz_seconds + 120)) \
+            tests/testlib/checks/fuzz.sh "$fuzz_seconds" \
+            "build/fuzz/tests/fuzz/$(target_of "$source")" "${source%_fuzz.c}_corpus"
+    done
+}
 
-vt_stage "Integration tests"
-for script in tests/integration/*_test.py; do
-    run "integration $(basename "$script")" 600 python3 "$script"
-done
-for script in tests/integration/*_test.sh; do
-    run "integration $(basename "$script")" 600 bash "$script"
-done
+test_for_races() {
+    local source targets=() threaded=("${sources[@]}")
+    if [ $all = no ]; then
+        mapfile -t threaded < <(grep -lE "$starts_threads" "${sources[@]}")
+    fi
+    for source in "${threaded[@]}"; do
+        targets+=("$(target_of "$source")")
+    done
+    vt_stage "Build: gcc, ThreadSanitizer, ${#threaded[@]} of ${#sources[@]} unit tests"
+    build tsan "${targets[@]}" || true
+    vt_stage "Unit tests under ThreadSanitizer"
+    unit_tests tsan tsan "${threaded[@]}"
+}
 
-vt_stage "Build: clang, ASan and UBSan, fuzz targets"
-build fuzz || true
+check_statically() {
+    vt_stage "Static checks"
+    run "check layering" 60 tests/layering.py
+    local check
+    for check in format headers hardening buf tidy; do
+        run "check $check" 600 "tests/testlib/checks/$check.sh"
+    done
+}
 
-vt_stage "Unit tests under ASan and UBSan"
-unit_tests asan fuzz "${sources[@]}"
+check_the_checks() {
+    vt_stage "Planted bugs"
+    local script
+    for script in tests/negative/*.sh; do
+        run "negative $(basename "$script" .sh)" 120 "$script"
+    done
+}
 
-vt_stage "Fuzz targets, $fuzz_seconds s each"
-for source in "${fuzz_sources[@]}"; do
-    run "fuzz ${source#tests/fuzz/}" $((fuzz_seconds + 120)) tests/testlib/checks/fuzz.sh \
-        "$fuzz_seconds" "build/fuzz/tests/fuzz/$(target_of "$source")" "${source%_fuzz.c}_corpus"
-done
-
-vt_stage "Build: gcc, ThreadSanitizer, ${#threaded[@]} of ${#sources[@]} unit tests"
-targets=()
-for source in "${threaded[@]}"; do
-    targets+=("$(target_of "$source")")
-done
-[ ${#targets[@]} -eq 0 ] || build tsan "${targets[@]}" || true
-
-vt_stage "Unit tests under ThreadSanitizer"
-unit_tests tsan tsan "${threaded[@]}"
-
-vt_stage "Static checks"
-run "check layering" 60 tests/layering.py
-for check in format headers hardening buf tidy; do
-    run "check $check" 600 "tests/testlib/checks/$check.sh"
-done
-
-vt_stage "Planted bugs"
-for script in tests/negative/*.sh; do
-    run "negative $(basename "$script" .sh)" 120 "$script"
-done
-
-vt_summary
+# In a function, so that bash has read it all before it begins: the file may be edited meanwhile.
+main() {
+    vt_logs=$root/build/test-logs
+    mkdir -p "$vt_logs"
+    shopt -s nullglob
+    sources=(tests/unit/*/*_test.c)
+    install
+    test_release
+    test_with_clang
+    test_for_races
+    check_statically
+    check_the_checks
+    vt_summary
+    exit
+}
+main

@@ -37,7 +37,7 @@ vt_count_tap() {
         name="$program: $(sed -E 's/^(not )?ok +[0-9]* *-? *//; s/ *# *SKIP.*//I' <<<"$line")"
         case $line in
         *'# SKIP'* | *'# skip'*) vt_skip "$name" "${line#*# [Ss][Kk][Ii][Pp]}" ;;
-        'not ok'*) vt_fail "$name" "$file" ;;
+        'not ok'*) vt_fail "$name" ;;
         *) vt_pass ;;
         esac
     done < <(grep -E '^(not )?ok\b' "$file")
@@ -57,6 +57,9 @@ vt_run_tap() {
         vt_fail "$name: exit status $status" "$log"
     elif ! grep -qE '^(not )?ok\b' "$log"; then
         vt_fail "$name: printed no result" "$log"
+    elif [ "$vt_failed" -ne "$failed_before" ]; then
+        tail -n 60 "$log" | sed 's/^/         | /'
+        printf '         | all of it: %s\n' "$log"
     fi
     printf '%-8s %s (%d s)\n' "$([ "$vt_failed" -eq "$failed_before" ] && echo ok || echo FAILED)" \
         "$name" $((SECONDS - began))
