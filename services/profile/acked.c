@@ -1,0 +1,96 @@
+#include "services/profile/acked.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "services/profile/codec.h"
+
+/*
+ * Two slots, written in turn, each {sequence, checksum}: one may be torn, the other then holds the
+ * mark before. Zeros are a slot never written (a file system may also leave them after a power
+ * cut). Anything else is damage, and damage here must not pass for "nothing acknowledged".
+ */
+
+enum { SLOT_BYTES = 16, SLOTS = 2 };
+#define CHECK_SEED UINT64_C(0x76697472696e65) /* "vitrine": so that zeros do not check out */
+
+static uint64_t checksum(uint64_t sequence)
+{
+    return XXH3_64bits_withSeed(&sequence, sizeof sequence, CHECK_SEED);
+}
+
+enum slot_state { SLOT_EMPTY, SLOT_GOOD, SLOT_BAD };
+
+static enum slot_state read_slot(const unsigned char *bytes, uint64_t *ret_sequence)
+{
+    struct vt__reader reader = vt__reader(vt_slice(bytes, SLOT_BYTES));
+    uint64_t sequence = vt__get_u64(&reader), check = vt__get_u64(&reader);
+    if (sequence == 0 && check == 0)
+        return SLOT_EMPTY;
+    if (check != checksum(sequence))
+        return SLOT_BAD;
+    *ret_sequence = sequence;
+    return SLOT_GOOD;
+}
+
+static bool judge(const unsigned char *bytes, uint64_t *ret_sequence)
+{
+    unsigned n[3] = {0};
+    uint64_t best = 0;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        uint64_t sequence = 0;
+        n[read_slot(bytes + i * SLOT_BYTES, &sequence)]++;
+        best = sequence > best ? sequence : best;
+    }
+    *ret_sequence = best;
+    return n[SLOT_GOOD] != 0 || n[SLOT_BAD] == 0;
+}
+
+struct vt_err vt__acked_open(const char *path, struct vt_diag *diag, int *ret_fd,
+                             uint64_t *ret_sequence)
+{
+    unsigned char bytes[SLOTS * SLOT_BYTES] = {0};
+    uint64_t sequence = 0;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || pread(fd, bytes, sizeof bytes, 0) < 0) {
+        int sys = errno;
+        vt__acked_close(fd);
+        vt_diag_set(diag, path, "cannot be opened: %s", strerror(sys));
+        return VT_ERR_SYS(VT_UNAVAILABLE, sys, "cannot open the mark of acknowledged events");
+    }
+    if (!judge(bytes, &sequence)) {
+        vt__acked_close(fd);
+        vt_diag_set(diag, path, "damaged: check the disk; after verifying the store, remove it");
+        return VT_ERR(VT_CORRUPT, "the mark of acknowledged events is damaged");
+    }
+    *ret_fd = fd;
+    *ret_sequence = sequence;
+    return vt_ok();
+}
+
+struct vt_err vt__acked_write(int fd, uint64_t sequence)
+{
+    unsigned char bytes[SLOT_BYTES];
+    uint64_t check = checksum(sequence);
+    for (unsigned i = 0; i < 8; i++) {
+        bytes[i] = (unsigned char)(sequence >> (56 - 8 * i));
+        bytes[8 + i] = (unsigned char)(check >> (56 - 8 * i));
+    }
+    off_t offset = (off_t)(sequence % SLOTS) * SLOT_BYTES;
+    ssize_t n = pwrite(fd, bytes, sizeof bytes, offset);
+    if (n != (ssize_t)sizeof bytes)
+        return VT_ERR_SYS(VT_UNAVAILABLE, n < 0 ? errno : ENOSPC,
+                          "cannot mark what was acknowledged");
+    return vt_ok();
+}
+
+void vt__acked_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}

@@ -1,0 +1,320 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "services/profile/history.h"
+#include "services/profile/profile_internal.h"
+
+/*
+ * Who somebody is and what is known about them: identity → number → record and history. Reads are
+ * three point reads on the caller's thread. Upserts replace attributes and consent; a denial
+ * deletes the history in the same batch.
+ */
+
+static const uint32_t CUSTOMERS_BATCH_MAX = 1000;
+
+bool vt__consents(const struct vt_profile *profile, int consent)
+{
+    return consent == 0 ? profile->consent_default : consent == 1;
+}
+
+struct vt_err vt__find_customer(struct vt_profile *profile, const struct vt__identity *identity,
+                                struct vt_diag *diag, uint64_t *ret_number, bool *ret_found)
+{
+    struct vt_store_value value = {0};
+    struct vt__key key = vt__key_identity(identity);
+    VT_TRY(
+        vt_store_get(profile->store, VT__IDENTITY, vt__key_slice(&key), diag, &value, ret_found));
+    struct vt_err err = *ret_found ? vt__number_decode(value.bytes, ret_number) : vt_ok();
+    vt_store_value_release(&value);
+    return err;
+}
+
+struct vt_err vt__read_customer(struct vt_profile *profile, uint64_t number, struct vt_arena *arena,
+                                struct vt_diag *diag, struct vt__customer_record *ret_record,
+                                bool *ret_found)
+{
+    struct vt_store_value value = {0};
+    struct vt__key key = vt__key_customer(number);
+    VT_TRY(vt_store_get(profile->store, VT__PROFILE, vt__key_slice(&key), diag, &value, ret_found));
+    struct vt_err err = *ret_found ? vt__customer_decode(value.bytes, arena, ret_record) : vt_ok();
+    vt_store_value_release(&value);
+    return err;
+}
+
+/* ---- reading ---- */
+
+static struct vt_err unpack_history(struct vt_slice packed, uint32_t max_events,
+                                    struct vt_arena *arena, struct vt_profile_view *view)
+{
+    size_t n = 0;
+    VT_CHECK(vt__history_count(packed, &n), VT_CORRUPT, "a history of the store is malformed");
+    n = n < max_events ? n : max_events;
+    struct vt_history_event *events = vt_arena_array(arena, n + 1, sizeof *events);
+    VT_CHECK(events != NULL, VT_EXHAUSTED, "the answer does not fit the call's memory");
+    vt__history_unpack(packed, events, n);
+    if (n != 0 && events[0].time_ms > view->customer.last_seen_ms)
+        view->customer.last_seen_ms = events[0].time_ms;
+    view->events = events;
+    view->n_events = (uint32_t)n;
+    return vt_ok();
+}
+
+static struct vt_err read_history(struct vt_profile *profile, uint32_t max_events,
+                                  struct vt_request *request, struct vt_profile_view *view)
+{
+    struct vt_store_value value = {0};
+    bool found = false;
+    struct vt__key key = vt__key_customer(view->customer_number);
+    VT_TRY(vt_store_get(profile->store, VT__HISTORY, vt__key_slice(&key), request->diag, &value,
+                        &found));
+    struct vt_err err =
+        found ? unpack_history(value.bytes, max_events, request->arena, view) : vt_ok();
+    vt_store_value_release(&value);
+    return err;
+}
+
+static struct vt_err identity_of(const struct vt_profile_key *key, struct vt_diag *diag,
+                                 struct vt__identity *ret_identity)
+{
+    bool member = key->customer_id.len != 0;
+    struct vt_slice id = member ? key->customer_id : key->visitor_id;
+    const char *field = member ? "customer_id" : "visitor_id";
+    struct vt__fault fault = {0};
+    if (!vt__check_id(id, field, &fault)) {
+        vt_diag_set(diag, fault.field, "%s", fault.text);
+        return VT_ERR(VT_INVALID, "customer_id or visitor_id must be a valid id");
+    }
+    *ret_identity = (struct vt__identity){member ? VT__MEMBER : VT__VISITOR, 0, id};
+    return vt_ok();
+}
+
+struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
+                             const struct vt_profile_key *key, uint32_t max_events,
+                             struct vt_profile_view *ret_view)
+{
+    struct vt__identity identity;
+    struct vt__customer_record record = {0};
+    struct vt_profile_view view = {.consent = profile->consent_default};
+    bool found = false;
+    VT_TRY(identity_of(key, request->diag, &identity));
+    VT_TRY(
+        vt__find_customer(profile, &identity, request->diag, &view.customer_number, &view.found));
+    view.customer.id = identity.id;
+    if (view.found) {
+        VT_TRY(vt__read_customer(profile, view.customer_number, request->arena, request->diag,
+                                 &record, &found));
+        VT_CHECK(found, VT_CORRUPT, "a customer of the store has no record");
+        view.customer = record.customer;
+        view.consent = vt__consents(profile, record.customer.consent);
+        if (view.consent && max_events != 0)
+            VT_TRY(read_history(profile, max_events, request, &view));
+    }
+    *ret_view = view;
+    return vt_ok();
+}
+
+static void port_get(void *self, struct vt_request *request, const struct vt_profile_key *key,
+                     uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done, void *ctx)
+{
+    (void)deadline_ns; /* point reads: there is nothing to wait for */
+    struct vt_profile_view view = {0};
+    struct vt_err err = vt_profile_get(self, request, key, max_events, &view);
+    done(ctx, err, vt_failed(err) ? NULL : &view);
+}
+
+struct vt_profile_port vt_profile_local_port(struct vt_profile *profile)
+{
+    return (struct vt_profile_port){.self = profile, .get = port_get};
+}
+
+static struct vt_err list_from(struct vt_store_iter *rows, struct vt_request *request, uint32_t max,
+                               struct vt_customer *ret_customers, uint64_t *ret_numbers,
+                               uint32_t *ret_n)
+{
+    uint32_t n = 0;
+    bool more = false;
+    while (n < max) {
+        struct vt__customer_record record;
+        VT_TRY(vt_store_iter_next(rows, request->diag, &more));
+        if (!more)
+            break;
+        VT_CHECK(vt__parse_customer(vt_store_iter_key(rows), &ret_numbers[n]), VT_CORRUPT,
+                 "a customer's key is malformed");
+        VT_TRY(vt__customer_decode(vt_store_iter_value(rows), request->arena, &record));
+        ret_customers[n++] = record.customer;
+    }
+    *ret_n = n;
+    return vt_ok();
+}
+
+struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_request *request,
+                                        uint64_t after, uint32_t max,
+                                        struct vt_customer *ret_customers, uint64_t *ret_numbers,
+                                        uint32_t *ret_n)
+{
+    struct vt_store_iter *rows = NULL;
+    *ret_n = 0;
+    if (after == UINT64_MAX)
+        return vt_ok();
+    struct vt__key first = vt__key_customer(after + 1);
+    VT_TRY(vt_store_iter_open(profile->store, VT__PROFILE, vt__key_slice(&first), vt_slice(NULL, 0),
+                              &rows));
+    struct vt_err err = list_from(rows, request, max, ret_customers, ret_numbers, ret_n);
+    vt_store_iter_close(rows);
+    return err;
+}
+
+/* ---- writing ---- */
+
+static void put_record(struct vt_profile *profile, uint64_t number,
+                       const struct vt__customer_record *record)
+{
+    vt__customer_encode(record, &profile->value);
+    vt__put(profile, VT__PROFILE, vt__key_customer(number));
+}
+
+void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
+                          const struct vt__identity *identity,
+                          const struct vt__customer_record *record)
+{
+    vt__number_encode(number, &profile->value);
+    vt__put(profile, VT__IDENTITY, vt__key_identity(identity));
+    vt__number_encode((uint64_t)record->customer.first_seen_ms, &profile->value);
+    vt__put(profile, VT__CUSTOMER_IDS, vt__key_customer_id(number, identity));
+    put_record(profile, number, record);
+}
+
+static bool same_customer(const struct vt_customer *a, const struct vt_customer *b)
+{
+    bool same = a->consent == b->consent && a->n_attributes == b->n_attributes;
+    for (uint32_t i = 0; i < a->n_attributes && same; i++)
+        same = vt_slice_equal(a->attributes[i].key, b->attributes[i].key) &&
+               vt_slice_equal(a->attributes[i].value, b->attributes[i].value);
+    return same;
+}
+
+static void insert_customer(struct vt_profile *profile, const struct vt__identity *identity,
+                            const struct vt_customer *customer)
+{
+    int64_t now_ms = vt_clock_unix_ms(profile->clock);
+    struct vt__customer_record record = {.customer = *customer, .type = VT__MEMBER};
+    record.customer.first_seen_ms = now_ms;
+    record.customer.last_seen_ms = now_ms;
+    vt__put_new_customer(profile, profile->state.next_customer++, identity, &record);
+}
+
+static void update_customer(struct vt_profile *profile, uint64_t number,
+                            const struct vt__identity *identity, struct vt__customer_record *record,
+                            const struct vt_customer *customer)
+{
+    record->customer.consent = customer->consent;
+    record->customer.attributes = customer->attributes;
+    record->customer.n_attributes = customer->n_attributes;
+    put_record(profile, number, record);
+    bool consent = vt__consents(profile, customer->consent);
+    struct vt__key key = vt__key_customer(number), identity_key = vt__key_identity(identity);
+    if (!consent)
+        vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
+    vt__customer_cache_put(profile->customers, &identity_key,
+                           (struct vt__known_customer){number, consent});
+}
+
+static struct vt_err upsert_one(struct vt_profile *profile, const struct vt_customer *customer,
+                                struct vt_upsert_result *result)
+{
+    struct vt__identity identity = {VT__MEMBER, 0, customer->id};
+    struct vt__customer_record record = {0};
+    uint64_t number = 0;
+    bool found = false;
+    VT_TRY(vt__find_customer(profile, &identity, NULL, &number, &found));
+    if (!found) {
+        insert_customer(profile, &identity, customer);
+        result->inserted++;
+        return vt_ok();
+    }
+    vt_arena_reset(&profile->arena);
+    VT_TRY(vt__read_customer(profile, number, &profile->arena, NULL, &record, &found));
+    VT_CHECK(found, VT_CORRUPT, "a customer of the store has no record");
+    if (same_customer(&record.customer, customer)) {
+        result->unchanged++;
+        return vt_ok();
+    }
+    update_customer(profile, number, &identity, &record, customer);
+    result->updated++;
+    return vt_ok();
+}
+
+/* True when a later entry of the call has the same id: the later one wins. */
+static bool is_repeated(const struct vt_customer *customers, uint32_t n, uint32_t i)
+{
+    for (uint32_t j = i + 1; j < n; j++)
+        if (vt_slice_equal(customers[i].id, customers[j].id))
+            return true;
+    return false;
+}
+
+static struct vt_err apply_upsert(struct vt_profile *profile, struct vt__job *job)
+{
+    const struct vt_customer *customers = job->input;
+    struct vt_upsert_result result = {0};
+    for (uint32_t i = 0; i < job->n; i++) {
+        if (is_repeated(customers, job->n, i))
+            result.unchanged++;
+        else
+            VT_TRY(upsert_one(profile, &customers[i], &result));
+    }
+    if (result.inserted + result.updated != 0)
+        profile->state.sequence++; /* the commit has something to make durable */
+    result.sequence = profile->state.sequence;
+    *(struct vt_upsert_result *)job->result = result;
+    return vt_ok();
+}
+
+static bool check_customer(const struct vt_customer *customer, struct vt__fault *fault)
+{
+    if (customer->consent < 0 || customer->consent > 2)
+        return vt__fault_set(fault, "consent", "%d: 0 unspecified, 1 granted, 2 denied",
+                             customer->consent);
+    return vt__check_id(customer->id, "id", fault) &&
+           vt__check_attributes(customer->attributes, customer->n_attributes, fault);
+}
+
+static struct vt_err check_customers(const struct vt_customer *customers, uint32_t n,
+                                     struct vt_diag *diag)
+{
+    struct vt__fault fault = {0};
+    char field[VT_DIAG_FIELD_BYTES];
+    if (n == 0 || n > CUSTOMERS_BATCH_MAX) {
+        vt_diag_set(diag, "customers", "%u customers: send 1 to %u in a call", n,
+                    CUSTOMERS_BATCH_MAX);
+        return VT_ERR(VT_INVALID, "a call takes 1 to 1,000 customers");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (check_customer(&customers[i], &fault))
+            continue;
+        snprintf(field, sizeof field, "customers[%u].%s", i, fault.field);
+        vt_diag_set(diag, field, "%s", fault.text);
+        return VT_ERR(VT_INVALID, "a customer is not valid");
+    }
+    return vt_ok();
+}
+
+void vt_profile_upsert_customers(struct vt_profile *profile, struct vt_request *request,
+                                 const struct vt_customer *customers, uint32_t n_customers,
+                                 bool validate_only, struct vt_upsert_result *result,
+                                 vt_profile_written_fn done, void *ctx)
+{
+    *result = (struct vt_upsert_result){0};
+    struct vt_err err = check_customers(customers, n_customers, request->diag);
+    if (vt_failed(err) || validate_only) {
+        done(ctx, err);
+        return;
+    }
+    vt__writer_submit(profile, &(struct vt__job){.apply = apply_upsert,
+                                                 .n = n_customers,
+                                                 .request = request,
+                                                 .input = customers,
+                                                 .result = result,
+                                                 .done = done,
+                                                 .ctx = ctx});
+}

@@ -1,0 +1,307 @@
+#include "services/profile/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "services/common/base/file.h"
+#include "services/profile/acked.h"
+#include "services/profile/event_block.h"
+#include "services/profile/history.h"
+#include "services/profile/profile_internal.h"
+
+/*
+ * Opening, closing, and what concerns the whole store. Opening reads back what the writer keeps in
+ * memory: the numbering, every SKU, the counts, the newest changes; customers and histories stay on
+ * disk. Before anything is served the sequence on disk is held against the mark of what was
+ * acknowledged (acked.h): a store that came back with less is refused, not served.
+ */
+
+static const int64_t IDEMPOTENCY_WINDOW_DEFAULT_MS = INT64_C(14) * 24 * 3600 * 1000;
+
+static const char *const family_names[VT__FAMILY_COUNT] = {
+    [VT__STATE] = "state",
+    [VT__NAMES] = "names",
+    [VT__IDENTITY] = "identity",
+    [VT__PROFILE] = "profile",
+    [VT__HISTORY] = "history",
+    [VT__CUSTOMER_IDS] = "customer_ids",
+    [VT__CUSTOMER_EVENTS] = "customer_events",
+    [VT__ALIAS] = "alias",
+    [VT__EVENTS] = "events",
+    [VT__SEEN] = "seen",
+    [VT__ITEM_IDS] = "item_ids",
+    [VT__ITEMS] = "items",
+    [VT__CHANGES] = "changes",
+    [VT__COUNTERS] = "counters",
+};
+
+/* ---- options and families ---- */
+
+static bool seen_expired(const void *state, struct vt_slice key, struct vt_slice value)
+{
+    (void)key;
+    const struct vt_profile *profile = state;
+    struct vt__seen seen;
+    if (vt_failed(vt__seen_decode(value, &seen)))
+        return false; /* damage is for readers to report, not for a compaction to hide */
+    return seen.time_ms < vt_clock_unix_ms(profile->clock) - profile->idempotency_window_ms;
+}
+
+static void set_families(struct vt_profile *profile)
+{
+    profile->merges[0] =
+        (struct vt_store_merge){"vitrine.history.1", &profile->history_max, vt__history_fold};
+    profile->merges[1] = (struct vt_store_merge){"vitrine.sum.1", NULL, vt__counter_fold};
+    profile->merges[2] = (struct vt_store_merge){"vitrine.blocks.1", NULL, vt__block_list_fold};
+    profile->seen_expiry = (struct vt_store_expiry){"vitrine.seen.1", profile, seen_expired};
+    for (unsigned i = 0; i < VT__FAMILY_COUNT; i++)
+        profile->families[i].name = family_names[i];
+    profile->families[VT__HISTORY].merge = &profile->merges[0];
+    profile->families[VT__COUNTERS].merge = &profile->merges[1];
+    profile->families[VT__CUSTOMER_EVENTS].merge = &profile->merges[2];
+    profile->families[VT__SEEN].expiry = &profile->seen_expiry;
+    profile->families[VT__SEEN].random_bytes = true;
+}
+
+static void set_metrics(struct vt_profile *profile, struct vt_metrics *metrics)
+{
+    static const double sizes[] = {1, 10, 100, 1000, 2000, 4000, 8192};
+    static const double seconds[] = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1};
+    const char *name = "vitrine_events_total", *help = "Events judged, by outcome.";
+    profile->n_accepted = vt_metrics_counter(metrics, name, help, "outcome=\"accepted\"");
+    profile->n_duplicate = vt_metrics_counter(metrics, name, help, "outcome=\"duplicate\"");
+    profile->n_rejected = vt_metrics_counter(metrics, name, help, "outcome=\"rejected\"");
+    profile->n_fsyncs = vt_metrics_counter(metrics, "vitrine_store_commits_total",
+                                           "Write batches made durable, one fsync each.", "");
+    profile->queue_gauge = vt_metrics_gauge(metrics, "vitrine_writer_queue_entries",
+                                            "Events and entries waiting for the writer.", "");
+    profile->group_size = vt_metrics_histogram(metrics, "vitrine_writer_group_entries",
+                                               "Events and entries that shared a commit.", "",
+                                               sizes, sizeof sizes / sizeof sizes[0]);
+    profile->fsync_seconds = vt_metrics_histogram(metrics, "vitrine_store_commit_seconds",
+                                                  "Time of writing and syncing a batch.", "",
+                                                  seconds, sizeof seconds / sizeof seconds[0]);
+}
+
+static struct vt_err set_options(struct vt_profile *profile,
+                                 const struct vt_profile_options *options, struct vt_diag *diag)
+{
+    profile->clock = options->clock != NULL ? options->clock : vt_clock_system();
+    profile->history_max = options->history_max != 0 ? options->history_max : VT_HISTORY_MAX;
+    profile->queue_events_max =
+        options->queue_events_max != 0 ? options->queue_events_max : VT__QUEUE_EVENTS_DEFAULT;
+    profile->idempotency_window_ms = options->idempotency_window_ms != 0
+                                         ? options->idempotency_window_ms
+                                         : IDEMPOTENCY_WINDOW_DEFAULT_MS;
+    profile->consent_default = options->consent_default;
+    profile->read_only = options->read_only;
+    if (profile->history_max > VT__HISTORY_LIMIT) {
+        vt_diag_set(diag, "history-max", "%u events: at most %d", profile->history_max,
+                    VT__HISTORY_LIMIT);
+        return VT_ERR(VT_INVALID, "the history is too long");
+    }
+    return vt_ok();
+}
+
+/* ---- opening ---- */
+
+static struct vt_err load_state(struct vt_profile *profile, struct vt_diag *diag)
+{
+    struct vt_store_value value = {0};
+    bool found = false;
+    struct vt__key key = vt__key_state();
+    VT_TRY(vt_store_get(profile->store, VT__STATE, vt__key_slice(&key), diag, &value, &found));
+    profile->state = (struct vt__state){.next_customer = 1, .next_item = 1, .next_channel = 1};
+    struct vt_err err = found ? vt__state_decode(value.bytes, &profile->state) : vt_ok();
+    vt_store_value_release(&value);
+    return err;
+}
+
+static struct vt_err take_sku(struct vt_profile *profile, struct vt_slice key, uint32_t number)
+{
+    return vt__id_map_add(&profile->items, key, number);
+}
+
+static struct vt_err take_channel(struct vt_profile *profile, struct vt_slice key, uint32_t number)
+{
+    enum vt__name_kind kind;
+    struct vt_slice name;
+    VT_CHECK(vt__parse_name(key, &kind, &name), VT_CORRUPT, "a name's key is malformed");
+    return vt__id_map_add(&profile->channels, name, number);
+}
+
+static struct vt_err load_numbers(struct vt_profile *profile, enum vt__family family,
+                                  struct vt_err (*take)(struct vt_profile *profile,
+                                                        struct vt_slice key, uint32_t number),
+                                  struct vt_diag *diag)
+{
+    struct vt_store_iter *rows = NULL;
+    struct vt_slice all = vt_slice(NULL, 0);
+    bool more = false;
+    VT_TRY(vt_store_iter_open(profile->store, family, all, all, &rows));
+    struct vt_err err;
+    while (!vt_failed(err = vt_store_iter_next(rows, diag, &more)) && more) {
+        uint64_t number = 0;
+        err = vt__number_decode(vt_store_iter_value(rows), &number);
+        if (!vt_failed(err))
+            err = take(profile, vt_store_iter_key(rows), (uint32_t)number);
+        if (vt_failed(err))
+            break;
+    }
+    vt_store_iter_close(rows);
+    return err;
+}
+
+static struct vt_err check_acknowledged(struct vt_profile *profile, const char *data_dir,
+                                        struct vt_diag *diag)
+{
+    char path[VT__PATH_BYTES];
+    uint64_t acked = 0;
+    snprintf(path, sizeof path, "%s/live.acked", data_dir);
+    VT_TRY(vt__acked_open(path, diag, &profile->acked_fd, &acked));
+    if (acked <= profile->state.sequence)
+        return vt_ok();
+    vt_diag_set(diag, path,
+                "acknowledged up to sequence %llu, but the store ends at %llu: %llu are lost. "
+                "Restore from a backup; removing this file accepts the loss",
+                (unsigned long long)acked, (unsigned long long)profile->state.sequence,
+                (unsigned long long)(acked - profile->state.sequence));
+    return VT_ERR(VT_CORRUPT, "the store lost what it had acknowledged");
+}
+
+static struct vt_err start_writing(struct vt_profile *profile, struct vt_diag *diag)
+{
+    VT_TRY(load_numbers(profile, VT__ITEM_IDS, take_sku, diag));
+    VT_TRY(load_numbers(profile, VT__NAMES, take_channel, diag));
+    VT_TRY(vt_store_batch_new(profile->store, &profile->batch));
+    VT_TRY(vt__group_new(&profile->group));
+    VT_TRY(vt__seen_filter_new(profile, &profile->seen));
+    VT_TRY(vt__customer_cache_new(&profile->customers));
+    VT_CHECK(vt_arena_init_owned(&profile->arena, VT__WRITER_ARENA_BYTES), VT_EXHAUSTED,
+             "out of memory");
+    return vt__writer_start(profile);
+}
+
+static struct vt_err open_into(struct vt_profile *profile, const struct vt_profile_options *options,
+                               struct vt_diag *diag)
+{
+    char path[VT__PATH_BYTES];
+    VT_CHECK(options->data_dir != NULL, VT_INVALID, "a store needs a data folder");
+    VT_TRY(set_options(profile, options, diag));
+    set_families(profile);
+    set_metrics(profile, options->metrics);
+    if (snprintf(path, sizeof path, "%s/live", options->data_dir) >= (int)sizeof path - 16)
+        return VT_ERR(VT_INVALID, "the path of the data folder is too long");
+    VT_TRY(vt_store_open(&(struct vt_store_options){.path = path,
+                                                    .families = profile->families,
+                                                    .n_families = VT__FAMILY_COUNT,
+                                                    .create = options->create,
+                                                    .read_only = options->read_only},
+                         diag, &profile->store));
+    VT_TRY(load_state(profile, diag));
+    if (!options->read_only)
+        VT_TRY(check_acknowledged(profile, options->data_dir, diag));
+    VT_TRY(vt__feed_open(profile, diag));
+    return options->read_only ? vt_ok() : start_writing(profile, diag);
+}
+
+struct vt_err vt_profile_open(const struct vt_profile_options *options, struct vt_diag *diag,
+                              struct vt_profile **ret_profile)
+{
+    struct vt_profile *profile = calloc(1, sizeof *profile);
+    VT_CHECK(profile != NULL, VT_EXHAUSTED, "out of memory");
+    profile->acked_fd = -1;
+    pthread_mutex_init(&profile->lock, NULL);
+    pthread_mutex_init(&profile->feed.lock, NULL);
+    struct vt_err err = open_into(profile, options, diag);
+    if (vt_failed(err)) {
+        vt_profile_close(profile);
+        return err;
+    }
+    *ret_profile = profile;
+    return vt_ok();
+}
+
+void vt_profile_close(struct vt_profile *profile)
+{
+    if (profile == NULL)
+        return;
+    vt__writer_stop(profile);
+    vt__feed_fini(&profile->feed);
+    vt_store_batch_free(profile->batch);
+    vt__group_free(profile->group);
+    vt__seen_filter_free(profile->seen);
+    vt__customer_cache_free(profile->customers);
+    vt__id_map_fini(&profile->items);
+    vt__id_map_fini(&profile->channels);
+    vt_arena_fini(&profile->arena);
+    vt__buffer_fini(&profile->value);
+    free(profile->pending);
+    vt_store_close(profile->store); /* after the writer; its filters read the clock until then */
+    vt__acked_close(profile->acked_fd);
+    pthread_mutex_destroy(&profile->feed.lock);
+    pthread_mutex_destroy(&profile->lock);
+    free(profile);
+}
+
+/* ---- for training and keeping ---- */
+
+typedef struct vt_err (*each_event_fn)(void *ctx, const struct vt_logged_event *event);
+
+static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequence,
+                                   each_event_fn each, void *ctx)
+{
+    struct vt__block block = {0};
+    struct vt__log_row row;
+    bool more = false;
+    struct vt_err err = vt__block_open(bytes, &block);
+    for (uint64_t i = 0; !vt_failed(err); i++) {
+        err = vt__block_next(&block, &row, &more);
+        if (vt_failed(err) || !more)
+            break;
+        err = each(ctx, &(struct vt_logged_event){first_sequence + i, row.customer, row.event});
+    }
+    vt__block_fini(&block);
+    return err;
+}
+
+struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn each, void *ctx)
+{
+    struct vt_store_iter *rows = NULL;
+    struct vt_slice all = vt_slice(NULL, 0);
+    bool more = false;
+    VT_TRY(vt_store_iter_open(profile->store, VT__EVENTS, all, all, &rows));
+    struct vt_err err;
+    while (!vt_failed(err = vt_store_iter_next(rows, NULL, &more)) && more) {
+        uint32_t day = 0;
+        uint64_t first = 0;
+        if (!vt__parse_block(vt_store_iter_key(rows), &day, &first))
+            err = VT_ERR(VT_CORRUPT, "a log block's key is malformed");
+        else
+            err = each_of_block(vt_store_iter_value(rows), first, each, ctx);
+        if (vt_failed(err))
+            break;
+    }
+    vt_store_iter_close(rows);
+    return err;
+}
+
+struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *directory,
+                                    struct vt_diag *diag, uint64_t *ret_sequence)
+{
+    char path[VT__PATH_BYTES];
+    struct stat info;
+    if (stat(directory, &info) == 0) {
+        vt_diag_set(diag, directory, "exists: a checkpoint makes its own folder");
+        return VT_ERR(VT_INVALID, "the folder of a checkpoint must not exist");
+    }
+    VT_TRY(vt_folder_create(directory, diag));
+    snprintf(path, sizeof path, "%s/live", directory);
+    pthread_mutex_lock(&profile->feed.lock);
+    uint64_t sequence = profile->feed.sequence;
+    pthread_mutex_unlock(&profile->feed.lock);
+    VT_TRY(vt_store_checkpoint(profile->store, path, diag));
+    *ret_sequence = sequence;
+    return vt_ok();
+}

@@ -1,0 +1,193 @@
+#ifndef VT_PROFILE_PROFILE_INTERNAL_H
+#define VT_PROFILE_PROFILE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/common/base/clock.h"
+#include "services/common/base/metrics.h"
+#include "services/common/store/store.h"
+#include "services/profile/codec.h"
+#include "services/profile/id_map.h"
+#include "services/profile/keys.h"
+#include "services/profile/profile.h"
+#include "services/profile/records.h"
+
+/* What the files of the profile domain share. Who may touch a field stands beside it. */
+
+enum {
+    VT__GROUP_EVENTS_MAX = 8192, /* events that share one fsync */
+    VT__QUEUE_EVENTS_DEFAULT = 65536,
+    VT__RING_CHANGES = 65536, /* catalog changes kept for readers that come back */
+    VT__CHANNELS_MAX = 1000,
+    VT__COUNTS_EVERY_MS = 1000, /* watchers hear of counts at most this often */
+    VT__WRITER_ARENA_BYTES = 512 * 1024,
+    VT__PATH_BYTES = 4096,
+};
+
+/* ---- one write on its way: made on the caller's thread, in the request's arena ---- */
+struct vt__job {
+    struct vt__job *next;
+    /* Adds to the batch on the writer thread; NULL: events, which form groups. An error leaves
+     * nothing behind and goes to this caller alone. */
+    struct vt_err (*apply)(struct vt_profile *profile, struct vt__job *job);
+    uint32_t n; /* events or entries */
+    struct vt_request *request;
+    const void *input;
+    uint32_t mask;
+    void *result;
+    vt_profile_written_fn done;
+    void *ctx;
+    struct vt_err err;
+};
+
+/* ---- what followers of the catalog are told (feed.c); all under `lock` ---- */
+struct vt__ring_entry {
+    uint64_t sequence;
+    struct vt__change_record change;
+};
+struct vt__feed {
+    pthread_mutex_t lock;
+    struct vt__ring_entry *ring; /* owned, VT__RING_CHANGES long */
+    uint64_t n_pushed;           /* ever; entry i is at i % VT__RING_CHANGES */
+    uint64_t floor;              /* all changes after this sequence are in the ring */
+    uint64_t sequence;           /* committed */
+    int64_t *weights;            /* owned, by item: thousandths of event weight */
+    uint32_t *stamps;            /* owned, by item: the tick that first tells of it */
+    uint32_t n_weights;
+    uint32_t tick; /* counts told so far */
+    bool counts_waiting;
+    int64_t counts_told_ns;
+    struct vt_watch *watches;
+};
+
+struct vt__group;
+struct vt__seen_filter;
+struct vt__customer_cache;
+
+struct vt_profile {
+    /* Immutable after open. */
+    const struct vt_clock *clock;
+    struct vt_store *store;
+    struct vt_store_merge merges[3];
+    struct vt_store_expiry seen_expiry;
+    struct vt_store_family families[VT__FAMILY_COUNT];
+    uint32_t history_max, queue_events_max;
+    int64_t idempotency_window_ms;
+    bool consent_default, read_only, writer_started;
+    int acked_fd;
+    struct vt_counter *n_accepted, *n_duplicate, *n_rejected, *n_fsyncs;
+    struct vt_gauge *queue_gauge;
+    struct vt_histogram *group_size, *fsync_seconds;
+
+    /* The queue, under `lock`. */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t writer;
+    struct vt__job *first, *last;
+    uint32_t queued;
+    bool stopping;
+
+    atomic_bool broken; /* set once by the writer (relaxed): its memory and the disk may differ */
+
+    /* The writer thread alone. */
+    struct vt__state state;
+    struct vt_store_batch *batch;
+    struct vt__id_map items;
+    struct vt__id_map channels;
+    struct vt__group *group;
+    struct vt__seen_filter *seen;
+    struct vt__customer_cache *customers;
+    struct vt_arena arena;
+    struct vt__buffer value;
+    struct vt__ring_entry *pending; /* changes of this commit; owned */
+    uint32_t n_pending, pending_capacity;
+    uint32_t changes_since_trim;
+
+    struct vt__feed feed;
+};
+
+/* writer.c */
+VT_MUST_USE struct vt_err vt__writer_start(struct vt_profile *profile);
+void vt__writer_stop(struct vt_profile *profile);
+/* Queues a job that fills input, result …; refuses with `done` at once when full or broken. */
+void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job);
+void vt__put(struct vt_profile *profile, enum vt__family family, struct vt__key key);
+void vt__merge(struct vt_profile *profile, enum vt__family family, struct vt__key key);
+/* Notes a change of this commit under the next sequence: row for the changes log and the ring. */
+VT_MUST_USE struct vt_err vt__add_change(struct vt_profile *profile, enum vt_change_kind kind,
+                                         uint32_t item);
+/* Number of a SKU; a new one is added to the batch and the map, with *ret_is_new. */
+VT_MUST_USE struct vt_err vt__number_item(struct vt_profile *profile, struct vt_slice id,
+                                          uint32_t *ret_number, bool *ret_is_new);
+
+/* group.c: events of a commit */
+VT_MUST_USE struct vt_err vt__group_new(struct vt__group **ret_group);
+void vt__group_free(struct vt__group *group);
+VT_MUST_USE struct vt_err vt__group_add(struct vt_profile *profile, struct vt__job *job);
+VT_MUST_USE struct vt_err vt__group_finish(struct vt_profile *profile);
+void vt__group_clear(struct vt__group *group);
+
+/* caches.c */
+VT_MUST_USE struct vt_err vt__seen_filter_new(struct vt_profile *profile,
+                                              struct vt__seen_filter **ret_filter);
+void vt__seen_filter_free(struct vt__seen_filter *filter);
+bool vt__seen_filter_may_have(const struct vt__seen_filter *filter, const struct vt__key *key);
+void vt__seen_filter_add(struct vt__seen_filter *filter, const struct vt__key *key);
+
+struct vt__known_customer {
+    uint64_t number;
+    bool consent;
+};
+VT_MUST_USE struct vt_err vt__customer_cache_new(struct vt__customer_cache **ret_cache);
+void vt__customer_cache_free(struct vt__customer_cache *cache);
+bool vt__customer_cache_find(const struct vt__customer_cache *cache, const struct vt__key *identity,
+                             struct vt__known_customer *ret_customer);
+void vt__customer_cache_put(struct vt__customer_cache *cache, const struct vt__key *identity,
+                            struct vt__known_customer customer);
+
+/* customers.c */
+bool vt__consents(const struct vt_profile *profile, int consent);
+VT_MUST_USE struct vt_err vt__find_customer(struct vt_profile *profile,
+                                            const struct vt__identity *identity,
+                                            struct vt_diag *diag, uint64_t *ret_number,
+                                            bool *ret_found);
+VT_MUST_USE struct vt_err vt__read_customer(struct vt_profile *profile, uint64_t number,
+                                            struct vt_arena *arena, struct vt_diag *diag,
+                                            struct vt__customer_record *ret_record,
+                                            bool *ret_found);
+/* Adds a new customer's rows to the batch. */
+void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
+                          const struct vt__identity *identity,
+                          const struct vt__customer_record *record);
+
+/* check.c: is it valid? Field names are literals; a NULL return of a check is "fine". */
+struct vt__fault {
+    const char *field; /* NULL: no fault */
+    char text[192];
+};
+bool vt__check_id(struct vt_slice id, const char *field, struct vt__fault *fault);
+bool vt__check_text(struct vt_slice text, size_t max_bytes, const char *field,
+                    struct vt__fault *fault);
+bool vt__check_currency(struct vt_slice code, struct vt__fault *fault);
+bool vt__check_not_negative(double value, const char *field, struct vt__fault *fault);
+bool vt__check_attributes(const struct vt_attribute *attributes, uint32_t n,
+                          struct vt__fault *fault);
+bool vt__check_event(const struct vt_event *event, int64_t now_ms, struct vt__fault *fault);
+__attribute__((format(printf, 3, 4))) bool vt__fault_set(struct vt__fault *fault, const char *field,
+                                                         const char *format, ...);
+
+/* feed.c */
+VT_MUST_USE struct vt_err vt__feed_open(struct vt_profile *profile, struct vt_diag *diag);
+void vt__feed_fini(struct vt__feed *feed);
+VT_MUST_USE struct vt_err vt__feed_reserve(struct vt__feed *feed, uint32_t item);
+void vt__feed_add_weight(struct vt__feed *feed, uint32_t item, int64_t delta); /* under lock */
+/* After a commit, on the writer thread: tells followers. */
+void vt__feed_publish(struct vt_profile *profile);
+/* Nanoseconds until waiting counts are due; -1 when none wait. */
+int64_t vt__feed_due_ns(struct vt_profile *profile);
+void vt__feed_tell_counts(struct vt_profile *profile);
+
+#endif

@@ -1,0 +1,286 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "services/profile/acked.h"
+#include "services/profile/profile_internal.h"
+
+/*
+ * The writer: one thread that owns numbering, the batch and all caches, so that none of them needs
+ * a lock. Callers leave a job in a bounded queue and go on; the writer takes what has gathered,
+ * makes one batch of it, fsyncs once, marks the sequence as acknowledged, tells the followers and
+ * then each caller. While it waits for the disk the next group gathers: the slower the fsync, the
+ * larger the group.
+ *
+ * A group is a run of event jobs (up to VT__GROUP_EVENTS_MAX events) or one other job, so that
+ * every lookup in the store sees all that was written before it.
+ *
+ * When a write fails the writer's memory (numbers given, caches) may be ahead of the disk. It then
+ * refuses everything until the store is opened again; reads go on.
+ */
+
+#define NS_PER_S INT64_C(1000000000)
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* ---- what jobs do to the batch ---- */
+
+void vt__put(struct vt_profile *profile, enum vt__family family, struct vt__key key)
+{
+    vt_store_batch_put(profile->batch, family, vt__key_slice(&key),
+                       vt__buffer_slice(&profile->value));
+    profile->value.len = 0;
+}
+
+void vt__merge(struct vt_profile *profile, enum vt__family family, struct vt__key key)
+{
+    vt_store_batch_merge(profile->batch, family, vt__key_slice(&key),
+                         vt__buffer_slice(&profile->value));
+    profile->value.len = 0;
+}
+
+static struct vt_err reserve_pending(struct vt_profile *profile)
+{
+    if (profile->n_pending < profile->pending_capacity)
+        return vt_ok();
+    uint32_t capacity = profile->pending_capacity != 0 ? profile->pending_capacity * 2 : 256;
+    struct vt__ring_entry *pending = realloc(profile->pending, capacity * sizeof *pending);
+    VT_CHECK(pending != NULL, VT_EXHAUSTED, "out of memory");
+    profile->pending = pending;
+    profile->pending_capacity = capacity;
+    return vt_ok();
+}
+
+struct vt_err vt__add_change(struct vt_profile *profile, enum vt_change_kind kind, uint32_t item)
+{
+    VT_TRY(reserve_pending(profile));
+    struct vt__change_record change = {kind, item};
+    profile->pending[profile->n_pending++] = (struct vt__ring_entry){0, change};
+    return vt_ok();
+}
+
+struct vt_err vt__number_item(struct vt_profile *profile, struct vt_slice id, uint32_t *ret_number,
+                              bool *ret_is_new)
+{
+    uint32_t number = vt__id_map_find(&profile->items, id);
+    *ret_is_new = number == 0;
+    if (number == 0) {
+        VT_CHECK(profile->state.next_item != UINT32_MAX, VT_EXHAUSTED, "item numbers are used up");
+        number = profile->state.next_item;
+        VT_TRY(vt__feed_reserve(&profile->feed, number));
+        VT_TRY(vt__id_map_add(&profile->items, id, number));
+        profile->state.next_item++;
+        vt__number_encode(number, &profile->value);
+        struct vt__key key = {.len = (uint16_t)id.len};
+        memcpy(key.bytes, id.data, id.len);
+        vt__put(profile, VT__ITEM_IDS, key);
+    }
+    *ret_number = number;
+    return vt_ok();
+}
+
+/* ---- one commit ---- */
+
+/* Changes take their sequences last, so that the rows of a log block are contiguous. */
+static void put_changes(struct vt_profile *profile)
+{
+    for (uint32_t i = 0; i < profile->n_pending; i++) {
+        profile->pending[i].sequence = ++profile->state.sequence;
+        vt__change_encode(&profile->pending[i].change, &profile->value);
+        vt__put(profile, VT__CHANGES, vt__key_change(profile->pending[i].sequence));
+    }
+    profile->changes_since_trim += profile->n_pending;
+    if (profile->changes_since_trim < VT__RING_CHANGES)
+        return;
+    /* Older changes than the ring holds are never read again: a reader gets a snapshot. */
+    struct vt__key first = vt__key_change(0), end = vt__key_change(profile->feed.floor);
+    vt_store_batch_delete_range(profile->batch, VT__CHANGES, vt__key_slice(&first),
+                                vt__key_slice(&end));
+    profile->changes_since_trim = 0;
+}
+
+static struct vt_err write_batch(struct vt_profile *profile)
+{
+    vt__state_encode(&profile->state, &profile->value);
+    vt__put(profile, VT__STATE, vt__key_state());
+    VT_CHECK(!profile->value.failed, VT_EXHAUSTED, "out of memory");
+    int64_t start_ns = monotonic_ns();
+    VT_TRY(vt_store_write(profile->store, profile->batch, NULL));
+    vt_histogram_observe(profile->fsync_seconds,
+                         (double)(monotonic_ns() - start_ns) / (double)NS_PER_S);
+    vt_counter_add(profile->n_fsyncs, 1);
+    return vt__acked_write(profile->acked_fd, profile->state.sequence);
+}
+
+static struct vt_err commit(struct vt_profile *profile, uint64_t sequence_before)
+{
+    struct vt_err err = vt__group_finish(profile);
+    if (!vt_failed(err)) {
+        put_changes(profile);
+        /* Nothing but duplicates, or nothing changed: there is nothing to make durable. */
+        if (profile->state.sequence != sequence_before)
+            err = write_batch(profile);
+    }
+    if (vt_failed(err))
+        atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+    else
+        vt__feed_publish(profile);
+    return err;
+}
+
+static void reset_commit(struct vt_profile *profile)
+{
+    vt_store_batch_clear(profile->batch);
+    vt__group_clear(profile->group);
+    vt_arena_reset(&profile->arena);
+    profile->value.len = 0;
+    profile->n_pending = 0;
+}
+
+static void finish_jobs(struct vt__job *jobs, struct vt_err err)
+{
+    while (jobs != NULL) {
+        struct vt__job *next = jobs->next; /* `done` ends the request that holds the job */
+        jobs->done(jobs->ctx, vt_failed(jobs->err) ? jobs->err : err);
+        jobs = next;
+    }
+}
+
+static struct vt_err refuse_broken(void)
+{
+    return VT_ERR(VT_UNAVAILABLE, "the store failed in writing: reads go on, restart to write");
+}
+
+static void run_group(struct vt_profile *profile, struct vt__job *jobs)
+{
+    if (atomic_load_explicit(&profile->broken, memory_order_relaxed)) {
+        finish_jobs(jobs, refuse_broken());
+        return;
+    }
+    uint64_t before = profile->state.sequence;
+    struct vt_err fatal = vt_ok();
+    for (struct vt__job *job = jobs; job != NULL && !vt_failed(fatal); job = job->next) {
+        if (job->apply != NULL)
+            job->err = job->apply(profile, job);
+        else
+            fatal = vt__group_add(profile, job);
+        if (vt_failed(job->err))
+            reset_commit(profile); /* alone in its group */
+    }
+    if (vt_failed(fatal))
+        atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+    else
+        fatal = commit(profile, before);
+    reset_commit(profile);
+    finish_jobs(jobs, fatal);
+}
+
+/* ---- the queue ---- */
+
+/* Cuts a group off the queue's head. Under the lock. */
+static struct vt__job *take_group(struct vt_profile *profile)
+{
+    struct vt__job *jobs = profile->first, *end = jobs;
+    uint32_t n = jobs->n;
+    while (jobs->apply == NULL && end->next != NULL && end->next->apply == NULL &&
+           n + end->next->n <= VT__GROUP_EVENTS_MAX) {
+        end = end->next;
+        n += end->n;
+    }
+    profile->first = end->next;
+    if (profile->first == NULL)
+        profile->last = NULL;
+    end->next = NULL;
+    profile->queued -= n;
+    vt_gauge_set(profile->queue_gauge, profile->queued);
+    vt_histogram_observe(profile->group_size, n);
+    return jobs;
+}
+
+/* Waits for a job, for counts that are due, or for the end. Under the lock. */
+static void wait_for_work(struct vt_profile *profile)
+{
+    int64_t due_ns = vt__feed_due_ns(profile);
+    if (due_ns < 0) {
+        pthread_cond_wait(&profile->wake, &profile->lock);
+        return;
+    }
+    int64_t until_ns = monotonic_ns() + due_ns;
+    struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+    pthread_cond_timedwait(&profile->wake, &profile->lock, &until);
+}
+
+static void *writer_main(void *context)
+{
+    struct vt_profile *profile = context;
+    pthread_mutex_lock(&profile->lock);
+    while (profile->first != NULL || !profile->stopping) {
+        if (profile->first == NULL)
+            wait_for_work(profile);
+        struct vt__job *jobs = profile->first != NULL ? take_group(profile) : NULL;
+        pthread_mutex_unlock(&profile->lock);
+        if (jobs != NULL)
+            run_group(profile, jobs);
+        vt__feed_tell_counts(profile);
+        pthread_mutex_lock(&profile->lock);
+    }
+    pthread_mutex_unlock(&profile->lock);
+    return NULL;
+}
+
+void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
+{
+    struct vt__job *queued = vt_arena_alloc(job->request->arena, sizeof *queued);
+    if (queued == NULL) {
+        job->done(job->ctx, VT_ERR(VT_EXHAUSTED, "the call's memory is used up: send less"));
+        return;
+    }
+    *queued = *job;
+    pthread_mutex_lock(&profile->lock);
+    bool open = profile->writer_started && !profile->stopping;
+    bool room = job->n <= profile->queue_events_max - profile->queued;
+    if (open && room) {
+        *(profile->last != NULL ? &profile->last->next : &profile->first) = queued;
+        profile->last = queued;
+        profile->queued += job->n;
+        vt_gauge_set(profile->queue_gauge, profile->queued);
+        pthread_cond_signal(&profile->wake);
+    }
+    pthread_mutex_unlock(&profile->lock);
+    if (!open)
+        job->done(job->ctx, VT_ERR(VT_PRECONDITION, "this store is open for reading only"));
+    else if (!room)
+        job->done(job->ctx, VT_ERR(VT_EXHAUSTED, "the write queue is full: try again later"));
+}
+
+struct vt_err vt__writer_start(struct vt_profile *profile)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&profile->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int sys = pthread_create(&profile->writer, NULL, writer_main, profile);
+    if (sys != 0)
+        return VT_ERR_SYS(VT_EXHAUSTED, sys, "cannot start the writer thread");
+    profile->writer_started = true;
+    return vt_ok();
+}
+
+void vt__writer_stop(struct vt_profile *profile)
+{
+    if (!profile->writer_started)
+        return;
+    pthread_mutex_lock(&profile->lock);
+    profile->stopping = true;
+    pthread_cond_signal(&profile->wake);
+    pthread_mutex_unlock(&profile->lock);
+    pthread_join(profile->writer, NULL);
+    pthread_cond_destroy(&profile->wake);
+}
