@@ -33,8 +33,8 @@ enum {
 };
 
 /* Chosen on validation parts split off the train files, never on a test file: docs/models.md. */
-#define DEFAULT_REGULARIZATION 0.003
-#define DEFAULT_UNOBSERVED_RATIO 10.0
+#define DEFAULT_REGULARIZATION 0.01
+#define DEFAULT_UNOBSERVED_RATIO 5.0
 
 void vt_ials_options_default(struct vt_ials_options *ret_options)
 {
