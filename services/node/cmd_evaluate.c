@@ -255,7 +255,8 @@ static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
     run->iteration_started_ns = started_ns;
     VT_TRY(vt_algorithm_train(run->algorithm, &run->split.train, &run->algorithm_options,
                               on_iteration, run, diag, &run->trained));
-    vt_progress_end(&run->progress, run->n_iterations);
+    if (run->n_iterations > 0)
+        vt_progress_end(&run->progress, run->n_iterations);
     run->train_s = seconds_since(started_ns);
     return vt_ok();
 }

@@ -1,0 +1,232 @@
+#include "models/dataset/dataset.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "models/dataset/history.h"
+#include "models/dataset/interactions.h"
+#include "models/dataset/split.h"
+#include "tests/testlib/testlib.h"
+
+#define DAY INT64_C(86400000)
+
+static struct vt_dataset_options plain_options(void)
+{
+    struct vt_dataset_options options = {0};
+    options.event_weights[VT_EVENT_VIEW] = 1;
+    options.event_weights[VT_EVENT_PURCHASE] = 5;
+    options.event_weights[VT_EVENT_RETURN] = -5;
+    return options;
+}
+
+static const struct vt_interaction events[] = {
+    {.user = 70, .item = 9, .type = VT_EVENT_VIEW, .time_ms = 1 * DAY},
+    {.user = 5, .item = 3, .type = VT_EVENT_VIEW, .time_ms = 2 * DAY},
+    {.user = 70, .item = 3, .type = VT_EVENT_PURCHASE, .time_ms = 3 * DAY},
+    {.user = 70, .item = 9, .type = VT_EVENT_VIEW, .time_ms = 3 * DAY},
+    {.user = 5, .item = 11, .type = VT_EVENT_PURCHASE, .time_ms = 4 * DAY},
+    {.user = 5, .item = 11, .type = VT_EVENT_RETURN, .time_ms = 5 * DAY},
+};
+enum { N_EVENTS = sizeof events / sizeof events[0] };
+
+static void build_sums_repeats_and_drops_what_is_not_above_zero(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = plain_options();
+    struct vt_dataset dataset;
+    assert_ok(vt_dataset_build(events, N_EVENTS, &options, NULL, &dataset));
+    assert_int_equal(dataset.matrix.n_rows, 2);
+    assert_int_equal(dataset.matrix.n_cols, 3);
+    assert_int_equal(dataset.user_ids[0], 5);
+    assert_int_equal(dataset.item_ids[2], 11);
+    assert_int_equal(dataset.matrix.n_entries, 3);
+    assert_int_equal(dataset.matrix.starts[1], 1);
+    assert_float_equal(dataset.matrix.values[1], 5, 0); /* user 70, item 3 */
+    assert_float_equal(dataset.matrix.values[2], 2, 0); /* user 70, item 9, twice */
+    assert_true(dataset.first_time_ms == DAY && dataset.last_time_ms == 5 * DAY);
+    vt_dataset_free(&dataset);
+}
+
+static void build_keeps_the_newest_events_of_each_user(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = plain_options();
+    options.history_max = 1;
+    struct vt_dataset dataset;
+    assert_ok(vt_dataset_build(events, N_EVENTS, &options, NULL, &dataset));
+    assert_int_equal(dataset.matrix.n_entries, 1); /* the return weighs below 0 */
+    assert_int_equal(dataset.item_ids[dataset.matrix.columns[0]], 9); /* later place wins a tie */
+    vt_dataset_free(&dataset);
+}
+
+static void build_decays_by_age_from_the_users_newest_event(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = plain_options();
+    options.decay_half_life_days = 2;
+    struct vt_dataset dataset;
+    assert_ok(vt_dataset_build(events, N_EVENTS, &options, NULL, &dataset));
+    assert_float_equal(dataset.matrix.values[dataset.matrix.n_entries - 1], 1.5, 1e-6);
+    vt_dataset_free(&dataset);
+}
+
+static void build_refuses_nothing_and_weights_that_are_not_finite(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = plain_options();
+    struct vt_dataset dataset;
+    struct vt_diag diag = {0};
+    assert_code(vt_dataset_build(events, 0, &options, &diag, &dataset), VT_INVALID);
+    options.event_weights[VT_EVENT_VIEW] = NAN;
+    assert_code(vt_dataset_build(events, N_EVENTS, &options, &diag, &dataset), VT_INVALID);
+    assert_non_null(strstr(diag.text, "view"));
+}
+
+static void transpose_twice_is_the_same_matrix(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = plain_options();
+    struct vt_dataset dataset;
+    struct vt_sparse once, twice;
+    assert_ok(vt_dataset_build(events, N_EVENTS, &options, NULL, &dataset));
+    assert_ok(vt_sparse_transpose(&dataset.matrix, &once));
+    assert_ok(vt_sparse_transpose(&once, &twice));
+    assert_memory_equal(twice.starts, dataset.matrix.starts, 3 * sizeof *twice.starts);
+    assert_memory_equal(twice.columns, dataset.matrix.columns, 3 * sizeof *twice.columns);
+    assert_memory_equal(twice.values, dataset.matrix.values, 3 * sizeof *twice.values);
+    vt_sparse_free(&once);
+    vt_sparse_free(&twice);
+    vt_dataset_free(&dataset);
+}
+
+static void history_weighs_as_training_does(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = plain_options();
+    options.decay_half_life_days = 2;
+    const struct vt_history_event newest_first[] = {
+        {.item = 9, .type = VT_EVENT_VIEW, .time_ms = 3 * DAY},
+        {.item = 3, .type = VT_EVENT_PURCHASE, .time_ms = 3 * DAY},
+        {.item = 9, .type = VT_EVENT_VIEW, .time_ms = 1 * DAY},
+    };
+    uint32_t items[3];
+    float weights[3];
+    assert_int_equal(vt_history_merge(newest_first, 3, options.event_weights, 2, items, weights),
+                     2);
+    assert_int_equal(items[0], 9);
+    assert_float_equal(weights[0], 1.5, 1e-6);
+    assert_float_equal(weights[1], 5, 1e-6);
+}
+
+static struct vt_err parse(const char *text, struct vt_diag *diag,
+                           struct vt_interactions *ret_interactions)
+{
+    *ret_interactions = (struct vt_interactions){0};
+    return vt_adjacency_parse(vt_slice_str(text), diag, ret_interactions);
+}
+
+static void adjacency_takes_either_line_ending_and_no_last_one(void **state)
+{
+    (void)state;
+    struct vt_interactions list;
+    assert_ok(parse("0 5 6\r\n\n7\n 2\t9 ", NULL, &list));
+    assert_int_equal(list.n, 3);
+    assert_int_equal(list.list[1].item, 6);
+    assert_int_equal(list.list[1].time_ms, 1);
+    assert_int_equal(list.list[2].user, 2);
+    vt_interactions_free(&list);
+}
+
+static void adjacency_takes_the_largest_number_and_refuses_the_next(void **state)
+{
+    (void)state;
+    struct vt_interactions list;
+    struct vt_diag diag = {0};
+    assert_ok(parse("1 4294967294", &diag, &list));
+    vt_interactions_free(&list);
+    assert_code(parse("1 4294967295", &diag, &list), VT_INVALID);
+    vt_interactions_free(&list);
+}
+
+static void adjacency_names_line_column_and_what_it_found(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"1 2\n3 x4\n", "1 2\n3 -4\n", "1 2\n3 4.5\n",
+                                        "1 2\n3 \xff"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct vt_interactions list;
+        struct vt_diag diag = {0};
+        assert_code(parse(wrong[i], &diag, &list), VT_INVALID);
+        assert_int_equal(diag.line, 2);
+        assert_non_null(strstr(diag.text, "line 2, column"));
+        vt_interactions_free(&list);
+    }
+}
+
+static void adjacency_refuses_a_file_without_interactions(void **state)
+{
+    (void)state;
+    static const char *const empty[] = {"", "\n\r\n", "1\n2\n"};
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        struct vt_interactions list;
+        assert_code(parse(empty[i], NULL, &list), VT_INVALID);
+        vt_interactions_free(&list);
+    }
+}
+
+static struct vt_split make_split(enum vt_protocol protocol, double share)
+{
+    struct vt_split_options options = {
+        .protocol = protocol, .test_share = share, .seed = 1, .dataset = plain_options()};
+    struct vt_split split;
+    assert_ok(vt_split_make(events, 5, 4, &options, NULL, &split)); /* without the return */
+    return split;
+}
+
+static void leave_one_out_takes_each_users_newest_new_item(void **state)
+{
+    (void)state;
+    struct vt_split split = make_split(VT_PROTOCOL_LEAVE_ONE_OUT, 0);
+    assert_true(vt_sparse_has(&split.test, 0, 2)); /* user 5: item 11 */
+    assert_int_equal(split.test.n_entries, 1);     /* user 70 saw item 9 before */
+    assert_int_equal(split.train.n_entries, 3);
+    vt_split_free(&split);
+}
+
+static void time_split_puts_the_newest_share_in_test(void **state)
+{
+    (void)state;
+    struct vt_split split = make_split(VT_PROTOCOL_TIME, 0.2);
+    assert_int_equal(split.test.n_entries, 1);
+    assert_true(vt_sparse_has(&split.test, 0, 2));
+    vt_split_free(&split);
+}
+
+static void adjacency_split_keeps_both_lists(void **state)
+{
+    (void)state;
+    struct vt_split split = make_split(VT_PROTOCOL_ADJACENCY, 0);
+    assert_int_equal(split.train.n_entries, 3);
+    assert_int_equal(split.test.n_entries, 1);
+    vt_split_free(&split);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(build_sums_repeats_and_drops_what_is_not_above_zero),
+        cmocka_unit_test(build_keeps_the_newest_events_of_each_user),
+        cmocka_unit_test(build_decays_by_age_from_the_users_newest_event),
+        cmocka_unit_test(build_refuses_nothing_and_weights_that_are_not_finite),
+        cmocka_unit_test(transpose_twice_is_the_same_matrix),
+        cmocka_unit_test(history_weighs_as_training_does),
+        cmocka_unit_test(adjacency_takes_either_line_ending_and_no_last_one),
+        cmocka_unit_test(adjacency_takes_the_largest_number_and_refuses_the_next),
+        cmocka_unit_test(adjacency_names_line_column_and_what_it_found),
+        cmocka_unit_test(adjacency_refuses_a_file_without_interactions),
+        cmocka_unit_test(leave_one_out_takes_each_users_newest_new_item),
+        cmocka_unit_test(time_split_puts_the_newest_share_in_test),
+        cmocka_unit_test(adjacency_split_keeps_both_lists),
+    };
+    return cmocka_run_group_tests_name("dataset/dataset", tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+#include "models/eval/eval.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "models/eval/algorithm.h"
+#include "tests/testlib/testlib.h"
+
+static void assert_near(double got, double expected)
+{
+    assert_true(fabs(got - expected) < 1e-12);
+}
+
+/*
+ * Three users, five items, of which 2 and 4 have no train user and can never be listed. Scores fall
+ * with the item number for everybody, so the lists of 2, without train items, are: user 0 {1},
+ * user 1 {0}, user 2 (no history: most popular first) {3, 0}. Only user 1's item 0 is a hit.
+ */
+static uint64_t train_starts[] = {0, 2, 4, 4}, test_starts[] = {0, 1, 3, 5};
+static uint32_t train_columns[] = {0, 3, 1, 3}, test_columns[] = {2, 0, 4, 1, 2};
+static float ones[] = {1, 1, 1, 1, 1};
+static const struct vt_sparse train = {3, 5, 4, train_starts, train_columns, ones};
+static const struct vt_sparse test = {3, 5, 5, test_starts, test_columns, ones};
+
+static struct vt_err falling_score(const void *self, const struct vt_weighted_history *history,
+                                   void *scratch, double *ret_scores)
+{
+    (void)self;
+    (void)history;
+    (void)scratch;
+    for (int i = 0; i < 5; i++)
+        ret_scores[i] = -i;
+    return vt_ok();
+}
+static const struct vt_recommender falling = {.name = "falling", .score = falling_score};
+
+static void metrics_equal_the_hand_computed_ones(void **state)
+{
+    (void)state;
+    struct vt_eval_options options = {.train = &train, .test = &test, .k = 2, .threads = 1};
+    struct vt_metrics_at_k metrics;
+    assert_ok(vt_evaluate(&falling, &options, &metrics));
+    double ideal_of_two = 1 + 1 / log2(3);
+    assert_int_equal(metrics.n_users, 3);
+    assert_near(metrics.recall, (0 + 0.5 + 0) / 3);
+    assert_near(metrics.ndcg, 1 / ideal_of_two / 3);
+    assert_near(metrics.precision, 0.5 / 3);
+    assert_near(metrics.hit_rate, 1.0 / 3);
+    assert_near(metrics.map, 0.5 / 3);
+    assert_near(metrics.coverage, 1); /* items 0, 1, 3 of 0, 1, 3 */
+    assert_near(metrics.novelty, (3 * log2(3) + log2(1.5)) / 4);
+    /* only user 2 has a pair: cos(3, 0) = 1 / √2 */
+    assert_near(metrics.diversity, (1 + 1 + 1 - 1 / sqrt(2)) / 3);
+}
+
+static void metrics_are_the_same_for_any_thread_count(void **state)
+{
+    (void)state;
+    struct vt_metrics_at_k one, many;
+    struct vt_eval_options options = {.train = &train, .test = &test, .k = 2, .threads = 1};
+    assert_ok(vt_evaluate(&falling, &options, &one));
+    options.threads = 3;
+    assert_ok(vt_evaluate(&falling, &options, &many));
+    assert_memory_equal(&one, &many, sizeof one);
+}
+
+static void top_k_breaks_ties_by_number_and_skips_what_is_no_number(void **state)
+{
+    (void)state;
+    const double scores[] = {NAN, 1, 2, -INFINITY, 2, 1, 1};
+    uint32_t top[5];
+    assert_int_equal(vt_top_k(scores, 7, 5, top), 5);
+    const uint32_t expected[] = {2, 4, 1, 5, 6};
+    assert_memory_equal(top, expected, sizeof expected);
+    assert_int_equal(vt_top_k(scores, 4, 5, top), 2);
+}
+
+static void k_outside_its_limits_is_refused(void **state)
+{
+    (void)state;
+    struct vt_metrics_at_k metrics;
+    struct vt_eval_options options = {.train = &train, .test = &test, .k = 0};
+    assert_code(vt_evaluate(&falling, &options, &metrics), VT_INVALID);
+    options.k = VT_EVAL_K_MAX + 1;
+    assert_code(vt_evaluate(&falling, &options, &metrics), VT_INVALID);
+}
+
+static void wrong_settings_name_the_nearest_right_one(void **state)
+{
+    (void)state;
+    struct vt_diag diag = {0};
+    struct vt_algorithm_options options;
+    const struct vt_algorithm *ials = vt_algorithm_find("ials", &diag);
+    vt_algorithm_options_default(&options);
+    assert_ok(vt_algorithm_set(ials, "factors=32", &diag, &options));
+    assert_int_equal(options.ials.factors, 32);
+    assert_code(vt_algorithm_set(ials, "factor=32", &diag, &options), VT_INVALID);
+    assert_non_null(strstr(diag.text, "'factors'"));
+    static const char *const wrong[] = {
+        "factors",   "=3",           "factors=",          "factors=1.5",
+        "factors=0", "factors=1025", "regularization=nan"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_code(vt_algorithm_set(ials, wrong[i], &diag, &options), VT_INVALID);
+    assert_null(vt_algorithm_find("isla", &diag));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_equal_the_hand_computed_ones),
+        cmocka_unit_test(metrics_are_the_same_for_any_thread_count),
+        cmocka_unit_test(top_k_breaks_ties_by_number_and_skips_what_is_no_number),
+        cmocka_unit_test(k_outside_its_limits_is_refused),
+        cmocka_unit_test(wrong_settings_name_the_nearest_right_one),
+    };
+    return cmocka_run_group_tests_name("eval/eval", tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+#include "models/factor/ials.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/testlib/testlib.h"
+
+enum { USERS = 90, ITEMS = 60 };
+
+/* Two tastes: users like items of their own parity, by a fixed pseudo-random choice. */
+static struct vt_sparse make_matrix(void)
+{
+    static struct vt_interaction list[USERS * ITEMS];
+    uint64_t n = 0, state = 1;
+    for (uint32_t user = 0; user < USERS; user++)
+        for (uint32_t item = 0; item < ITEMS; item++) {
+            state = state * UINT64_C(6364136223846793005) + 1442695040888963407U;
+            if (item % 2 == user % 2 && (state >> 60) < 5)
+                list[n++] = (struct vt_interaction){
+                    .user = user, .item = item, .type = VT_EVENT_VIEW, .value = 1};
+        }
+    struct vt_dataset_options options = {.event_weights[VT_EVENT_VIEW] = 1.5F};
+    struct vt_dataset dataset;
+    assert_ok(vt_dataset_build(list, n, &options, NULL, &dataset));
+    free(dataset.user_ids);
+    free(dataset.item_ids);
+    return dataset.matrix;
+}
+
+static struct vt_ials_options small_options(void)
+{
+    struct vt_ials_options options;
+    vt_ials_options_default(&options);
+    options.factors = 7;
+    options.iterations = 6;
+    options.threads = 1;
+    return options;
+}
+
+static struct vt_ials_model train(const struct vt_sparse *matrix,
+                                  const struct vt_ials_options *options)
+{
+    struct vt_ials_model model;
+    assert_ok(vt_ials_train(matrix, options, NULL, NULL, NULL, &model));
+    return model;
+}
+
+static bool loss_falls(void *ctx, const struct vt_ials_progress *progress)
+{
+    double *last = ctx;
+    assert_true(progress->loss <= *last * (1 + 1e-6));
+    *last = progress->loss;
+    return true;
+}
+
+static void loss_never_rises(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model model;
+    double last = INFINITY;
+    assert_ok(vt_ials_train(&matrix, &options, loss_falls, &last, NULL, &model));
+    assert_true(isfinite(last));
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
+static void any_thread_count_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model one = train(&matrix, &options);
+    for (options.threads = 2; options.threads <= 5; options.threads++) {
+        struct vt_ials_model many = train(&matrix, &options);
+        assert_memory_equal(one.item_factors, many.item_factors,
+                            (size_t)one.n_items * one.row_stride * sizeof(float));
+        assert_memory_equal(one.gram, many.gram, (size_t)one.dim * one.dim * sizeof(double));
+        vt_ials_model_free(&many);
+    }
+    vt_ials_model_free(&one);
+    vt_sparse_free(&matrix);
+}
+
+static void another_seed_gives_other_bytes(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model one = train(&matrix, &options);
+    options.seed++;
+    struct vt_ials_model other = train(&matrix, &options);
+    assert_memory_not_equal(one.item_factors, other.item_factors, one.dim * sizeof(float));
+    vt_ials_model_free(&one);
+    vt_ials_model_free(&other);
+    vt_sparse_free(&matrix);
+}
+
+/* The gradient of the fold-in's objective at x, in long double, from the definition. */
+static long double gradient(const struct vt_ials_model *model, const uint32_t *rows,
+                            const float *weights, uint32_t n, const float *x, uint32_t d)
+{
+    long double sum = 0, weight_sum = 0;
+    for (uint32_t i = 0; i < model->n_items; i++) {
+        const float *y = model->item_factors + (size_t)i * model->row_stride;
+        long double score = 0;
+        for (uint32_t j = 0; j < model->dim; j++)
+            score += (long double)y[j] * x[j];
+        sum += model->unobserved_weight * score * y[d];
+        for (uint32_t e = 0; e < n; e++)
+            if (rows[e] == i)
+                sum += weights[e] * (score - 1) * y[d];
+    }
+    for (uint32_t e = 0; e < n; e++)
+        weight_sum += weights[e];
+    long double mass = weight_sum + (long double)model->unobserved_weight * model->n_items;
+    return sum +
+           model->regularization * powl(mass, (long double)model->regularization_exponent) * x[d];
+}
+
+static void fold_in_is_where_the_gradient_vanishes(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model model = train(&matrix, &options);
+    struct vt_fold_in_model fold_in = vt_ials_fold_in_model(&model);
+    const uint32_t rows[] = {2, 8, 2, 31};
+    const float weights[] = {1, 0.5F, 2, 1};
+    void *scratch = malloc(vt_fold_in_scratch_bytes(model.dim));
+    float x[7];
+    assert_ok(vt_fold_in(&fold_in, rows, weights, 4, scratch, x));
+    for (uint32_t d = 0; d < model.dim; d++)
+        assert_true(fabsl(gradient(&model, rows, weights, 4, x, d)) < 1e-6L);
+    free(scratch);
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
+static void fold_in_finds_the_taste_of_one_event(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model model = train(&matrix, &options);
+    struct vt_fold_in_model fold_in = vt_ials_fold_in_model(&model);
+    void *scratch = malloc(vt_fold_in_scratch_bytes(model.dim));
+    float x[7];
+    double even = 0, odd = 0;
+    assert_ok(vt_fold_in(&fold_in, &(uint32_t){4}, &(float){1}, 1, scratch, x));
+    for (uint32_t i = 0; i < model.n_items; i++)
+        for (uint32_t d = 0; d < model.dim; d++)
+            *(i % 2 == 0 ? &even : &odd) +=
+                (double)x[d] * (double)model.item_factors[(size_t)i * model.row_stride + d];
+    assert_true(even > 10 * fabs(odd));
+    free(scratch);
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
+static void fold_in_of_no_usable_event_is_zero(void **state)
+{
+    (void)state;
+    const float factors[2] = {1, 2};
+    const double gram[1] = {1};
+    struct vt_fold_in_model model = {
+        .item_factors = factors, .gram = gram, .n_items = 2, .dim = 1, .row_stride = 1};
+    double scratch[64];
+    float x = 7;
+    assert_true(vt_fold_in_scratch_bytes(1) <= sizeof scratch);
+    assert_ok(
+        vt_fold_in(&model, (const uint32_t[]){0, 1}, (const float[]){-1, NAN}, 2, scratch, &x));
+    assert_float_equal(x, 0, 0);
+}
+
+static void fold_in_refuses_a_model_that_is_not_finite(void **state)
+{
+    (void)state;
+    const float factors[1] = {1};
+    const double gram[1] = {NAN};
+    struct vt_fold_in_model model = {
+        .item_factors = factors, .gram = gram, .n_items = 1, .dim = 1, .row_stride = 1};
+    double scratch[64];
+    float x;
+    assert_code(vt_fold_in(&model, &(uint32_t){0}, &(float){1}, 1, scratch, &x), VT_CORRUPT);
+}
+
+static void options_out_of_range_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model model;
+    struct vt_diag diag = {0};
+    options.factors = VT_FACTORS_MAX + 1;
+    assert_code(vt_ials_train(&matrix, &options, NULL, NULL, &diag, &model), VT_INVALID);
+    assert_string_equal(diag.field, "factors");
+    options = small_options();
+    options.regularization = NAN;
+    assert_code(vt_ials_train(&matrix, &options, NULL, NULL, &diag, &model), VT_INVALID);
+    assert_string_equal(diag.field, "regularization");
+    vt_sparse_free(&matrix);
+}
+
+static void more_factors_than_items_still_trains(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    options.factors = 2 * ITEMS;
+    struct vt_ials_model model = train(&matrix, &options);
+    assert_true(isfinite(model.loss));
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loss_never_rises),
+        cmocka_unit_test(any_thread_count_gives_the_same_bytes),
+        cmocka_unit_test(another_seed_gives_other_bytes),
+        cmocka_unit_test(fold_in_is_where_the_gradient_vanishes),
+        cmocka_unit_test(fold_in_finds_the_taste_of_one_event),
+        cmocka_unit_test(fold_in_of_no_usable_event_is_zero),
+        cmocka_unit_test(fold_in_refuses_a_model_that_is_not_finite),
+        cmocka_unit_test(options_out_of_range_are_refused_by_name),
+        cmocka_unit_test(more_factors_than_items_still_trains),
+    };
+    return cmocka_run_group_tests_name("factor/ials", tests, NULL, NULL);
+}
