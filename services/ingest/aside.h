@@ -1,0 +1,38 @@
+#ifndef VT_INGEST_ASIDE_H
+#define VT_INGEST_ASIDE_H
+
+#include <stdio.h>
+
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+#include "services/ingest/record.h"
+
+/*
+ * Rows that are set aside, as JSON lines: rejected ones with the raw text, records for review in a
+ * form that can be mended and imported again. Written beside and renamed when complete; a file that
+ * would be empty is not made, and takes away the one of an earlier import.
+ */
+enum { VT_ASIDE_PATH_BYTES = 512, VT_ASIDE_RAW_BYTES = 4096 };
+
+struct vt_aside {
+    char path[VT_ASIDE_PATH_BYTES]; /* empty: nothing is written */
+    FILE *out;                      /* owned; opened by the first line */
+    uint64_t n;
+};
+
+/* DIR/<folder>/<name of source>.jsonl; `dir` NULL: nothing is written, only counted. */
+VT_MUST_USE struct vt_err vt_aside_init(struct vt_aside *aside, const char *dir, const char *folder,
+                                        const char *source, struct vt_diag *diag);
+VT_MUST_USE struct vt_err vt_aside_reject(struct vt_aside *aside, uint64_t line, const char *reason,
+                                          struct vt_slice raw);
+VT_MUST_USE struct vt_err vt_aside_review(struct vt_aside *aside, const struct vt_record *record,
+                                          const char *source);
+/* Makes the file appear. ret_path (VT_ASIDE_PATH_BYTES) is empty when there is none. */
+VT_MUST_USE struct vt_err vt_aside_commit(struct vt_aside *aside, struct vt_diag *diag,
+                                          char *ret_path);
+void vt_aside_fini(struct vt_aside *aside); /* drops what was not committed */
+
+/* A text as a JSON string with its quotes; broken UTF-8 becomes U+FFFD. */
+void vt_json_text(FILE *out, struct vt_slice text);
+
+#endif

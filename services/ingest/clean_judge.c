@@ -1,0 +1,71 @@
+/*
+ * The verdict: a record's quality is 100 less the penalties of the rules that caught it, and its
+ * fate follows from the gravest action among them. Duplicates come first, then dropping, then
+ * holding for review, then quality below the threshold.
+ */
+#include "services/ingest/clean.h"
+
+static bool has_action(const struct vt_record *record, enum vt_rule_action action,
+                       enum vt_rule *ret_rule)
+{
+    for (unsigned rule = 0; record->rules >> rule != 0; rule++)
+        if ((record->rules >> rule & 1) != 0 &&
+            vt_rule_info((enum vt_rule)rule)->action == action) {
+            *ret_rule = (enum vt_rule)rule;
+            return true;
+        }
+    return false;
+}
+
+bool vt_clean_alive(const struct vt_record *record)
+{
+    enum vt_rule rule;
+    return record->rules == 0 ||
+           (!has_action(record, VT_RULE_DUPLICATE, &rule) &&
+            !has_action(record, VT_RULE_DROP, &rule) && !has_action(record, VT_RULE_HOLD, &rule));
+}
+
+static enum vt_rule gravest_rule(const struct vt_record *record)
+{
+    enum vt_rule gravest = VT_RULE_NONE;
+    for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
+        if (vt_record_has(record, (enum vt_rule)rule) &&
+            (gravest == VT_RULE_NONE ||
+             vt_rule_info((enum vt_rule)rule)->penalty > vt_rule_info(gravest)->penalty))
+            gravest = (enum vt_rule)rule;
+    return gravest;
+}
+
+static uint8_t quality_of(const struct vt_record *record)
+{
+    unsigned penalty = 0;
+    for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
+        if (vt_record_has(record, (enum vt_rule)rule))
+            penalty += vt_rule_info((enum vt_rule)rule)->penalty;
+    return (uint8_t)(penalty < 100 ? 100 - penalty : 0);
+}
+
+static enum vt_record_fate fate_of(const struct vt_record *record, uint8_t min_quality,
+                                   enum vt_rule *ret_rule)
+{
+    *ret_rule = gravest_rule(record);
+    if (has_action(record, VT_RULE_DUPLICATE, ret_rule))
+        return VT_FATE_DUPLICATE;
+    if (has_action(record, VT_RULE_DROP, ret_rule))
+        return VT_FATE_DROPPED;
+    if (has_action(record, VT_RULE_HOLD, ret_rule) || record->quality < min_quality)
+        return VT_FATE_REVIEW;
+    return VT_FATE_ACCEPTED;
+}
+
+void vt_clean_judge(struct vt_dataset *dataset, uint8_t min_quality)
+{
+    for (size_t i = 0; i < dataset->n; i++) {
+        struct vt_record *record = &dataset->records[i];
+        enum vt_rule rule = VT_RULE_NONE;
+        if (record->rules != 0)
+            record->quality = quality_of(record);
+        record->fate = (uint8_t)fate_of(record, min_quality, &rule);
+        record->decided_by = (uint8_t)rule;
+    }
+}

@@ -1,0 +1,115 @@
+/*
+ * Values far from the rest. Amounts of a shop spread over orders of magnitude, so distance is taken
+ * on the logarithm, from the median, in units of the median absolute deviation (times 1.4826, which
+ * makes it a standard deviation for a normal distribution): neither is moved by the outliers
+ * themselves. Also: what is stale, since it looks at all times at once.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "services/ingest/clean.h"
+
+enum { OUTLIER_VALUES_MIN = 100 }; /* fewer say nothing about what is usual */
+static const double OUTLIER_DEVIATIONS = 6;
+static const double MAD_TO_SIGMA = 1.4826;
+/* Where most values are equal the deviation is near 0: then at least a factor of e^0.5 a step. */
+static const double SIGMA_MIN = 0.5;
+static const int64_t STALE_MS = INT64_C(2) * 365 * 24 * 3600 * 1000;
+
+typedef double (*value_fn)(const struct vt_record *record); /* 0: none */
+
+static double quantity_of(const struct vt_record *record)
+{
+    return record->kind == VT_RECORD_EVENT ? record->of.event->event.quantity : 0;
+}
+
+static double price_of(const struct vt_record *record)
+{
+    if (record->kind == VT_RECORD_EVENT)
+        return record->of.event->price;
+    return record->kind == VT_RECORD_ITEM ? record->of.item->item.price : 0;
+}
+
+static double revenue_of(const struct vt_record *record)
+{
+    return record->kind == VT_RECORD_EVENT ? record->of.event->event.revenue : 0;
+}
+
+static const struct {
+    enum vt_rule rule;
+    const char *field;
+    value_fn value;
+} outlier_rules[] = {
+    {VT_RULE_QUANTITY_OUTLIER, "quantity", quantity_of},
+    {VT_RULE_PRICE_OUTLIER, "price", price_of},
+    {VT_RULE_REVENUE_OUTLIER, "revenue", revenue_of},
+};
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof *values, compare_doubles);
+    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/* `scratch` holds the logarithms; they are overwritten. */
+static double robust_sigma(double *scratch, size_t n, double *ret_center)
+{
+    double center = median(scratch, n);
+    for (size_t i = 0; i < n; i++)
+        scratch[i] = fabs(scratch[i] - center);
+    double sigma = MAD_TO_SIGMA * median(scratch, n);
+    *ret_center = center;
+    return sigma > SIGMA_MIN ? sigma : SIGMA_MIN;
+}
+
+static void flag_outliers(struct vt_dataset *dataset, double *scratch, size_t rule)
+{
+    size_t n = 0;
+    double center, value;
+    for (size_t i = 0; i < dataset->n; i++)
+        if (vt_clean_alive(&dataset->records[i]) &&
+            (value = outlier_rules[rule].value(&dataset->records[i])) > 0)
+            scratch[n++] = log(value);
+    if (n < OUTLIER_VALUES_MIN)
+        return;
+    double sigma = robust_sigma(scratch, n, &center);
+    for (size_t i = 0; i < dataset->n; i++) {
+        struct vt_record *record = &dataset->records[i];
+        value = outlier_rules[rule].value(record);
+        if (value > 0 && vt_clean_alive(record) &&
+            fabs(log(value) - center) > OUTLIER_DEVIATIONS * sigma)
+            vt_record_flaw(dataset, record, outlier_rules[rule].rule, outlier_rules[rule].field,
+                           (struct vt_slice){0});
+    }
+}
+
+struct vt_err vt_clean_outliers(struct vt_dataset *dataset)
+{
+    double *scratch = malloc((dataset->n + 1) * sizeof *scratch);
+    VT_CHECK(scratch != NULL, VT_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < sizeof outlier_rules / sizeof outlier_rules[0]; i++)
+        flag_outliers(dataset, scratch, i);
+    free(scratch);
+    return vt_ok();
+}
+
+void vt_clean_times(struct vt_dataset *dataset)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < dataset->n; i++)
+        if (dataset->records[i].kind == VT_RECORD_EVENT &&
+            dataset->records[i].of.event->event.time_ms > newest)
+            newest = dataset->records[i].of.event->event.time_ms;
+    for (size_t i = 0; i < dataset->n; i++) {
+        struct vt_record *record = &dataset->records[i];
+        if (record->kind == VT_RECORD_EVENT && record->of.event->event.time_ms != 0 &&
+            record->of.event->event.time_ms < newest - STALE_MS)
+            vt_record_flag(record, VT_RULE_STALE_EVENT);
+    }
+}

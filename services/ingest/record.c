@@ -1,0 +1,80 @@
+/*
+ * The records of one import: a growing array of small heads, their bodies in the pool. Heads are
+ * looked at by every rule, so they stay together; bodies are reached once per rule that needs them.
+ */
+#include "services/ingest/record.h"
+
+#include <stdlib.h>
+
+enum { DATASET_RECORDS_MIN = 4096 };
+
+static const struct {
+    const char *name;
+    size_t body_bytes;
+} kinds[VT_RECORD_KIND_COUNT] = {
+    [VT_RECORD_EVENT] = {"event", sizeof(struct vt_event_row)},
+    [VT_RECORD_ITEM] = {"item", sizeof(struct vt_item_row)},
+    [VT_RECORD_CUSTOMER] = {"customer", sizeof(struct vt_customer_row)},
+    [VT_RECORD_CHANNEL] = {"channel", sizeof(struct vt_channel_row)},
+};
+
+void vt_dataset_init(struct vt_dataset *dataset)
+{
+    *dataset = (struct vt_dataset){0};
+    vt_pool_init(&dataset->pool);
+    vt_intern_init(&dataset->texts, &dataset->pool);
+    vt_intern_init(&dataset->item_ids, &dataset->pool);
+}
+
+void vt_dataset_fini(struct vt_dataset *dataset)
+{
+    vt_intern_fini(&dataset->texts);
+    vt_intern_fini(&dataset->item_ids);
+    free(dataset->item_spelling);
+    free(dataset->records);
+    vt_pool_fini(&dataset->pool);
+    *dataset = (struct vt_dataset){0};
+}
+
+static struct vt_err dataset_reserve(struct vt_dataset *dataset)
+{
+    VT_CHECK(dataset->n < VT_INGEST_RECORDS_MAX, VT_EXHAUSTED,
+             "more than 20,000,000 records in one import: split the file");
+    if (dataset->n < dataset->capacity)
+        return vt_ok();
+    size_t capacity = dataset->capacity == 0 ? DATASET_RECORDS_MIN : dataset->capacity * 2;
+    struct vt_record *records = realloc(dataset->records, capacity * sizeof *records);
+    VT_CHECK(records != NULL, VT_EXHAUSTED, "out of memory");
+    dataset->records = records;
+    dataset->capacity = capacity;
+    return vt_ok();
+}
+
+struct vt_err vt_dataset_add(struct vt_dataset *dataset, enum vt_record_kind kind,
+                             struct vt_record **ret_record)
+{
+    VT_TRY(dataset_reserve(dataset));
+    void *body = vt_pool_alloc(&dataset->pool, kinds[kind].body_bytes);
+    VT_CHECK(body != NULL, VT_EXHAUSTED, "out of memory");
+    struct vt_record *record = &dataset->records[dataset->n++];
+    *record = (struct vt_record){
+        .kind = (uint8_t)kind, .quality = 100, .decided_by = VT_RULE_NONE, .of.any = body};
+    *ret_record = record;
+    return vt_ok();
+}
+
+void vt_record_flaw(struct vt_dataset *dataset, struct vt_record *record, enum vt_rule rule,
+                    const char *field, struct vt_slice text)
+{
+    vt_record_flag(record, rule);
+    struct vt_flaw *flaw = vt_pool_alloc(&dataset->pool, sizeof *flaw);
+    if (flaw == NULL)
+        return;
+    *flaw = (struct vt_flaw){record->flaws, rule, field, vt_pool_copy(&dataset->pool, text)};
+    record->flaws = flaw;
+}
+
+const char *vt_record_kind_name(enum vt_record_kind kind)
+{
+    return kinds[kind].name;
+}
