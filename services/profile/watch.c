@@ -18,14 +18,17 @@
 #include "services/common/base/arena.h"
 #include "services/profile/wire_change.h"
 
-/* Holds the changes and the message made of them; an item of the largest size takes 0.2 MiB. */
-enum { STREAM_BYTES = 1 << 20 };
+/* The changes of a message end a page when their memory is full, so that bounds its size; an item
+ * of the largest size takes 0.1 MiB. The message made of them needs at most three times as much for
+ * protobuf-c's structs and once for its bytes. */
+enum { CHANGES_BYTES = 512 << 10, MESSAGE_BYTES = 4 * CHANGES_BYTES };
 
 struct stream {
     struct vt_rpc_call *call;
     struct vt_worker_pool *pool;
-    struct vt_watch *watch; /* pump()'s */
-    struct vt_arena arena;  /* pump()'s */
+    struct vt_watch *watch;  /* pump()'s */
+    struct vt_arena changes; /* pump()'s */
+    struct vt_arena message; /* pump()'s */
     struct vt_worker_task task;
     pthread_mutex_t lock;
     enum { IDLE, BUSY } state;
@@ -36,7 +39,8 @@ struct stream {
 static void stream_free(struct stream *stream)
 {
     vt_watch_close(stream->watch);
-    vt_arena_fini(&stream->arena);
+    vt_arena_fini(&stream->changes);
+    vt_arena_fini(&stream->message);
     pthread_mutex_destroy(&stream->lock);
     free(stream);
 }
@@ -88,24 +92,17 @@ static void on_sent(void *ctx, bool ok)
     submit(stream);
 }
 
-/* The next message. Fewer changes at a time when they do not fit; *ret_n 0: none now. */
+/* The next message; *ret_n 0: nothing to tell now. */
 static struct vt_err next_message(struct stream *stream, struct vt_slice *ret_body, uint32_t *ret_n)
 {
-    struct vt_err err = vt_ok();
-    for (uint32_t max = VT_WATCH_CHANGES_MAX; max > 0; max /= 2) {
-        vt_arena_reset(&stream->arena);
-        struct vt_change *changes = vt_arena_array(&stream->arena, max, sizeof *changes);
-        if (changes == NULL)
-            continue;
-        err = vt_watch_next(stream->watch, &stream->arena, max, changes, ret_n);
-        if (!vt_failed(err) && *ret_n == 0)
-            return err;
-        if (!vt_failed(err))
-            return vt_wire_changes_encode(changes, *ret_n, &stream->arena, ret_body);
-        if (err.code != VT_EXHAUSTED)
-            return err;
-    }
-    return err;
+    vt_arena_reset(&stream->changes);
+    vt_arena_reset(&stream->message);
+    struct vt_change *changes =
+        vt_arena_array(&stream->changes, VT_WATCH_CHANGES_MAX, sizeof *changes);
+    VT_CHECK(changes != NULL, VT_INTERNAL, "a page of changes does not fit its memory");
+    VT_TRY(vt_watch_next(stream->watch, &stream->changes, VT_WATCH_CHANGES_MAX, changes, ret_n));
+    return *ret_n > 0 ? vt_wire_changes_encode(changes, *ret_n, &stream->message, ret_body)
+                      : vt_ok();
 }
 
 /* With nothing to send: rest, unless something came in the meantime. */
@@ -157,7 +154,9 @@ static struct vt_err stream_new(struct vt_rpc_call *call, struct vt_worker_pool 
 {
     struct stream *stream = calloc(1, sizeof *stream);
     VT_CHECK(stream != NULL, VT_EXHAUSTED, "no memory for another Watch");
-    if (!vt_arena_init_owned(&stream->arena, STREAM_BYTES)) {
+    if (!vt_arena_init_owned(&stream->changes, CHANGES_BYTES) ||
+        !vt_arena_init_owned(&stream->message, MESSAGE_BYTES)) {
+        vt_arena_fini(&stream->changes);
         free(stream);
         return VT_ERR(VT_EXHAUSTED, "no memory for another Watch");
     }
