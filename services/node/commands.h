@@ -3,6 +3,7 @@
 
 /* Every subcommand: add a line here, a row in main.c, and a file cmd_<name>.c. */
 int vt_cmd_demo_data(int argc, char **argv);
+int vt_cmd_import(int argc, char **argv);
 int vt_cmd_recommend(int argc, char **argv);
 int vt_cmd_rank(int argc, char **argv);
 int vt_cmd_similar(int argc, char **argv);

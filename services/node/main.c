@@ -22,6 +22,7 @@ static int cmd_version(int argc, char **argv)
 /* In the order of a first day: make data, load it, train, serve, ask. */
 static const struct vt_command commands[] = {
     {"demo-data", "write a generated storefront to try everything with", vt_cmd_demo_data},
+    {"import", "clean, map and load data, with a scorecard", vt_cmd_import},
     {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
     {"recommend", "ask for the best items for somebody", vt_cmd_recommend},
     {"rank", "order given items for somebody", vt_cmd_rank},
