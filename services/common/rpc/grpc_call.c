@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "services/common/base/metrics.h"
+#include "services/common/rpc/error_details.h"
 #include "services/common/rpc/server_internal.h"
 #include "services/common/rpc/status.h"
 
@@ -260,10 +261,12 @@ static bool admit(struct vt__server_call *call)
 {
     struct vt_rpc_server *server = call->worker->server;
     uint32_t method_limit = call->method->row->max_in_flight;
+    bool is_health = call->method->service == server->health; /* a full server is not a dead one */
     vt_gauge_add(server->in_flight_gauge, 1);
     unsigned all = atomic_fetch_add_explicit(&server->in_flight, 1, memory_order_relaxed);
     unsigned same = atomic_fetch_add_explicit(&call->method->in_flight, 1, memory_order_relaxed);
-    return all < server->options.max_in_flight && (method_limit == 0 || same < method_limit);
+    return (all < server->options.max_in_flight || is_health) &&
+           (method_limit == 0 || same < method_limit);
 }
 
 static void begin(struct vt__server_call *call)
@@ -371,12 +374,25 @@ static void count_answer(const struct vt__server_call *call, enum vt_code code)
     vt_histogram_observe(call->method->seconds, (double)(vt__now_ns() - call->arrived_ns) * 1e-9);
 }
 
+/* Fills the trailer for programs; 0 when there is none. */
+static size_t make_trailers(const struct vt__server_call *call, const struct vt__answer *answer,
+                            grpc_metadata *trailer)
+{
+    unsigned char memory[VT__DETAILS_BYTES_MAX];
+    struct vt_slice details =
+        vt__error_details(answer->err, answer->message, &call->base.diag, memory);
+    trailer->key = grpc_slice_from_static_string("grpc-status-details-bin");
+    trailer->value = grpc_slice_from_copied_buffer(details.data, details.len);
+    return details.len > 0 ? 1 : 0;
+}
+
 static void transport_answer(struct vt_rpc_call *base, const struct vt__answer *answer)
 {
     struct vt__server_call *call = from_base(base);
     grpc_op ops[3] = {0};
     grpc_op *op = add_headers(call, ops);
     grpc_slice message = grpc_slice_from_copied_string(answer->message);
+    grpc_metadata trailer = {0};
     if (answer->has_body) {
         call->reply = vt__byte_buffer(answer->body);
         op->op = GRPC_OP_SEND_MESSAGE;
@@ -387,10 +403,14 @@ static void transport_answer(struct vt_rpc_call *base, const struct vt__answer *
     op->data.send_status_from_server.status =
         (grpc_status_code)vt_rpc_status_from_code(answer->err.code);
     op->data.send_status_from_server.status_details = &message;
+    op->data.send_status_from_server.trailing_metadata_count =
+        make_trailers(call, answer, &trailer);
+    op->data.send_status_from_server.trailing_metadata = &trailer;
     count_answer(call, answer->err.code);
     start_batch(call, ops, (size_t)(op + 1 - ops), &call->answered);
     /* The call may be gone from here on: another thread may have seen the completion. */
     grpc_slice_unref(message);
+    grpc_slice_unref(trailer.value);
 }
 
 static void on_answered(void *owner, bool ok)

@@ -22,7 +22,6 @@
 enum {
     VT__METADATA_BYTES_MAX = 64 * 1024, /* 8 KiB, the default, closes the whole connection */
     VT__MESSAGE_BYTES_MAX = 512,        /* status message */
-    VT__DETAILS_BYTES_MAX = 1024,       /* grpc-status-details-bin */
 };
 
 /* What a completion queue gives back: embedded once per batch that can be in flight. */

@@ -137,7 +137,7 @@ static void write_services(const struct vt_rpc_server *server, struct vt__wire_w
     struct vt_slice last = {0};
     for (size_t i = 0; i < server->n_methods; i++) {
         struct vt_slice name = vt__service_of(server->methods[i].row->path);
-        if (server->methods[i].registration == NULL || vt_slice_equal(name, last))
+        if (server->methods[i].row == &vt__catch_all || vt_slice_equal(name, last))
             continue;
         unsigned char memory[256];
         struct vt__wire_writer service = {.data = memory, .capacity = sizeof memory};

@@ -108,7 +108,8 @@ struct vt_slice vt__service_of(const char *path)
 bool vt__server_has_service(const struct vt_rpc_server *server, struct vt_slice name)
 {
     for (size_t i = 0; i < server->n_methods; i++)
-        if (vt_slice_equal(vt__service_of(server->methods[i].row->path), name))
+        if (server->methods[i].row != &vt__catch_all &&
+            vt_slice_equal(vt__service_of(server->methods[i].row->path), name))
             return true;
     return false;
 }
@@ -161,7 +162,7 @@ static void answer_unknown(struct vt_rpc_call *call, void *service)
 }
 
 /* Whatever is not registered ends here; without it such calls would hang to their deadline. */
-static const struct vt_rpc_method catch_all = {
+const struct vt_rpc_method vt__catch_all = {
     .path = "/other/other",
     .handler = answer_unknown,
     .kind = VT_RPC_UNARY,
@@ -282,11 +283,11 @@ static struct vt_err create_workers(struct vt_rpc_server *server)
 
 static void register_methods(struct vt_rpc_server *server)
 {
-    server->methods[server->n_methods++] = (struct vt__method){.row = &catch_all};
+    server->methods[server->n_methods++] = (struct vt__method){.row = &vt__catch_all};
     for (size_t i = 0; i < server->n_methods; i++) {
         struct vt__method *method = &server->methods[i];
         register_metrics(server->options.metrics, method);
-        if (method->row == &catch_all)
+        if (method->row == &vt__catch_all)
             continue;
         method->registration = grpc_server_register_method(
             server->grpc, method->row->path, NULL,

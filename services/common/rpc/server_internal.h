@@ -99,6 +99,8 @@ void vt__health_free(struct vt__health *health);
 VT_MUST_USE struct vt_err vt__reflection_new(const struct vt_rpc_server *server,
                                              struct vt__reflection **ret_reflection);
 void vt__reflection_free(struct vt__reflection *reflection);
+/* What is not registered ends in this row, which is no service of anybody. */
+extern const struct vt_rpc_method vt__catch_all;
 /* True when a method of the server belongs to this service ("vitrine.v1.EventService"). */
 bool vt__server_has_service(const struct vt_rpc_server *server, struct vt_slice name);
 /* "/package.Service/Method" → "package.Service". */
