@@ -1,0 +1,418 @@
+/* The state machine against ports that are late, failing, or odd: one answer on every path. */
+#include "tests/testlib/testlib.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/common/base/clock.h"
+#include "services/ranking/ranking.h"
+#include "services/ranking/token.h"
+
+enum { N_ITEMS = 30, ARENA_BYTES = 1 << 20 };
+#define NOW_MS INT64_C(1700000000000)
+
+/* Both ports and the caller. */
+struct fixture {
+    char *folder;
+    struct vt_bundle_set *bundles;
+    struct vt_item_table *items;
+    struct vt_clock_fake clock;
+    struct vt_ranking_service *service;
+    struct vt_arena arena;
+    struct vt_diag diag;
+    atomic_bool cancelled;
+    struct vt_request request;
+
+    enum vt_code profile_code, candidate_code;
+    bool precondition_once, cancel_in_profile, no_consent;
+    struct vt_history_event history[2];
+    struct vt_candidate candidates[10];
+    uint32_t n_candidates;
+    uint32_t n_profile_asked, n_candidate_asked;
+    int64_t profile_deadline_ns, candidate_deadline_ns;
+    uint32_t n_history_seen;
+
+    uint32_t n_done;
+    struct vt_err err;
+    struct vt_ranking_answer answer;
+};
+
+static void profile_get(void *self, struct vt_request *request, const struct vt_profile_key *key,
+                        uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done,
+                        void *ctx)
+{
+    (void)request, (void)key, (void)max_events;
+    struct fixture *fixture = self;
+    struct vt_profile_view view = {.found = true,
+                                   .customer_number = 77,
+                                   .consent = !fixture->no_consent,
+                                   .events = fixture->history,
+                                   .n_events = 2};
+    fixture->n_profile_asked++;
+    fixture->profile_deadline_ns = deadline_ns;
+    if (fixture->cancel_in_profile)
+        atomic_store(&fixture->cancelled, true);
+    if (fixture->profile_code != VT_OK)
+        done(ctx, VT_ERR(fixture->profile_code, "fake"), NULL);
+    else
+        done(ctx, vt_ok(), &view);
+}
+
+static void candidate_get(void *self, struct vt_request *request,
+                          const struct vt_candidate_query *query, int64_t deadline_ns,
+                          vt_candidate_list_fn done, void *ctx)
+{
+    (void)request;
+    struct fixture *fixture = self;
+    struct vt_candidate_list list = {.candidates = fixture->candidates,
+                                     .n = fixture->n_candidates,
+                                     .version = vt_slice_str("v1")};
+    bool refuse = fixture->precondition_once && fixture->n_candidate_asked == 0;
+    fixture->n_candidate_asked++;
+    fixture->candidate_deadline_ns = deadline_ns;
+    fixture->n_history_seen = query->n_history;
+    if (refuse)
+        done(ctx, VT_ERR(VT_PRECONDITION, "fake"), NULL);
+    else if (fixture->candidate_code != VT_OK)
+        done(ctx, VT_ERR(fixture->candidate_code, "fake"), NULL);
+    else
+        done(ctx, vt_ok(), &list);
+}
+
+static void keep_answer(void *ctx, struct vt_err err, const struct vt_ranking_answer *answer)
+{
+    struct fixture *fixture = ctx;
+    fixture->n_done++;
+    fixture->err = err;
+    if (answer != NULL)
+        fixture->answer = *answer;
+}
+
+static void describe_items(struct vt_item_table *items)
+{
+    for (uint32_t number = 1; number <= N_ITEMS; number++) {
+        char id[16], title[16];
+        (void)snprintf(id, sizeof id, "sku-%u", number);
+        (void)snprintf(title, sizeof title, "Item %u", number);
+        struct vt_item item = {.number = number,
+                               .id = vt_slice_str(id),
+                               .title = vt_slice_str(title),
+                               .stock = number == 5 ? 0 : -1,
+                               .price = 2.5};
+        assert_ok(vt_item_table_upsert(items, &item));
+        vt_item_table_set_count(items, number, (float)(N_ITEMS - number));
+    }
+    vt_item_table_refresh_popular(items);
+}
+
+static void set_candidates(struct fixture *fixture)
+{
+    fixture->n_candidates = 10;
+    for (uint32_t i = 0; i < 10; i++) {
+        fixture->candidates[i] =
+            (struct vt_candidate){.item = 20 - i, .sources = 1U << VT_SOURCE_FACTOR};
+        fixture->candidates[i].scores[VT_SOURCE_FACTOR] = (double)(i / 2); /* pairs of ties */
+    }
+    fixture->candidates[9].because = 1;
+    fixture->history[0] = (struct vt_history_event){
+        .item = 1, .type = VT_EVENT_PURCHASE, .value = 1, .time_ms = NOW_MS};
+    fixture->history[1] = (struct vt_history_event){
+        .item = 2, .type = VT_EVENT_VIEW, .value = 1, .time_ms = NOW_MS - 1};
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    fixture->folder = vt_test_folder_new();
+    vt_clock_fake_init(&fixture->clock, NOW_MS);
+    assert_ok(vt_bundle_set_open(fixture->folder, NULL, NULL, &fixture->bundles));
+    assert_ok(vt_item_table_new(&fixture->items));
+    describe_items(fixture->items);
+    set_candidates(fixture);
+    struct vt_ranking_options options = {.profile = {fixture, profile_get},
+                                         .candidate = {fixture, candidate_get},
+                                         .bundles = fixture->bundles,
+                                         .items = fixture->items,
+                                         .clock = &fixture->clock.clock,
+                                         .diversity = 1};
+    options.source_weights[VT_SOURCE_FACTOR] = 1;
+    memset(options.token_key, 7, sizeof options.token_key);
+    assert_ok(vt_ranking_service_new(&options, &fixture->service));
+    assert_true(vt_arena_init_owned(&fixture->arena, ARENA_BYTES));
+    fixture->request =
+        (struct vt_request){.arena = &fixture->arena,
+                            .diag = &fixture->diag,
+                            .deadline_ns = vt_clock_monotonic_ns(&fixture->clock.clock) + 8000,
+                            .cancelled = &fixture->cancelled};
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    vt_ranking_service_free(fixture->service);
+    vt_bundle_set_close(fixture->bundles);
+    vt_item_table_free(fixture->items);
+    vt_arena_fini(&fixture->arena);
+    vt_test_folder_remove(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+static void run(struct fixture *fixture, const struct vt_ranking_query *query)
+{
+    vt_ranking_run(fixture->service, &fixture->request, query, keep_answer, fixture);
+    assert_int_equal(fixture->n_done, 1);
+}
+
+static void recommend(struct fixture *fixture, uint32_t n)
+{
+    run(fixture, &(struct vt_ranking_query){.mode = VT_RANKING_RECOMMEND,
+                                            .who = {.customer_id = vt_slice_str("ann")},
+                                            .placement = vt_slice_str("home"),
+                                            .n = n,
+                                            .explain = true});
+}
+
+static void assert_id(const struct fixture *fixture, uint32_t place, const char *id)
+{
+    assert_true(vt_slice_equal(fixture->answer.items[place].id, vt_slice_str(id)));
+}
+
+static void recommend_orders_by_score_and_breaks_ties_by_number(void **state)
+{
+    struct fixture *fixture = *state;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, 3);
+    assert_id(fixture, 0, "sku-11");
+    assert_id(fixture, 1, "sku-12");
+    assert_id(fixture, 2, "sku-13");
+    assert_null(fixture->answer.degraded_reason);
+    assert_true(vt_slice_equal(fixture->answer.model_version, vt_slice_str("v1")));
+    assert_true(
+        vt_slice_equal(fixture->answer.items[0].reason, vt_slice_str("because you bought Item 1")));
+}
+
+static void steps_get_their_share_of_the_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t now_ns = vt_clock_monotonic_ns(&fixture->clock.clock);
+    recommend(fixture, 3);
+    assert_int_equal(fixture->profile_deadline_ns - now_ns, 2000);
+    assert_int_equal(fixture->candidate_deadline_ns - now_ns, 4000);
+}
+
+static void failing_profile_degrades_to_an_answer_without_history(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->profile_code = VT_DEADLINE;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_non_null(fixture->answer.degraded_reason);
+    assert_int_equal(fixture->n_history_seen, 0);
+    assert_int_equal(fixture->answer.n, 3);
+}
+
+static void failing_candidates_degrade_to_popular_items_not_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->candidate_code = VT_UNAVAILABLE;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_non_null(fixture->answer.degraded_reason);
+    assert_id(fixture, 0, "sku-3"); /* 1 bought, 2 viewed */
+    assert_id(fixture, 1, "sku-4");
+    assert_id(fixture, 2, "sku-6"); /* 5 is sold out */
+}
+
+static void both_services_away_still_gives_n_items(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->profile_code = VT_UNAVAILABLE;
+    fixture->candidate_code = VT_DEADLINE;
+    recommend(fixture, 10);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, 10);
+    assert_id(fixture, 0, "sku-1");
+}
+
+static void a_refused_pin_is_asked_once_more_without_it(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->precondition_once = true;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->n_candidate_asked, 2);
+    assert_null(fixture->answer.degraded_reason);
+}
+
+static void a_pin_refused_twice_degrades(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->candidate_code = VT_PRECONDITION;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->n_candidate_asked, 2);
+    assert_non_null(fixture->answer.degraded_reason);
+}
+
+static void an_invalid_customer_is_the_callers_error(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->profile_code = VT_INVALID;
+    recommend(fixture, 3);
+    assert_code(fixture->err, VT_INVALID);
+    assert_int_equal(fixture->n_candidate_asked, 0);
+}
+
+static void cancelled_request_stops_before_the_next_step(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->cancel_in_profile = true;
+    recommend(fixture, 3);
+    assert_code(fixture->err, VT_CANCELLED);
+    assert_int_equal(fixture->n_candidate_asked, 0);
+}
+
+static void without_consent_no_history_is_used(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->no_consent = true;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->n_history_seen, 0);
+}
+
+static void nobody_is_not_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    run(fixture, &(struct vt_ranking_query){.mode = VT_RANKING_RECOMMEND, .n = 3});
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->n_profile_asked, 0);
+}
+
+static void short_lists_are_filled_while_items_can_be_recommended(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->n_candidates = 2;
+    recommend(fixture, 200);
+    assert_int_equal(fixture->answer.n, N_ITEMS - 3); /* two seen, one sold out */
+    for (uint32_t i = 0; i < fixture->answer.n; i++)
+        for (uint32_t j = 0; j < i; j++)
+            assert_int_not_equal(fixture->answer.items[i].number, fixture->answer.items[j].number);
+}
+
+static void n_is_judged_at_its_limits(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint32_t wrong[] = {0, VT_RECOMMEND_N_MAX + 1};
+    for (size_t i = 0; i < 2; i++) {
+        fixture->n_done = 0;
+        recommend(fixture, wrong[i]);
+        assert_code(fixture->err, VT_INVALID);
+        assert_string_equal(fixture->diag.field, "n");
+    }
+    fixture->n_done = 0;
+    recommend(fixture, VT_RECOMMEND_N_MAX);
+    assert_ok(fixture->err);
+}
+
+static void rank_keeps_every_sku_and_puts_unknown_ones_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vt_slice ids[] = {vt_slice_str("nope"), vt_slice_str("sku-20"), vt_slice_str("sku-11"),
+                             vt_slice_str("nope"), vt_slice_str("sku-11")};
+    fixture->candidates[1] = fixture->candidates[9];
+    fixture->n_candidates = 2;
+    run(fixture,
+        &(struct vt_ranking_query){.mode = VT_RANKING_RANK, .rank_ids = ids, .n_rank_ids = 5});
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, 3);
+    assert_id(fixture, 0, "sku-11");
+    assert_id(fixture, 1, "sku-20");
+    assert_id(fixture, 2, "nope");
+    assert_true(fixture->answer.items[2].score == 0.0);
+}
+
+static void similar_to_nothing_known_is_not_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vt_slice ids[] = {vt_slice_str("nope")};
+    run(fixture, &(struct vt_ranking_query){
+                     .mode = VT_RANKING_SIMILAR, .context_ids = ids, .n_context_ids = 1, .n = 3});
+    assert_code(fixture->err, VT_NOT_FOUND);
+    assert_non_null(strstr(fixture->diag.text, "nope"));
+}
+
+static void a_full_arena_is_told_not_crashed_on(void **state)
+{
+    struct fixture *fixture = *state;
+    static unsigned char little[8192];
+    struct vt_arena arena;
+    uint32_t n_exhausted = 0;
+    for (size_t size = 0; size < sizeof little; size += 16) {
+        vt_arena_init(&arena, little, size);
+        fixture->request.arena = &arena;
+        fixture->n_done = 0;
+        recommend(fixture, 3);
+        assert_true(fixture->err.code == VT_EXHAUSTED || fixture->err.code == VT_OK);
+        n_exhausted += fixture->err.code == VT_EXHAUSTED;
+    }
+    assert_true(n_exhausted > 10);
+    assert_ok(fixture->err); /* the largest was enough */
+}
+
+static void tokens_differ_and_decode_only_with_their_key(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char key[VT_TOKEN_KEY_BYTES];
+    struct vt_token first, second;
+    memset(key, 7, sizeof key);
+    recommend(fixture, 1);
+    struct vt_slice text = fixture->answer.attribution_token;
+    assert_true(text.len <= VT_TOKEN_BYTES_MAX);
+    assert_ok(vt_token_decode(key, text, &fixture->arena, &first));
+    assert_true(first.time_ms == NOW_MS);
+    assert_true(vt_slice_equal(first.model_version, vt_slice_str("v1")));
+    fixture->n_done = 0;
+    recommend(fixture, 1);
+    assert_ok(vt_token_decode(key, fixture->answer.attribution_token, &fixture->arena, &second));
+    assert_memory_not_equal(first.nonce, second.nonce, sizeof first.nonce);
+    assert_true(first.customer_hash == second.customer_hash);
+    key[0] ^= 1;
+    assert_code(vt_token_decode(key, text, &fixture->arena, &first), VT_INVALID);
+    key[0] ^= 1;
+    for (size_t len = 0; len < text.len; len++)
+        assert_code(vt_token_decode(key, vt_slice(text.data, len), &fixture->arena, &first),
+                    VT_INVALID);
+}
+
+#define CASE(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(recommend_orders_by_score_and_breaks_ties_by_number),
+        CASE(steps_get_their_share_of_the_deadline),
+        CASE(failing_profile_degrades_to_an_answer_without_history),
+        CASE(failing_candidates_degrade_to_popular_items_not_seen),
+        CASE(both_services_away_still_gives_n_items),
+        CASE(a_refused_pin_is_asked_once_more_without_it),
+        CASE(a_pin_refused_twice_degrades),
+        CASE(an_invalid_customer_is_the_callers_error),
+        CASE(cancelled_request_stops_before_the_next_step),
+        CASE(without_consent_no_history_is_used),
+        CASE(nobody_is_not_asked_for),
+        CASE(short_lists_are_filled_while_items_can_be_recommended),
+        CASE(n_is_judged_at_its_limits),
+        CASE(rank_keeps_every_sku_and_puts_unknown_ones_last),
+        CASE(similar_to_nothing_known_is_not_found),
+        CASE(a_full_arena_is_told_not_crashed_on),
+        CASE(tokens_differ_and_decode_only_with_their_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
