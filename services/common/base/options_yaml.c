@@ -199,11 +199,10 @@ static struct vt_err read_events(struct reader *reader)
         yaml_event_t event;
         if (yaml_parser_parse(&reader->parser, &event) == 0)
             return broken_syntax(reader);
-        struct vt_err err = vt_ok();
-        if (event.type == YAML_DOCUMENT_START_EVENT && ++n_documents > 1)
-            err = refuse(reader, line_of(&event), "a second document begins; one is allowed");
-        else
-            err = on_event(reader, &event);
+        bool second = event.type == YAML_DOCUMENT_START_EVENT && ++n_documents > 1;
+        struct vt_err err =
+            second ? refuse(reader, line_of(&event), "a second document begins; one is allowed")
+                   : on_event(reader, &event);
         more = event.type != YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
         VT_TRY(err);
