@@ -39,8 +39,8 @@ struct ask_options {
 #define CUSTOMER OPTION("customer", VT_OPTION_TEXT, customer, "ID", NULL, "the customer")
 #define VISITOR  OPTION("visitor", VT_OPTION_TEXT, visitor, "ID", NULL, "the visitor (cookie, device)")
 #define PLACE    OPTION("placement", VT_OPTION_TEXT, placement, "NAME", "home", "where the list will stand")
-#define CONTEXT  OPTION("context", VT_OPTION_LIST, context, "ITEM", NULL, "an item being looked at; repeatable")
-#define EXCLUDE  OPTION("exclude", VT_OPTION_LIST, exclude, "ITEM", NULL, "an item to leave out; repeatable")
+#define CONTEXT  OPTION("context", VT_OPTION_LIST, context, "ITEM", NULL, "an item being looked at")
+#define EXCLUDE  OPTION("exclude", VT_OPTION_LIST, exclude, "ITEM", NULL, "an item to leave out")
 #define COUNT    OPTION("n", VT_OPTION_U32, n, "N", "10", "how many items, 1 to 200")
 #define TOKEN    OPTION("token", VT_OPTION_TEXT, token, "TOKEN", NULL, "attributionToken of an answer")
 /* clang-format on */
