@@ -195,23 +195,39 @@ static struct vt_err start_grpc(struct vt_cell *cell, struct vt_diag *diag)
     return vt_rpc_server_start(cell->server, diag);
 }
 
-/* Why /readyz says no, or NULL. Runs on the HTTP thread. */
-static const char *not_ready(void *ctx)
+/* Runs on the HTTP thread. */
+static bool is_ready(void *ctx, char *reason, size_t reason_size)
 {
     const struct vt_cell *cell = ctx;
-    return vt_item_table_ready(cell->items) ? NULL : "the item table is not complete yet";
+    bool ready = vt_item_table_ready(cell->items);
+    if (!ready)
+        snprintf(reason, reason_size, "the item table is not complete yet");
+    return ready;
+}
+
+/* What /livez dials: our own port, on the loopback where we listen on every address. */
+static void name_own_port(const struct vt_cell *cell, char *ret_target, size_t size_bytes)
+{
+    const char *listen = cell->options->listen, *colon = strrchr(listen, ':');
+    int host_len = colon != NULL ? (int)(colon - listen) : 0;
+    bool everywhere =
+        host_len == 0 || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0;
+    snprintf(ret_target, size_bytes, "%.*s:%u", everywhere ? 9 : host_len,
+             everywhere ? "127.0.0.1" : listen, (unsigned)vt_rpc_server_port(cell->server));
 }
 
 static struct vt_err start_http(struct vt_cell *cell, struct vt_diag *diag)
 {
     if (cell->options->http == NULL)
         return vt_ok();
+    char target[256];
+    name_own_port(cell, target, sizeof target);
     struct vt_http_options http = {
         .listen = cell->options->http,
-        .grpc_port = vt_rpc_server_port(cell->server),
         .metrics = cell->metrics,
-        .not_ready = not_ready,
-        .ctx = cell,
+        .grpc_target = target,
+        .is_ready = is_ready,
+        .ready_ctx = cell,
     };
     return vt_http_server_start(&http, diag, &cell->http);
 }

@@ -2,6 +2,7 @@
 #define VT_NODE_COMMANDS_H
 
 /* Every subcommand: add a line here, a row in main.c, and a file cmd_<name>.c. */
+int vt_cmd_serve(int argc, char **argv);
 int vt_cmd_demo_data(int argc, char **argv);
 int vt_cmd_import(int argc, char **argv);
 int vt_cmd_recommend(int argc, char **argv);

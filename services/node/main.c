@@ -24,6 +24,7 @@ static const struct vt_command commands[] = {
     {"demo-data", "write a generated storefront to try everything with", vt_cmd_demo_data},
     {"import", "clean, map and load data, with a scorecard", vt_cmd_import},
     {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
+    {"serve", "serve a data folder over gRPC", vt_cmd_serve},
     {"recommend", "ask for the best items for somebody", vt_cmd_recommend},
     {"rank", "order given items for somebody", vt_cmd_rank},
     {"similar", "ask for items alike to given ones", vt_cmd_similar},
