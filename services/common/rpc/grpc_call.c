@@ -195,6 +195,18 @@ static void start_batch(struct vt__server_call *call, const grpc_op *ops, size_t
     VT_ASSERT(error == GRPC_CALL_OK);
 }
 
+/* Counts a call out; drain waits for the last one. Sequentially consistent on both sides: either
+ * drain sees no call left, or this sees that drain waits. */
+static void leave(struct vt_rpc_server *server)
+{
+    if (atomic_fetch_sub_explicit(&server->n_live, 1, memory_order_seq_cst) != 1 ||
+        !atomic_load_explicit(&server->stopping, memory_order_seq_cst))
+        return;
+    pthread_mutex_lock(&server->mutex);
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
 static void release(struct vt__server_call *call)
 {
     struct vt__worker *worker = call->worker;
@@ -215,8 +227,8 @@ static void release(struct vt__server_call *call)
     call->metadata.count = 0;
     arena_put(call);
     call_put(call);
-    atomic_fetch_sub_explicit(&server->n_live, 1, memory_order_relaxed);
     pay_owed_slot(worker);
+    leave(server);
 }
 
 static void drop_pending(struct vt__server_call *call)

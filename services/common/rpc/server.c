@@ -357,22 +357,29 @@ static void linger(uint32_t linger_ms)
         ;
 }
 
-/* Waits for gRPC's word that no call is left; cancels what is left at the grace deadline. */
+/* gRPC's word that its side is done is not enough: to it a cancelled call is over, while our answer
+ * of it may still be coming from another thread and needs the queue. Under the mutex. */
+static bool all_done(const struct vt_rpc_server *server)
+{
+    return server->shut_down && atomic_load_explicit(&server->n_live, memory_order_seq_cst) == 0;
+}
+
+/* Waits until no call is left; cancels what is left at the grace deadline. */
 static void wait_for_calls(struct vt_rpc_server *server)
 {
     int64_t grace_ns = vt__now_ns() + (int64_t)server->options.drain_grace_ms * 1000000;
     struct timespec until = {.tv_sec = grace_ns / 1000000000, .tv_nsec = grace_ns % 1000000000};
     pthread_mutex_lock(&server->mutex);
-    while (!server->shut_down)
+    while (!all_done(server))
         if (pthread_cond_timedwait(&server->changed, &server->mutex, &until) == ETIMEDOUT)
             break;
-    bool done = server->shut_down;
+    bool done = all_done(server);
     pthread_mutex_unlock(&server->mutex);
     if (done)
         return;
     grpc_server_cancel_all_calls(server->grpc);
     pthread_mutex_lock(&server->mutex);
-    while (!server->shut_down)
+    while (!all_done(server))
         pthread_cond_wait(&server->changed, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
 }
@@ -383,7 +390,7 @@ void vt_rpc_server_drain(struct vt_rpc_server *server, uint32_t linger_ms)
         return;
     vt_rpc_server_set_serving(server, false);
     linger(linger_ms);
-    atomic_store_explicit(&server->stopping, true, memory_order_release);
+    atomic_store_explicit(&server->stopping, true, memory_order_seq_cst);
     grpc_server_shutdown_and_notify(server->grpc, server->workers[0].loop.queue,
                                     &server->shutdown_tag);
     vt__streams_cancel(server);

@@ -46,7 +46,7 @@ struct vt_rpc_server {
     bool started, drained;
     atomic_bool stopping;  /* release by _drain, acquire by the workers: no more slots */
     atomic_uint in_flight; /* relaxed: a limit */
-    atomic_uint n_live;    /* relaxed; read after the joins */
+    atomic_uint n_live;    /* seq_cst: leave() and drain tell each other */
     struct vt_gauge *in_flight_gauge;
     pthread_mutex_t mutex; /* of the fields below */
     pthread_cond_t changed;
