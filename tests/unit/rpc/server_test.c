@@ -314,6 +314,34 @@ static void call_over_the_methods_limit_is_refused_while_one_waits(void **state)
     assert_int_equal(atomic_load(&fixture->n_cancelled), 0);
 }
 
+static void full_server_refuses_calls_and_still_says_that_it_lives(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    struct parked_caller caller = {.fixture = &fixture, .timeout_ms = 60000};
+    struct vt_slice body;
+    pthread_t thread;
+    assert_true(vt_arena_init_owned(&fixture.arena, 1 << 16));
+    start(&fixture, &(struct vt_rpc_server_options){
+                        .listen = "127.0.0.1:0", .n_threads = 1, .max_in_flight = 1});
+    assert_int_equal(pthread_create(&thread, NULL, call_park, &caller), 0);
+    struct vt_rpc_call *parked = await_parked(&fixture);
+    assert_code(call(&fixture, "/test.T/Echo", vt_slice_str(""), NULL, &body), VT_EXHAUSTED);
+    assert_ok(call(&fixture, "/grpc.health.v1.Health/Check", vt_slice_str(""), NULL, &body));
+    vt_rpc_call_reply(parked, vt_slice_str(""));
+    pthread_join(thread, NULL);
+    assert_ok(caller.err);
+    /* The caller may have its answer a moment before the server has counted the call out. */
+    struct vt_err err;
+    do
+        err = call(&fixture, "/test.T/Echo", vt_slice_str(""), NULL, &body);
+    while (err.code == VT_EXHAUSTED);
+    assert_ok(err);
+    vt_rpc_channel_free(fixture.channel);
+    vt_rpc_server_free(fixture.server);
+    vt_arena_fini(&fixture.arena);
+}
+
 static void handler_learns_that_the_deadline_passed(void **state)
 {
     struct fixture *fixture = *state;
@@ -460,6 +488,7 @@ int main(void)
         SERVED(failure_of_an_outgoing_call_keeps_its_message),
         SERVED(stream_delivers_all_messages_and_ends),
         SERVED(call_over_the_methods_limit_is_refused_while_one_waits),
+        cmocka_unit_test(full_server_refuses_calls_and_still_says_that_it_lives),
         SERVED(handler_learns_that_the_deadline_passed),
         SERVED(drain_ends_a_call_that_would_wait_forever),
         SERVED(taken_port_is_told_with_its_address),
