@@ -174,6 +174,10 @@ static void set_time(struct builder *b, const struct vt_cell *cell)
     if (assumed)
         vt_record_flag(b->record, VT_RULE_TIME_ZONE_ASSUMED);
     bool is_event = b->record->kind == VT_RECORD_EVENT;
+    if (is_event && b->options->time_shift_ms != 0) {
+        ms += b->options->time_shift_ms;
+        vt_record_flag(b->record, VT_RULE_TIME_SHIFTED);
+    }
     if (is_event && ms < VT_EVENT_TIME_MIN_MS)
         flaw(b, VT_RULE_TIME_BEFORE_2000, cell);
     else if (is_event && ms > b->options->now_ms + VT_EVENT_FUTURE_MS)
@@ -343,10 +347,10 @@ static const char *const fee_codes[] = {
     "delivery", "voucher", "adjust", "gift_*",       "test*",     "samples",
 };
 
-bool vt_fee_code(struct vt_slice item_id)
+bool vt_fee_code(struct vt_slice item_id, bool invoices)
 {
     char code[24];
-    if (item_id.len == 0 || item_id.len >= sizeof code)
+    if (item_id.len == 0 || item_id.len >= sizeof code || (item_id.len <= 2 && !invoices))
         return false;
     for (size_t i = 0; i < item_id.len; i++)
         code[i] = (char)(item_id.data[i] >= 'A' && item_id.data[i] <= 'Z' ? item_id.data[i] | 0x20
@@ -410,7 +414,7 @@ static void judge_what(struct builder *b, struct vt_event_row *row)
         missing(b, VT_RULE_MISSING_ITEM, "item_id");
     if (event->type == VT_EVENT_RATING && (event->value < 0 || event->value > 10))
         missing(b, VT_RULE_RATING_OUT_OF_RANGE, "value");
-    if (vt_fee_code(event->item_id))
+    if (vt_fee_code(event->item_id, b->options->guests))
         vt_record_flag(b->record, VT_RULE_FEE_CODE);
 }
 
@@ -482,7 +486,7 @@ static void judge_item(struct builder *b)
         missing(b, VT_RULE_AVAILABILITY_REVERSED, "available_until");
     if (!field_told(b->record, "stock"))
         item->stock = -1;
-    if (vt_fee_code(item->id))
+    if (vt_fee_code(item->id, b->options->guests))
         vt_record_flag(b->record, VT_RULE_FEE_CODE);
 }
 

@@ -13,6 +13,7 @@ struct vt_build_options {
     enum vt_event_type type;  /* of events without one; UNSPECIFIED: it is missing */
     int64_t now_ms;           /* for times in the future */
     bool guests;              /* an order without customer stands for a visitor */
+    int64_t time_shift_ms;    /* added to every time of an event */
     bool time_from_order;     /* the format has no times */
     uint32_t file;
 };
@@ -24,7 +25,8 @@ VT_MUST_USE struct vt_err vt_build_record(struct vt_dataset *dataset,
                                           const struct vt_row *row);
 /* True for the codes that ISO 4217 lists. */
 bool vt_currency_known(struct vt_slice code);
-/* True for codes of fees, postage, vouchers and tests that shops book like products. */
-bool vt_fee_code(struct vt_slice item_id);
+/* True for codes of fees, postage, vouchers and tests that shops book like products. Codes of one
+ * or two letters count in invoice lines only: a catalog may have an item "b". */
+bool vt_fee_code(struct vt_slice item_id, bool invoices);
 
 #endif

@@ -80,6 +80,7 @@ static struct vt_err prepare_build(struct import *import)
         .type = vt_event_type_parse(vt_slice_str(type)),
         .now_ms = options->now_ms,
         .guests = format->guests,
+        .time_shift_ms = format->time_shift_ms,
         .time_from_order = format->time_from_order,
         .file = import->file,
     };

@@ -34,6 +34,7 @@ struct vt_format {
     bool latin1;          /* unless told otherwise */
     bool guests;          /* an order without customer stands for a visitor */
     bool time_from_order;
+    int64_t time_shift_ms; /* added to its times, which are older than any event may be */
     bool (*sniff)(const char *path, struct vt_slice head);
     struct vt_err (*open)(const struct vt_reader_options *options, struct vt_diag *diag,
                           void **ret_reader);

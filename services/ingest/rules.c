@@ -96,6 +96,9 @@ static const struct vt_rule_info rules[VT_RULE_COUNT] = {
                                    "a time without zone, read in --timezone"},
     [VT_RULE_TIME_FROM_ORDER] = {"time_from_order", VT_TIMELINESS, VT_RULE_NOTE, 0,
                                  "the format has no times: the order of the line stands for them"},
+    [VT_RULE_TIME_SHIFTED] = {"time_shifted", VT_TIMELINESS, VT_RULE_NOTE, 0,
+                              "the format's times are before 2000: moved as a whole, intervals "
+                              "stay"},
     [VT_RULE_STALE_EVENT] = {"stale_event", VT_TIMELINESS, VT_RULE_NOTE, 5,
                              "more than two years older than the newest event"},
 };

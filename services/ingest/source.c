@@ -146,7 +146,9 @@ static struct vt_err open_archive(struct vt_source *source, struct vt_diag *diag
         archive_read_next_header(archive, &entry) == ARCHIVE_OK)
         return vt_ok();
     const char *said = archive_error_string(archive);
-    return refuse(diag, source->path, said != NULL ? said : "cannot be read");
+    vt_diag_set(diag, source->path, "is empty, cut off or damaged (%s)",
+                said != NULL ? said : "it holds no data");
+    return VT_ERR(VT_INVALID, "this file cannot be read");
 }
 
 static struct vt_err judge_head(const struct vt_source *source, struct vt_diag *diag)
