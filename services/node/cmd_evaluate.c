@@ -19,6 +19,7 @@
 #include "services/common/base/progress.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+#include "services/node/training_data.h"
 
 struct evaluate_options {
     const char *data_dir, *train_path, *test_path, *protocol, *algorithm;
@@ -76,7 +77,7 @@ static const struct vt_option option_table[] = {
      .kind = VT_OPTION_LIST,
      .offset = AT(settings),
      .argument = "KEY=VALUE",
-     .help = "a setting of the algorithm; may be repeated",
+     .help = "a setting of the algorithm",
      .flag_only = true},
     {.name = "k",
      .kind = VT_OPTION_U32,
@@ -221,6 +222,13 @@ static void weigh_files(struct vt_dataset_options *dataset)
     dataset->once = true;
 }
 
+/* The weights that `train` uses. */
+static void weigh_events(struct vt_dataset_options *dataset)
+{
+    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
+        dataset->event_weights[type] = vt_event_type_default_weight(type);
+}
+
 static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
 {
     struct vt_split_options split = {
@@ -229,8 +237,13 @@ static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
         .seed = run->options.seed,
         .dataset.history_max = run->options.history_max,
     };
-    VT_TRY(read_files(run, diag));
-    weigh_files(&split.dataset);
+    if (run->options.data_dir != NULL) {
+        VT_TRY(vt_training_data_read(run->options.data_dir, diag, &run->interactions));
+        weigh_events(&split.dataset);
+    } else {
+        VT_TRY(read_files(run, diag));
+        weigh_files(&split.dataset);
+    }
     struct vt_err err = vt_split_make(run->interactions.list, run->interactions.n, run->n_train,
                                       &split, diag, &run->split);
     vt_interactions_free(&run->interactions);

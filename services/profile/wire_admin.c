@@ -34,3 +34,11 @@ struct vt_err vt_wire_checkpoint_encode(uint64_t sequence, struct vt_arena *aren
     response.sequence = sequence;
     return vt_wire_encode(&response.base, arena, ret_body);
 }
+
+struct vt_err vt_wire_checkpoint_request_encode(const char *directory, struct vt_arena *arena,
+                                                struct vt_slice *ret_body)
+{
+    Vitrine__V1__CheckpointRequest request = VITRINE__V1__CHECKPOINT_REQUEST__INIT;
+    request.directory = (char *)(uintptr_t)directory; /* only read while encoding */
+    return vt_wire_encode(&request.base, arena, ret_body);
+}

@@ -17,4 +17,9 @@ VT_MUST_USE struct vt_err vt_wire_checkpoint_decode(struct vt_slice body, struct
 VT_MUST_USE struct vt_err vt_wire_checkpoint_encode(uint64_t sequence, struct vt_arena *arena,
                                                     struct vt_slice *ret_body);
 
+/* The caller's side: asks for a checkpoint in `directory`. */
+VT_MUST_USE struct vt_err vt_wire_checkpoint_request_encode(const char *directory,
+                                                            struct vt_arena *arena,
+                                                            struct vt_slice *ret_body);
+
 #endif
