@@ -82,3 +82,8 @@ struct vt_err vt_kernels_check(struct vt_diag *diag)
 {
     return vt__blas_check(diag);
 }
+
+const char *vt_kernels_blas_core(void)
+{
+    return vt__blas_core();
+}

@@ -62,5 +62,8 @@ static inline double vt_score_dot(const float *a, const float *b, uint32_t dim)
  * libopenblas0-serial gives wrong results then); `diag` names the package that can. Once at start.
  */
 VT_MUST_USE struct vt_err vt_kernels_check(struct vt_diag *diag);
+/* "SkylakeX", "Haswell" …: the kernels that OpenBLAS chose, what OPENBLAS_CORETYPE would force. The
+ * bytes of a trained model depend on it. A literal. */
+const char *vt_kernels_blas_core(void);
 
 #endif

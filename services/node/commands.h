@@ -12,6 +12,8 @@ int vt_cmd_explain(int argc, char **argv);
 int vt_cmd_profile(int argc, char **argv);
 int vt_cmd_event(int argc, char **argv);
 
+int vt_cmd_train(int argc, char **argv);
+int vt_cmd_models(int argc, char **argv);
 int vt_cmd_evaluate(int argc, char **argv);
 
 #endif

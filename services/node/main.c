@@ -23,6 +23,8 @@ static int cmd_version(int argc, char **argv)
 static const struct vt_command commands[] = {
     {"demo-data", "write a generated storefront to try everything with", vt_cmd_demo_data},
     {"import", "clean, map and load data, with a scorecard", vt_cmd_import},
+    {"train", "make a model from the events and put it into service", vt_cmd_train},
+    {"models", "list, verify, activate, roll back and export model versions", vt_cmd_models},
     {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
     {"serve", "serve a data folder over gRPC", vt_cmd_serve},
     {"recommend", "ask for the best items for somebody", vt_cmd_recommend},

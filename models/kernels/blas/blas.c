@@ -22,6 +22,11 @@ struct vt_err vt__blas_check(struct vt_diag *diag)
     return VT_ERR(VT_PRECONDITION, "OpenBLAS is a single-threaded build");
 }
 
+const char *vt__blas_core(void)
+{
+    return openblas_get_corename();
+}
+
 void vt__blas_matvec_f32(const float *rows, uint32_t n_rows, uint32_t row_stride,
                          const float *query, uint32_t dim, float *ret)
 {

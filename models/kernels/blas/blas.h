@@ -9,6 +9,7 @@
 
 /* OpenBLAS and LAPACK forms of struct vt_kernels (kernels.h has shapes and formulas). */
 VT_MUST_USE struct vt_err vt__blas_check(struct vt_diag *diag);
+const char *vt__blas_core(void);
 void vt__blas_matvec_f32(const float *rows, uint32_t n_rows, uint32_t row_stride,
                          const float *query, uint32_t dim, float *ret);
 void vt__blas_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,

@@ -1,0 +1,324 @@
+/*
+ * Training in two passes over the same data. The first sees the past only, up to the held-out
+ * newest part, and is measured in the form that serves: from each customer's newest events. The
+ * second sees everything and becomes the model. Item neighbours and popularity are always made:
+ * they are sources of candidates beside the factors, and what is left when there are none.
+ */
+#include "models/train/train.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "models/eval/eval.h"
+#include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+#include "models/popularity/popularity.h"
+#include "services/common/base/file.h"
+
+enum { PATH_BYTES = 4096 };
+
+void vt_train_options_default(struct vt_train_options *ret_options)
+{
+    *ret_options = (struct vt_train_options){
+        .algorithm = vt_algorithm_find("ials", NULL),
+        .served_history_max = VT_HISTORY_MAX,
+        .protocol = VT_PROTOCOL_TIME,
+        .test_share = 0.1,
+        .k = 20,
+    };
+    vt_algorithm_options_default(&ret_options->algorithm_options);
+    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
+        ret_options->dataset.event_weights[type] = vt_event_type_default_weight(type);
+}
+
+void vt_train_result_free(struct vt_train_result *result)
+{
+    vt_trained_free(&result->trained);
+    vt_neighbor_model_free(&result->neighbors);
+    vt_dataset_free(&result->dataset);
+    free(result->popularity);
+    *result = (struct vt_train_result){0};
+}
+
+uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t n, uint64_t n_users,
+                               uint64_t n_items)
+{
+    const uint64_t dim = options->algorithm_options.ials.factors;
+    const uint64_t threads = vt_threads_resolve(options->algorithm_options.threads);
+    const uint64_t neighbors = options->algorithm_options.neighbor.neighbors;
+    uint64_t reading = n * 2 * sizeof(struct vt_interaction); /* the list, and its sorted copy */
+    uint64_t matrices =
+        4 * n * (sizeof(uint32_t) + sizeof(float)); /* train, served, test, turned */
+    uint64_t factors = (n_users + n_items) * (dim + VT_BUNDLE_STRIDE_FLOATS) * sizeof(float) +
+                       threads * dim * dim * sizeof(double);
+    uint64_t lists = 2 * n_items * neighbors * 8 + threads * n_items * 24;
+    return reading + matrices + factors + lists;
+}
+
+/* ---- metrics of the held-out part ---- */
+
+struct stage {
+    vt_train_progress_fn fn;
+    void *ctx;
+    const char *name;
+};
+
+static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
+{
+    const struct stage *stage = ctx;
+    (void)loss;
+    if (stage->fn != NULL)
+        stage->fn(stage->ctx, stage->name, done, total);
+    return true;
+}
+
+static void add_metric(struct vt_train_result *result, const char *name, double value)
+{
+    VT_ASSERT(result->view.n_metrics < VT_BUNDLE_METRICS_MAX);
+    struct vt_bundle_metric *metric = &result->metrics[result->view.n_metrics++];
+    snprintf(metric->name, sizeof metric->name, "%s", name);
+    metric->value = value;
+}
+
+static void add_metrics(struct vt_train_result *result, const struct vt_metrics_at_k *measured)
+{
+    add_metric(result, "recall", measured->recall);
+    add_metric(result, "ndcg", measured->ndcg);
+    add_metric(result, "precision", measured->precision);
+    add_metric(result, "hit_rate", measured->hit_rate);
+    add_metric(result, "map", measured->map);
+    add_metric(result, "coverage", measured->coverage);
+    add_metric(result, "diversity", measured->diversity);
+    add_metric(result, "novelty", measured->novelty);
+    add_metric(result, "test_users", measured->n_users);
+}
+
+/* Trains one algorithm on the past and measures it, as served. */
+static struct vt_err measure(const struct vt_split *split, const struct vt_algorithm *algorithm,
+                             const struct vt_train_options *options, struct stage *stage,
+                             struct vt_diag *diag, struct vt_metrics_at_k *ret_metrics)
+{
+    const struct vt_eval_options eval = {
+        .train = &split->train,
+        .histories = &split->served,
+        .test = &split->test,
+        .k = options->k,
+        .threads = options->algorithm_options.threads,
+    };
+    struct vt_trained trained = {0};
+    VT_TRY(vt_algorithm_train(algorithm, &split->train, &options->algorithm_options, on_iteration,
+                              stage, diag, &trained));
+    struct vt_err err = vt_evaluate(&trained.recommender, &eval, ret_metrics);
+    vt_trained_free(&trained);
+    return err;
+}
+
+static struct vt_err measure_split(const struct vt_split *split,
+                                   const struct vt_train_options *options, struct stage *stage,
+                                   struct vt_diag *diag, struct vt_train_result *result)
+{
+    struct vt_metrics_at_k measured, baseline;
+    VT_TRY(measure(split, options->algorithm, options, stage, diag, &measured));
+    VT_TRY(measure(split, vt_algorithm_find("popularity", NULL), options, stage, diag, &baseline));
+    add_metrics(result, &measured);
+    add_metric(result, "popularity_recall", baseline.recall);
+    add_metric(result, "popularity_ndcg", baseline.ndcg);
+    return vt_ok();
+}
+
+static struct vt_err measure_held_out(const struct vt_interaction *interactions, uint64_t n,
+                                      const struct vt_train_options *options, struct stage *stage,
+                                      struct vt_diag *diag, struct vt_train_result *result)
+{
+    struct vt_split_options split_options = {.protocol = options->protocol,
+                                             .test_share = options->test_share,
+                                             .seed = options->algorithm_options.seed,
+                                             .dataset = options->dataset};
+    struct vt_split split = {0};
+    split_options.dataset.history_max = options->served_history_max;
+    struct vt_err err = vt_split_make(interactions, n, 0, &split_options, NULL, &split);
+    if (err.code == VT_INVALID) /* too few to hold any out: train without metrics */
+        return vt_ok();
+    VT_TRY(err);
+    err = measure_split(&split, options, stage, diag, result);
+    vt_split_free(&split);
+    return err;
+}
+
+/* ---- the model of everything ---- */
+
+static struct vt_err check_enough(const struct vt_dataset *dataset, struct vt_diag *diag)
+{
+    const struct vt_sparse *matrix = &dataset->matrix;
+    if (matrix->n_entries > 0 && matrix->n_rows >= 2 && matrix->n_cols >= 2)
+        return vt_ok();
+    vt_diag_set(
+        diag, "",
+        "too little to learn from: %" PRIu32 " customers, %" PRIu32 " items, %" PRIu64
+        " interactions that count; at least 2 customers and 2 items are needed. Import more "
+        "events and train again; what serves now stays",
+        matrix->n_rows, matrix->n_cols, matrix->n_entries);
+    return VT_ERR(VT_PRECONDITION, "too little to learn from");
+}
+
+static struct vt_err build_dataset(const struct vt_interaction *interactions, uint64_t n,
+                                   const struct vt_train_options *options, struct vt_diag *diag,
+                                   struct vt_train_result *result)
+{
+    if (n > 0)
+        VT_TRY(vt_dataset_build(interactions, n, &options->dataset, diag, &result->dataset));
+    return check_enough(&result->dataset, diag);
+}
+
+static struct vt_err train_sources(const struct vt_train_options *options, struct stage *stage,
+                                   struct vt_diag *diag, struct vt_train_result *result)
+{
+    const struct vt_sparse *matrix = &result->dataset.matrix;
+    struct vt_neighbor_options neighbor = options->algorithm_options.neighbor;
+    neighbor.threads = options->algorithm_options.threads;
+    if (strcmp(vt_algorithm_name(options->algorithm), "ials") == 0)
+        VT_TRY(vt_algorithm_train(options->algorithm, matrix, &options->algorithm_options,
+                                  on_iteration, stage, diag, &result->trained));
+    VT_TRY(vt_neighbor_train(matrix, &neighbor, diag, &result->neighbors));
+    result->popularity = calloc(matrix->n_cols, sizeof *result->popularity);
+    VT_CHECK(result->popularity != NULL, VT_EXHAUSTED, "out of memory for popularity");
+    return vt_popularity_train(matrix, result->popularity);
+}
+
+/* ---- the content of the bundle ---- */
+
+static void add_parameter(struct vt_train_result *result, const char *name, double value)
+{
+    VT_ASSERT(result->view.n_parameters < VT_BUNDLE_PARAMETERS_MAX);
+    struct vt_bundle_parameter *parameter = &result->parameters[result->view.n_parameters++];
+    snprintf(parameter->name, sizeof parameter->name, "%s", name);
+    snprintf(parameter->value, sizeof parameter->value, "%.15g", value);
+}
+
+static void add_parameters(struct vt_train_result *result, const struct vt_train_options *options)
+{
+    const struct vt_ials_options *ials = &options->algorithm_options.ials;
+    const struct vt_neighbor_options *neighbor = &options->algorithm_options.neighbor;
+    add_parameter(result, "factors", ials->factors);
+    add_parameter(result, "iterations", ials->iterations);
+    add_parameter(result, "init_stddev", ials->init_stddev);
+    add_parameter(result, "neighbors", neighbor->neighbors);
+    add_parameter(result, "shrinkage", neighbor->shrinkage);
+    add_parameter(result, "user_items_max", neighbor->user_items_max);
+    add_parameter(result, "seed", (double)options->algorithm_options.seed);
+    add_parameter(result, "test_share", options->test_share);
+    add_parameter(result, "k", options->k);
+}
+
+static void fill_factors(struct vt_bundle_view *view, const struct vt_ials_model *model)
+{
+    view->dim = model->dim;
+    view->factor_stride = model->row_stride;
+    view->item_factors = model->item_factors;
+    view->gram = model->gram;
+    view->regularization = model->regularization;
+    view->regularization_exponent = model->regularization_exponent;
+    view->unobserved_weight = model->unobserved_weight;
+}
+
+static void fill_view(struct vt_train_result *result, const struct vt_train_options *options)
+{
+    struct vt_bundle_view *view = &result->view;
+    const struct vt_dataset *dataset = &result->dataset;
+    add_parameters(result, options);
+    view->version = result->version;
+    view->parent = result->parent;
+    view->algorithm = vt_algorithm_name(options->algorithm);
+    view->blas = vt_kernels_blas_core();
+    view->n_users = dataset->matrix.n_rows;
+    view->n_interactions = dataset->matrix.n_entries;
+    view->n_items = dataset->matrix.n_cols;
+    view->item_numbers = dataset->item_ids;
+    view->first_time_ms = dataset->first_time_ms;
+    view->last_time_ms = dataset->last_time_ms;
+    view->decay_half_life_days = options->dataset.decay_half_life_days;
+    memcpy(view->event_weights, options->dataset.event_weights, sizeof view->event_weights);
+    view->neighbors = (struct vt_csr){result->neighbors.n_items, result->neighbors.starts,
+                                      result->neighbors.columns, result->neighbors.values};
+    view->popularity = result->popularity;
+    view->metrics = result->metrics;
+    view->parameters = result->parameters;
+    if (result->trained.model != NULL)
+        fill_factors(view, result->trained.model);
+}
+
+static struct vt_err run_stages(const struct vt_interaction *interactions, uint64_t n,
+                                const struct vt_train_options *options, struct stage *stage,
+                                struct vt_diag *diag, struct vt_train_result *result)
+{
+    VT_TRY(build_dataset(interactions, n, options, diag, result));
+    stage->name = "measuring on held-out events";
+    VT_TRY(measure_held_out(interactions, n, options, stage, diag, result));
+    stage->name = "training on all events";
+    VT_TRY(train_sources(options, stage, diag, result));
+    fill_view(result, options);
+    return vt_ok();
+}
+
+struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n,
+                           const struct vt_train_options *options, vt_train_progress_fn progress,
+                           void *ctx, struct vt_diag *diag, struct vt_train_result *ret_result)
+{
+    struct stage stage = {.fn = progress, .ctx = ctx};
+    struct vt_err err = run_stages(interactions, n, options, &stage, diag, ret_result);
+    if (vt_failed(err))
+        vt_train_result_free(ret_result);
+    return err;
+}
+
+/* ---- publishing ---- */
+
+struct vt_err vt_train_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd)
+{
+    char path[PATH_BYTES], pid[32] = "";
+    VT_TRY(vt_folder_create(data_dir, diag));
+    int n = snprintf(path, sizeof path, "%s/train.lock", data_dir);
+    VT_CHECK(n > 0 && n < PATH_BYTES, VT_INVALID, "path of the data folder is too long");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        vt_diag_set(diag, "data", "cannot open %s: %s", path, strerror(errno));
+        return VT_ERR_SYS(VT_UNAVAILABLE, errno, "cannot open the trainer's lock");
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
+        pid[got > 0 ? got : 0] = '\0';
+        vt_diag_set(diag, "data", "another training (process %s) is at work on %s; wait for it",
+                    pid, data_dir);
+        close(fd);
+        return VT_ERR(VT_UNAVAILABLE, "another training is at work");
+    }
+    n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+        pid[0] = '\0'; /* the pid is for the message above only; the lock is what counts */
+    *ret_fd = fd;
+    return vt_ok();
+}
+
+void vt_train_unlock(int fd)
+{
+    close(fd);
+}
+
+struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
+                             struct vt_diag *diag, struct vt_train_result *result)
+{
+    result->view.create_time_ms = now_ms;
+    struct vt_err err = vt_bundle_current(data_dir, NULL, result->parent);
+    if (vt_failed(err))
+        result->parent[0] = '\0';
+    vt_bundle_version_name(&result->view, result->version);
+    VT_TRY(vt_bundle_write(data_dir, &result->view, diag));
+    return publish ? vt_bundle_publish(data_dir, result->version, diag) : vt_ok();
+}

@@ -1,0 +1,77 @@
+#ifndef VT_TRAIN_TRAIN_H
+#define VT_TRAIN_TRAIN_H
+
+#include "models/bundle/bundle.h"
+#include "models/dataset/dataset.h"
+#include "models/dataset/split.h"
+#include "models/eval/algorithm.h"
+
+/*
+ * The offline pipeline: interactions → held-out metrics → a model of everything → the content of a
+ * bundle → the gate → disk. Plain functions in that order; the caller holds the lock of
+ * vt_train_lock around all of it. One thread calls, training uses its own.
+ */
+struct vt_train_options {
+    const struct vt_algorithm *algorithm;
+    struct vt_algorithm_options algorithm_options; /* also of the item neighbours */
+    struct vt_dataset_options dataset;             /* event weights and decay */
+    uint32_t served_history_max; /* newest events of a customer that serving knows */
+    enum vt_protocol protocol;   /* of what is held out: TIME, or RANDOM where there is no time */
+    double test_share;           /* this share is held out for the metrics */
+    uint32_t k;                  /* length of the lists that are measured */
+};
+/* Default event weights, no decay, the newest tenth held out, lists of 20. */
+void vt_train_options_default(struct vt_train_options *ret_options);
+
+/* What one training makes. Owns everything that `view` points to, except `view.version` and
+ * `view.parent`, which are texts of this struct. */
+struct vt_train_result {
+    struct vt_bundle_view view;
+    struct vt_dataset dataset;
+    struct vt_trained trained;
+    struct vt_neighbor_model neighbors;
+    float *popularity;
+    struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
+    struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
+    char version[VT_VERSION_BYTES_MAX], parent[VT_VERSION_BYTES_MAX];
+};
+void vt_train_result_free(struct vt_train_result *result); /* zeroed is allowed */
+
+/* What a stage does, for progress: "measuring" and "training", iterations done of total. */
+typedef void (*vt_train_progress_fn)(void *ctx, const char *stage, uint32_t done, uint32_t total);
+
+/* Bytes that training will have in use at its peak, from above: n interactions of up to so many
+ * users and items. Derived from the arrays that each step holds. */
+uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t n, uint64_t n_users,
+                               uint64_t n_items);
+
+/* VT_PRECONDITION when there is too little to learn from (no event that counts, one customer, one
+ * item): `diag` says what is missing. Where a part of a split would be empty the metrics are left
+ * out. Same input and options: same arrays, for any thread count. `result` zeroed. */
+VT_MUST_USE struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n,
+                                       const struct vt_train_options *options,
+                                       vt_train_progress_fn progress, void *ctx,
+                                       struct vt_diag *diag, struct vt_train_result *ret_result);
+
+struct vt_gate_options {
+    double margin;       /* recall and ndcg may be lower than the parent's by this share */
+    double coverage_min; /* of the parent's items, the share that must still be there */
+};
+void vt_gate_options_default(struct vt_gate_options *ret_options);
+/* Is the content fit to replace `parent` (NULL: nothing serves)? VT_PRECONDITION with the reason in
+ * `diag`. Shapes and finite numbers are the bundle's own checks and are not repeated here. */
+VT_MUST_USE struct vt_err vt_gate_check(const struct vt_bundle_view *content,
+                                        const struct vt_bundle_view *parent,
+                                        const struct vt_gate_options *options,
+                                        struct vt_diag *diag);
+
+/* Holds DIR/train.lock so that there is one trainer; VT_UNAVAILABLE names the pid that has it. A
+ * kill gives it back. */
+VT_MUST_USE struct vt_err vt_train_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd);
+void vt_train_unlock(int fd);
+
+/* Names the version, writes it beside the others and, with `publish`, makes it CURRENT. */
+VT_MUST_USE struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
+                                         struct vt_diag *diag, struct vt_train_result *result);
+
+#endif
