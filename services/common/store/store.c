@@ -53,6 +53,7 @@ struct vt_store {
     rocksdb_writeoptions_t *write_options;
     uint32_t n_families;
     int lock_fd;
+    bool read_only;
     atomic_uint_least64_t n_live; /* relaxed: counted for the assertion at close */
 };
 
@@ -361,6 +362,7 @@ static struct vt_err open_database(struct vt_store *store, const struct vt_store
     for (uint32_t i = 0; i < options->n_families; i++)
         store->handles[i] = handles[i + 1];
     store->n_families = options->n_families;
+    store->read_only = options->read_only;
     return vt_ok();
 }
 
@@ -412,11 +414,26 @@ static void destroy_options(struct vt_store *store)
         rocksdb_cache_destroy(store->cache);
 }
 
+/* Tables instead of a log to replay: the next opening, read-only ones too, is quick. Everything is
+ * on disk already, so a failure here loses nothing. */
+static void flush_for_next_opening(struct vt_store *store)
+{
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    for (uint32_t i = 0; i < store->n_families; i++) {
+        char *text = NULL;
+        rocksdb_flush_cf(store->db, options, store->handles[i], &text);
+        vt_err_ignore(take_error(text, NULL), "the log still holds what was not flushed");
+    }
+    rocksdb_flushoptions_destroy(options);
+}
+
 void vt_store_close(struct vt_store *store)
 {
     if (store == NULL)
         return;
     VT_ASSERT(vt_store_n_live(store) == 0);
+    if (store->db != NULL && !store->read_only)
+        flush_for_next_opening(store);
     for (uint32_t i = 0; i < store->n_families; i++)
         rocksdb_column_family_handle_destroy(store->handles[i]);
     if (store->db != NULL)
