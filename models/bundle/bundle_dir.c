@@ -125,7 +125,9 @@ static struct vt_err append(struct version_list *list, const char *name)
         list->names = grown;
         list->capacity = capacity;
     }
-    snprintf(list->names[list->n++], VT_VERSION_BYTES_MAX, "%s", name);
+    size_t len = strnlen(name, VT_VERSION_BYTES_MAX - 1);
+    memcpy(list->names[list->n], name, len);
+    list->names[list->n++][len] = '\0';
     return vt_ok();
 }
 
