@@ -8,10 +8,10 @@
 static bool has_action(const struct vt_record *record, enum vt_rule_action action,
                        enum vt_rule *ret_rule)
 {
-    for (unsigned rule = 0; record->rules >> rule != 0; rule++)
-        if ((record->rules >> rule & 1) != 0 &&
-            vt_rule_info((enum vt_rule)rule)->action == action) {
-            *ret_rule = (enum vt_rule)rule;
+    enum vt_rule rule;
+    for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);)
+        if (vt_rule_info(rule)->action == action) {
+            *ret_rule = rule;
             return true;
         }
     return false;
@@ -20,28 +20,27 @@ static bool has_action(const struct vt_record *record, enum vt_rule_action actio
 bool vt_clean_alive(const struct vt_record *record)
 {
     enum vt_rule rule;
-    return record->rules == 0 ||
-           (!has_action(record, VT_RULE_DUPLICATE, &rule) &&
-            !has_action(record, VT_RULE_DROP, &rule) && !has_action(record, VT_RULE_HOLD, &rule));
+    for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);)
+        if (vt_rule_info(rule)->action != VT_RULE_NOTE)
+            return false;
+    return true;
 }
 
 static enum vt_rule gravest_rule(const struct vt_record *record)
 {
-    enum vt_rule gravest = VT_RULE_NONE;
-    for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
-        if (vt_record_has(record, (enum vt_rule)rule) &&
-            (gravest == VT_RULE_NONE ||
-             vt_rule_info((enum vt_rule)rule)->penalty > vt_rule_info(gravest)->penalty))
-            gravest = (enum vt_rule)rule;
+    enum vt_rule rule, gravest = VT_RULE_NONE;
+    for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);)
+        if (gravest == VT_RULE_NONE || vt_rule_info(rule)->penalty > vt_rule_info(gravest)->penalty)
+            gravest = rule;
     return gravest;
 }
 
 static uint8_t quality_of(const struct vt_record *record)
 {
     unsigned penalty = 0;
-    for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
-        if (vt_record_has(record, (enum vt_rule)rule))
-            penalty += vt_rule_info((enum vt_rule)rule)->penalty;
+    enum vt_rule rule;
+    for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);)
+        penalty += vt_rule_info(rule)->penalty;
     return (uint8_t)(penalty < 100 ? 100 - penalty : 0);
 }
 

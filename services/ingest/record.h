@@ -120,6 +120,17 @@ static inline bool vt_record_has(const struct vt_record *record, enum vt_rule ru
     return (record->rules >> rule & 1) != 0;
 }
 
+/* Walks a record's rules, lowest first: while (vt_rules_next(&rest, &rule)) … Most have one or two.
+ */
+static inline bool vt_rules_next(uint64_t *rest, enum vt_rule *ret_rule)
+{
+    if (*rest == 0)
+        return false;
+    *ret_rule = (enum vt_rule)__builtin_ctzll(*rest);
+    *rest &= *rest - 1;
+    return true;
+}
+
 /* Flags the record and keeps what was wrong. Without memory only the flag is kept. */
 void vt_record_flaw(struct vt_dataset *dataset, struct vt_record *record, enum vt_rule rule,
                     const char *field, struct vt_slice text);

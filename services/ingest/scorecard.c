@@ -59,15 +59,13 @@ static void count_rules(const struct vt_record *record, struct vt_ingest_result 
 {
     char buffer[160];
     bool failed[VT_DIMENSION_COUNT] = {false};
-    for (unsigned i = 0; record->rules >> i != 0; i++) {
-        enum vt_rule rule = (enum vt_rule)i;
-        if (!vt_record_has(record, rule))
-            continue;
-        if (result->rules[i].n < VT_EXAMPLES_MAX)
-            vt_tally_add(&result->rules[i], record->file, record->line,
+    enum vt_rule rule;
+    for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);) {
+        if (result->rules[rule].n < VT_EXAMPLES_MAX)
+            vt_tally_add(&result->rules[rule], record->file, record->line,
                          describe(record, rule, buffer));
         else
-            result->rules[i].n++;
+            result->rules[rule].n++;
         if (rule_lowers(rule))
             failed[vt_rule_info(rule)->dimension] = true;
     }
@@ -121,12 +119,11 @@ static void count_derived(const struct vt_record *record, struct vt_ingest_resul
 {
     result->derived_items += record->kind == VT_RECORD_ITEM;
     result->derived_customers += record->kind == VT_RECORD_CUSTOMER;
-    for (unsigned i = 0; record->rules >> i != 0; i++)
-        if (vt_record_has(record, (enum vt_rule)i)) {
-            char buffer[160];
-            vt_tally_add(&result->rules[i], record->file, record->line,
-                         describe(record, (enum vt_rule)i, buffer));
-        }
+    enum vt_rule rule;
+    char buffer[160];
+    for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);)
+        vt_tally_add(&result->rules[rule], record->file, record->line,
+                     describe(record, rule, buffer));
 }
 
 static void finish_scores(struct vt_ingest_result *result)
