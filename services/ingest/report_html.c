@@ -168,7 +168,7 @@ static void month_chart(const struct vt_ingest_result *result, FILE *out)
         snprintf(label, sizeof label, "%04u-%02u", 2000 + i / 12, i % 12 + 1);
         double x = (i - first) * step;
         column(x + step * .1, step * .8, result->months[i], most, label, out);
-        if ((i - first) % every == 0)
+        if ((i - first) % every == 0 && x < CHART_WIDTH - 44) /* room for the label */
             fprintf(out, "<text x='%.1f' y='%d'>%s</text>", x, CHART_HEIGHT + CHART_TOP + 18,
                     label);
     }
