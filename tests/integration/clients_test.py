@@ -128,7 +128,7 @@ def grpcurl_calls_everything_by_reflection():
                 ("CatalogService/GetItems", {"ids": [sku]}),
                 ("CatalogService/ListItems", {"pageSize": 3}),
                 ("CatalogService/UpsertItems", {"items": [
-                    {"id": sku, "price": 1.5}], "updateMask": "price"}),
+                    {"id": sku, "price": 1.5}], "updateMask": {"paths": ["price"]}}),
                 ("CatalogService/DeleteItems", {"ids": ["none"], "validateOnly": True}),
                 ("CandidateService/GetCandidates", {"n": 5}),
                 ("ModelService/ListVersions", {}),
@@ -234,7 +234,7 @@ def a_python_client_built_from_the_contract_upserts_sends_and_asks():
 
 
 NODE_CLIENT = """
-const [target, proto, modules] = process.argv.slice(2);
+const [target, proto, modules] = process.argv.slice(-3);
 const grpc = require(modules + '/@grpc/grpc-js');
 const loader = require(modules + '/@grpc/proto-loader');
 const files = loader.loadSync('vitrine/v1/recommendation.proto', {includeDirs: [proto]});
