@@ -88,7 +88,8 @@ unit_tests() {
 }
 run_release() { vt_run_tap "$1" 120 "$2"; }
 run_asan() { vt_run_tap "$1" 300 "$2"; }
-run_tsan() { vt_run_tap "$1" 300 vt_without_aslr "$2"; }
+# Unquoted: it is several words, or none.
+run_tsan() { vt_run_tap "$1" 300 $(vt_without_aslr) "$2"; }
 
 install() {
     vt_stage "Packages (deploy/deps.txt)"

@@ -12,7 +12,7 @@ must_catch() {
     local program=$work/$4-$2 name="$2 -fsanitize=$3 catches the planted $4" said
     "$2" -std=c17 -g -O1 -fsanitize="$3" -fno-sanitize-recover=all -pthread "$here/$4.c" \
         -o "$program"
-    if said=$(vt_without_aslr "$program" 2>&1); then
+    if said=$($(vt_without_aslr) "$program" 2>&1); then
         echo "not ok $1 - $name"
     elif [[ $said != *"$5"* ]]; then
         printf '%s\n' "$said" | sed 's/^/# /'
