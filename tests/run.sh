@@ -60,7 +60,7 @@ build() {
     shift
     vt_step "build $preset: configure" cmake --preset "$preset" -DVT_TESTS=ON &&
         vt_step "build $preset: compile" cmake --build --preset "$preset" -j "$(vt_jobs)" \
-            ${1:+--target "$@"}
+            ${1:+--target "$@"} -- -k 0 # one broken file must not hide the rest
 }
 
 # The CMake name of tests/unit/<module>/<name>_test.c and of tests/fuzz/<module>/<name>_fuzz.c.

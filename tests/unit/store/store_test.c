@@ -120,7 +120,7 @@ static void operands_fold_in_order(void **state)
     struct fixture *f = *state;
     for (unsigned i = 0; i < 3; i++) {
         vt_store_batch_clear(f->batch);
-        vt_store_batch_merge(f->batch, LISTED, s("k"), vt_slice("abc" + i, 1));
+        vt_store_batch_merge(f->batch, LISTED, s("k"), vt_slice(&"abc"[i], 1));
         assert_ok(vt_store_write(f->store, f->batch, &f->diag));
     }
     assert_value(f, LISTED, "k", "abc");
