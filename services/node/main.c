@@ -2,6 +2,7 @@
  * The `vitrine` program: a table of subcommands, each in its own cmd_*.c. OpenBLAS reads its thread
  * count when it is loaded, so main executes itself once more with OPENBLAS_NUM_THREADS=1.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,12 @@ static void restart_with_single_threaded_blas(char **argv)
     const char *set = getenv("OPENBLAS_NUM_THREADS");
     if (set != NULL && strcmp(set, "1") == 0)
         return;
-    if (setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0)
-        execv("/proc/self/exe", argv);
+    char path[PATH_MAX]; /* the real name, so that ps and top show it */
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (len > 0 && setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0) {
+        path[len] = '\0';
+        execv(path, argv);
+    }
     perror("vitrine: cannot execute itself again with OPENBLAS_NUM_THREADS=1");
 }
 
