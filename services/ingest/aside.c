@@ -226,20 +226,42 @@ static void print_review(FILE *out, const struct vt_record *record, const char *
     fprintf(out, ",\"quality\":%u}}\n", record->quality);
 }
 
-struct vt_err vt_aside_review(struct vt_aside *aside, const struct vt_record *record,
-                              const char *source)
+/* Without the closing brace, for what stands behind the fields. */
+static void print_record(FILE *out, const struct vt_record *record)
 {
     size_t n_fields;
     enum vt_record_kind kind = (enum vt_record_kind)record->kind;
     const struct vt_field_spec *fields = vt_fields(kind, &n_fields);
+    fprintf(out, "{\"kind\":\"%s\"", vt_record_kind_name(kind));
+    for (size_t i = 0; i < n_fields; i++)
+        print_field(out, record, &fields[i], i);
+}
+
+struct vt_err vt_aside_review(struct vt_aside *aside, const struct vt_record *record,
+                              const char *source)
+{
     VT_TRY(aside_open(aside));
     if (aside->out == NULL)
         return vt_ok();
-    fprintf(aside->out, "{\"kind\":\"%s\"", vt_record_kind_name(kind));
-    for (size_t i = 0; i < n_fields; i++)
-        print_field(aside->out, record, &fields[i], i);
+    print_record(aside->out, record);
     print_review(aside->out, record, source);
     return vt_ok();
+}
+
+struct vt_err vt_aside_refused(struct vt_aside *aside, const struct vt_record *record,
+                               const char *reason)
+{
+    char *row = NULL;
+    size_t len = 0;
+    FILE *memory = open_memstream(&row, &len);
+    VT_CHECK(memory != NULL, VT_EXHAUSTED, "out of memory");
+    print_record(memory, record);
+    fputc('}', memory);
+    struct vt_err err = fclose(memory) == 0
+                            ? vt_aside_reject(aside, record->line, reason, vt_slice(row, len))
+                            : VT_ERR(VT_EXHAUSTED, "out of memory");
+    free(row);
+    return err;
 }
 
 struct vt_err vt_aside_commit(struct vt_aside *aside, struct vt_diag *diag, char *ret_path)

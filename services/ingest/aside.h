@@ -25,6 +25,9 @@ VT_MUST_USE struct vt_err vt_aside_init(struct vt_aside *aside, const char *dir,
                                         const char *source, struct vt_diag *diag);
 VT_MUST_USE struct vt_err vt_aside_reject(struct vt_aside *aside, uint64_t line, const char *reason,
                                           struct vt_slice raw);
+/* As a rejected row; `raw` is the record as it was handed to the store. */
+VT_MUST_USE struct vt_err vt_aside_refused(struct vt_aside *aside, const struct vt_record *record,
+                                           const char *reason);
 VT_MUST_USE struct vt_err vt_aside_review(struct vt_aside *aside, const struct vt_record *record,
                                           const char *source);
 /* Makes the file appear. ret_path (VT_ASIDE_PATH_BYTES) is empty when there is none. */

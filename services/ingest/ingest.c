@@ -19,7 +19,7 @@
 #include "services/ingest/text_clean.h"
 #include "services/ingest/times.h"
 
-enum { PROGRESS_LINES = 8192 };
+enum { PROGRESS_LINES = 8192, REASON_BYTES = 512 };
 
 struct import {
     const struct vt_ingest_options *options;
@@ -30,7 +30,8 @@ struct import {
     uint32_t file;            /* being read */
     struct vt_build_options build;
     const struct vt_format *format;
-    char *converted; /* a line out of Latin-1, owned */
+    char *converted;           /* a line out of Latin-1, owned */
+    struct vt_err refused_err; /* of the first refused event that could not be set aside */
 };
 
 static double now_s(void)
@@ -263,13 +264,21 @@ struct batches {
     uint64_t done, total;
 };
 
+/* The events of one batch, for what the store says about them later. In the dataset's pool. */
+struct event_batch {
+    struct import *import;
+    uint32_t records[VT_INGEST_BATCH]; /* the record of each */
+};
+
 /* Gathers the accepted records of a kind into arrays that live as long as the dataset (the sink
- * may still be writing them), and hands them on a batch at a time. */
-static struct vt_err
-write_kind(struct batches *b, enum vt_record_kind kind, size_t row_bytes, size_t row_offset,
-           struct vt_err (*write)(struct batches *b, const void *rows, uint32_t n))
+ * may still be writing them), and hands them on a batch at a time, with the records' places. */
+static struct vt_err write_kind(struct batches *b, enum vt_record_kind kind, size_t row_bytes,
+                                size_t row_offset,
+                                struct vt_err (*write)(struct batches *b, const void *rows,
+                                                       const uint32_t *records, uint32_t n))
 {
     struct vt_dataset *dataset = &b->import->dataset;
+    uint32_t records[VT_INGEST_BATCH];
     char *rows = NULL;
     uint32_t n = 0;
     for (size_t i = 0; i < dataset->n; i++) {
@@ -279,13 +288,14 @@ write_kind(struct batches *b, enum vt_record_kind kind, size_t row_bytes, size_t
         if (n == 0)
             rows = vt_pool_alloc(&dataset->pool, VT_INGEST_BATCH * row_bytes);
         VT_CHECK(rows != NULL, VT_EXHAUSTED, "out of memory");
-        memcpy(rows + n++ * row_bytes, (const char *)record->of.any + row_offset, row_bytes);
+        memcpy(rows + n * row_bytes, (const char *)record->of.any + row_offset, row_bytes);
+        records[n++] = (uint32_t)i;
         if (n == VT_INGEST_BATCH) {
-            VT_TRY(write(b, rows, n));
+            VT_TRY(write(b, rows, records, n));
             n = 0;
         }
     }
-    return n > 0 ? write(b, rows, n) : vt_ok();
+    return n > 0 ? write(b, rows, records, n) : vt_ok();
 }
 
 static struct vt_err wrote(struct batches *b, uint32_t n)
@@ -297,27 +307,53 @@ static struct vt_err wrote(struct batches *b, uint32_t n)
     return vt_ok();
 }
 
-static struct vt_err write_items(struct batches *b, const void *rows, uint32_t n)
+static struct vt_err write_items(struct batches *b, const void *rows, const uint32_t *records,
+                                 uint32_t n)
 {
+    (void)records;
     VT_TRY(b->sink->items(b->sink->self, rows, n, b->import->diag));
     return wrote(b, n);
 }
 
-static struct vt_err write_customers(struct batches *b, const void *rows, uint32_t n)
+static struct vt_err write_customers(struct batches *b, const void *rows, const uint32_t *records,
+                                     uint32_t n)
 {
+    (void)records;
     VT_TRY(b->sink->customers(b->sink->self, rows, n, b->import->diag));
     return wrote(b, n);
 }
 
-static struct vt_err write_channels(struct batches *b, const void *rows, uint32_t n)
+static struct vt_err write_channels(struct batches *b, const void *rows, const uint32_t *records,
+                                    uint32_t n)
 {
+    (void)records;
     VT_TRY(b->sink->channels(b->sink->self, rows, n, b->import->diag));
     return wrote(b, n);
 }
 
-static struct vt_err write_events(struct batches *b, const void *rows, uint32_t n)
+static void on_refused(void *ctx, uint32_t place, const char *field, struct vt_slice reason)
 {
-    VT_TRY(b->sink->events(b->sink->self, rows, n, b->import->diag));
+    const struct event_batch *batch = ctx;
+    struct import *import = batch->import;
+    struct vt_record *record = &import->dataset.records[batch->records[place]];
+    char text[REASON_BYTES];
+    snprintf(text, sizeof text, "%s: %.*s", field, (int)reason.len, reason.data);
+    record->fate = VT_FATE_REFUSED;
+    vt_tally_add(&import->result->refused, record->file, record->line, vt_slice_str(text));
+    struct vt_err err = vt_aside_refused(&import->rejects[record->file], record, text);
+    if (!vt_failed(import->refused_err))
+        import->refused_err = err;
+}
+
+static struct vt_err write_events(struct batches *b, const void *rows, const uint32_t *records,
+                                  uint32_t n)
+{
+    struct event_batch *batch = vt_pool_alloc(&b->import->dataset.pool, sizeof *batch);
+    VT_CHECK(batch != NULL, VT_EXHAUSTED, "out of memory");
+    batch->import = b->import;
+    memcpy(batch->records, records, n * sizeof *records);
+    const struct vt_ingest_refused refused = {.ctx = batch, .tell = on_refused};
+    VT_TRY(b->sink->events(b->sink->self, rows, n, refused, b->import->diag));
     return wrote(b, n);
 }
 
@@ -337,14 +373,15 @@ static struct vt_err write_out(struct import *import, const struct vt_ingest_sin
     double began = now_s();
     struct vt_ingest_result *result = import->result;
     struct batches b = {.sink = sink, .import = import};
-    for (unsigned kind = 0; kind < VT_RECORD_KIND_COUNT; kind++)
-        b.total += result->kinds[kind];
+    for (size_t i = 0; i < import->dataset.n; i++)
+        b.total += import->dataset.records[i].fate == VT_FATE_ACCEPTED;
     struct vt_err err = write_all(&b);
     /* Also after a failure: batches under way still point into the dataset. */
     struct vt_err finished = sink->finish(sink->self, import->diag, &result->store);
     result->write_s = now_s() - began;
     VT_TRY(err);
     VT_TRY(finished);
+    VT_TRY(import->refused_err);
     result->written = true;
     return vt_ok();
 }
@@ -380,9 +417,11 @@ static struct vt_err import_run(struct import *import, const struct vt_ingest_si
 {
     VT_TRY(read_files(import));
     VT_TRY(clean(import));
+    /* Counted after writing, because the store may refuse what all rules let pass. */
+    struct vt_err err = sink != NULL ? write_out(import, sink) : vt_ok();
     vt_scorecard_fill(&import->dataset, import->result);
-    VT_TRY(set_aside(import));
-    return sink != NULL ? write_out(import, sink) : vt_ok();
+    VT_TRY(err);
+    return set_aside(import);
 }
 
 struct vt_err vt_ingest_run(const struct vt_ingest_options *options,

@@ -23,6 +23,13 @@ struct vt_sink_counts {
     uint64_t channels;
 };
 
+/* Hears which events of a batch the store would not take, by their place in it: from inside
+ * `events` or `finish`, on the importer's thread. Texts are borrowed for the call. */
+struct vt_ingest_refused {
+    void *ctx;
+    void (*tell)(void *ctx, uint32_t place, const char *field, struct vt_slice reason);
+};
+
 /* Batches may be under way when these return; what they point to stays valid until `finish`. */
 struct vt_ingest_sink {
     void *self;
@@ -33,7 +40,7 @@ struct vt_ingest_sink {
     struct vt_err (*channels)(void *self, const struct vt_channel_row *channels, uint32_t n,
                               struct vt_diag *diag);
     struct vt_err (*events)(void *self, const struct vt_event *events, uint32_t n,
-                            struct vt_diag *diag);
+                            struct vt_ingest_refused refused, struct vt_diag *diag);
     /* Waits for every batch. */
     struct vt_err (*finish)(void *self, struct vt_diag *diag, struct vt_sink_counts *ret_counts);
 };
@@ -102,7 +109,8 @@ struct vt_ingest_result {
     uint64_t kinds[VT_RECORD_KIND_COUNT]; /* accepted ones, derived included */
     uint64_t derived_items, derived_customers;
     struct vt_tally rules[VT_RULE_COUNT];
-    struct vt_tally rejects;
+    struct vt_tally rejects; /* rows that could not be read */
+    struct vt_tally refused; /* events that the store would not take; rejected like those */
     struct vt_dimension_score scores[VT_DIMENSION_COUNT];
     double score; /* mean of the five */
     uint64_t rows_of_kind[VT_RECORD_KIND_COUNT];

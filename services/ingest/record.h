@@ -28,6 +28,7 @@ enum vt_record_fate {
     VT_FATE_DUPLICATE,
     VT_FATE_REVIEW,
     VT_FATE_DROPPED,
+    VT_FATE_REFUSED, /* by the store, after all rules had let it pass */
     VT_FATE_COUNT
 };
 

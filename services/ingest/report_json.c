@@ -124,10 +124,11 @@ static json_t *event_time(int64_t time_ms)
 void vt_report_json(const struct vt_ingest_result *result, FILE *out)
 {
     json_t *report = json_pack(
-        "{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:f,s:f,s:f}", "written", result->written,
+        "{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:f,s:f,s:f}", "written", result->written,
         "rows", rows_json(&result->rows), "scores", scores_json(result), "files",
         files_json(result), "rules", rules_json(result), "rejected_examples",
-        examples_json(result, &result->rejects), "accepted", accepted_json(result), "store",
+        examples_json(result, &result->rejects), "refused_examples",
+        examples_json(result, &result->refused), "accepted", accepted_json(result), "store",
         store_json(&result->store), "first_event", event_time(result->first_event_ms), "last_event",
         event_time(result->last_event_ms), "currency", result->currency, "read_s", result->read_s,
         "clean_s", result->clean_s, "write_s", result->write_s);

@@ -85,6 +85,11 @@ static void print_rules(const struct vt_ingest_result *result, FILE *out)
                 "rejected", (unsigned long long)result->rejects.n,
                 (unsigned long long)result->rejects.examples[0].line,
                 result->rejects.examples[0].text);
+    if (result->refused.n > 0)
+        fprintf(out, "  %-23s %-12s %-9s %9llu  line %llu: %.60s\n", "refused_by_store", "validity",
+                "rejected", (unsigned long long)result->refused.n,
+                (unsigned long long)result->refused.examples[0].line,
+                result->refused.examples[0].text);
 }
 
 static void print_times(const struct vt_ingest_result *result, FILE *out)

@@ -58,7 +58,7 @@ static bool rule_lowers(enum vt_rule rule)
 static void count_rules(const struct vt_record *record, struct vt_ingest_result *result)
 {
     char buffer[160];
-    bool failed[VT_DIMENSION_COUNT] = {false};
+    bool failed[VT_DIMENSION_COUNT] = {[VT_VALIDITY] = record->fate == VT_FATE_REFUSED};
     enum vt_rule rule;
     for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);) {
         if (result->rules[rule].n < VT_EXAMPLES_MAX)
@@ -78,10 +78,9 @@ static void count_rules(const struct vt_record *record, struct vt_ingest_result 
 static void count_fate(const struct vt_record *record, struct vt_row_counts *rows)
 {
     uint64_t *const by_fate[VT_FATE_COUNT] = {
-        [VT_FATE_ACCEPTED] = &rows->accepted,
-        [VT_FATE_DUPLICATE] = &rows->duplicates,
-        [VT_FATE_REVIEW] = &rows->review,
-        [VT_FATE_DROPPED] = &rows->dropped,
+        [VT_FATE_ACCEPTED] = &rows->accepted, [VT_FATE_DUPLICATE] = &rows->duplicates,
+        [VT_FATE_REVIEW] = &rows->review,     [VT_FATE_DROPPED] = &rows->dropped,
+        [VT_FATE_REFUSED] = &rows->rejected,
     };
     rows->read++;
     (*by_fate[record->fate])++;
@@ -129,7 +128,7 @@ static void count_derived(const struct vt_record *record, struct vt_ingest_resul
 static void finish_scores(struct vt_ingest_result *result)
 {
     result->score = 0;
-    result->scores[VT_VALIDITY].checked += result->rows.rejected;
+    result->scores[VT_VALIDITY].checked += result->rejects.n;
     for (unsigned d = 0; d < VT_DIMENSION_COUNT; d++) {
         struct vt_dimension_score *score = &result->scores[d];
         score->percent =

@@ -220,14 +220,6 @@ static struct vt_err write_report(const char *path, const struct vt_ingest_resul
 }
 
 /* ---- the work ---- */
-static void on_refused(void *ctx, const struct vt_event *event, const char *field,
-                       struct vt_slice reason)
-{
-    (void)ctx;
-    fprintf(stderr, "vitrine import: the store refused event %.*s: %s: %.*s\n",
-            (int)event->event_id.len, event->event_id.data, field, (int)reason.len, reason.data);
-}
-
 static struct vt_err import_files(const struct import_options *told,
                                   const struct vt_ingest_options *options, struct vt_diag *diag,
                                   struct vt_ingest_result *ret_result)
@@ -235,9 +227,9 @@ static struct vt_err import_files(const struct import_options *told,
     if (told->dry_run)
         return vt_ingest_run(options, NULL, diag, ret_result);
     struct vt_import_sink *sink = NULL;
-    const struct vt_import_sink_options sink_options = {
-        .data_dir = told->data_dir, .now_ms = options->now_ms, .refused = on_refused};
-    VT_TRY(vt_import_sink_open(&sink_options, diag, &sink));
+    VT_TRY(vt_import_sink_open(told->data_dir, diag, &sink));
+    if (vt_import_sink_is_remote(sink))
+        fprintf(stderr, "a server holds %s: writing through it\n", told->data_dir);
     struct vt_ingest_sink port = vt_import_sink_port(sink);
     struct vt_err err = vt_ingest_run(options, &port, diag, ret_result);
     vt_import_sink_close(sink);
@@ -258,7 +250,9 @@ static struct vt_err run_import(const struct import_options *told,
     if (!vt_failed(err))
         (told->json ? vt_report_json : vt_report_text)(&result, stdout);
     else if (result.rows.read > 0 || err.code == VT_CORRUPT)
-        fputs("vitrine import: what could be read was not written\n", stderr);
+        fputs("vitrine import: not all that could be read was written; importing again completes "
+              "it\n",
+              stderr);
     vt_ingest_result_fini(&result);
     return err;
 }

@@ -271,6 +271,35 @@ struct vt_err vt_wire_upsert_customers_encode(const struct vt_upsert_result *res
     return vt_wire_encode(&response.base, arena, ret_body);
 }
 
+struct vt_err vt_wire_upsert_customers_request_encode(const struct vt_customer *customers,
+                                                      uint32_t n, struct vt_arena *arena,
+                                                      struct vt_slice *ret_body)
+{
+    Vitrine__V1__UpsertCustomersRequest request = VITRINE__V1__UPSERT_CUSTOMERS_REQUEST__INIT;
+    request.customers = vt_wire_messages(arena, &vitrine__v1__customer__descriptor, n);
+    if (request.customers == NULL)
+        return vt_wire_full();
+    request.n_customers = n;
+    for (uint32_t i = 0; i < n; i++)
+        VT_TRY(fill_customer(&customers[i], arena, request.customers[i]));
+    return vt_wire_encode(&request.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_upsert_customers_response_decode(struct vt_slice body, struct vt_arena *arena,
+                                                       struct vt_diag *diag,
+                                                       struct vt_upsert_result *ret_result)
+{
+    Vitrine__V1__UpsertCustomersResponse *message = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__upsert_customers_response__descriptor, body, arena, diag,
+                        &message));
+    *ret_result = (struct vt_upsert_result){
+        .inserted = message->inserted,
+        .updated = message->updated,
+        .unchanged = message->unchanged,
+    };
+    return vt_ok();
+}
+
 /* ---- ListCustomers ---- */
 
 struct vt_err vt_wire_list_customers_decode(struct vt_slice body, struct vt_arena *arena,

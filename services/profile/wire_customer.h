@@ -53,6 +53,13 @@ vt_wire_upsert_customers_decode(struct vt_slice body, struct vt_arena *arena, st
 VT_MUST_USE struct vt_err vt_wire_upsert_customers_encode(const struct vt_upsert_result *result,
                                                           struct vt_arena *arena,
                                                           struct vt_slice *ret_body);
+/* The caller's side. VT_EXHAUSTED: the arena is too small for so many. */
+VT_MUST_USE struct vt_err
+vt_wire_upsert_customers_request_encode(const struct vt_customer *customers, uint32_t n,
+                                        struct vt_arena *arena, struct vt_slice *ret_body);
+VT_MUST_USE struct vt_err
+vt_wire_upsert_customers_response_decode(struct vt_slice body, struct vt_arena *arena,
+                                         struct vt_diag *diag, struct vt_upsert_result *ret_result);
 
 struct vt_wire_list_customers {
     uint64_t after; /* customer number */

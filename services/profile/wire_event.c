@@ -123,3 +123,58 @@ struct vt_err vt_wire_write_events_encode(const struct vt_wire_write_events *req
     response.rejected = n_outcomes[VT_EVENT_REJECTED];
     return vt_wire_encode(&response.base, arena, ret_body);
 }
+
+/* ---- the caller's side ---- */
+
+static void fill_event(const struct vt_event *event, struct vt_arena *arena,
+                       Vitrine__V1__Event *message)
+{
+    message->event_id = vt_wire_text(arena, event->event_id);
+    message->type = (Vitrine__V1__EventType)event->type;
+    message->customer_id = vt_wire_text(arena, event->customer_id);
+    message->visitor_id = vt_wire_text(arena, event->visitor_id);
+    message->item_id = vt_wire_text(arena, event->item_id);
+    message->time = vt_wire_time_encode(arena, event->time_ms);
+    message->channel = vt_wire_text(arena, event->channel);
+    message->currency_code = vt_wire_text(arena, event->currency_code);
+    message->query = vt_wire_text(arena, event->query);
+    message->attribution_token = vt_wire_text(arena, event->attribution_token);
+    message->quantity = event->quantity;
+    message->revenue = event->revenue;
+    message->cost = event->cost;
+    message->value = event->value;
+}
+
+struct vt_err vt_wire_write_events_request_encode(const struct vt_event *events, uint32_t n,
+                                                  struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__WriteEventsRequest request = VITRINE__V1__WRITE_EVENTS_REQUEST__INIT;
+    request.events = vt_wire_messages(arena, &vitrine__v1__event__descriptor, n);
+    if (request.events == NULL)
+        return vt_wire_full();
+    request.n_events = n;
+    for (uint32_t i = 0; i < n; i++)
+        fill_event(&events[i], arena, request.events[i]);
+    return vt_wire_encode(&request.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_write_events_response_decode(struct vt_slice body, uint32_t n,
+                                                   struct vt_arena *arena, struct vt_diag *diag,
+                                                   struct vt_event_result *ret_results)
+{
+    Vitrine__V1__WriteEventsResponse *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__write_events_response__descriptor, body, arena, diag, &message));
+    VT_TRY(vt_check_count(message->n_results, n, n, VT_FIELD("results"), diag));
+    for (uint32_t i = 0; i < n; i++)
+        VT_TRY(vt_check_range((int64_t)message->results[i]->outcome, VT_EVENT_ACCEPTED,
+                              VT_EVENT_REJECTED, VT_FIELD_AT("results", i, "outcome"), diag));
+    for (uint32_t i = 0; i < n; i++)
+        ret_results[i] = (struct vt_event_result){
+            .outcome = (enum vt_event_outcome)message->results[i]->outcome,
+            .field = message->results[i]->field,
+            .reason = vt_slice_str(message->results[i]->reason),
+            .sequence = message->results[i]->sequence,
+        };
+    return vt_ok();
+}

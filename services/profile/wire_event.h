@@ -27,4 +27,16 @@ VT_MUST_USE struct vt_err vt_wire_write_events_encode(const struct vt_wire_write
                                                       struct vt_arena *arena,
                                                       struct vt_slice *ret_body);
 
+/* The caller's side. An event without a time (0) is sent without one. VT_EXHAUSTED: the arena is
+ * too small for so many; send fewer at a time. */
+VT_MUST_USE struct vt_err vt_wire_write_events_request_encode(const struct vt_event *events,
+                                                              uint32_t n, struct vt_arena *arena,
+                                                              struct vt_slice *ret_body);
+/* `ret_results` is the caller's, n long; texts live in the arena. VT_INVALID unless there is one
+ * result for each event, with an outcome that is known. */
+VT_MUST_USE struct vt_err vt_wire_write_events_response_decode(struct vt_slice body, uint32_t n,
+                                                               struct vt_arena *arena,
+                                                               struct vt_diag *diag,
+                                                               struct vt_event_result *ret_results);
+
 #endif

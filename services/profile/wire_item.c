@@ -254,6 +254,31 @@ struct vt_err vt_wire_upsert_items_encode(const struct vt_upsert_result *result,
     return vt_wire_encode(&response.base, arena, ret_body);
 }
 
+struct vt_err vt_wire_upsert_items_request_encode(const struct vt_item *items, uint32_t n,
+                                                  struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__UpsertItemsRequest request = VITRINE__V1__UPSERT_ITEMS_REQUEST__INIT;
+    VT_TRY(fill_items(items, n, arena, &request.items));
+    request.n_items = n;
+    return vt_wire_encode(&request.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_upsert_items_response_decode(struct vt_slice body, struct vt_arena *arena,
+                                                   struct vt_diag *diag,
+                                                   struct vt_upsert_result *ret_result)
+{
+    Vitrine__V1__UpsertItemsResponse *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__upsert_items_response__descriptor, body, arena, diag, &message));
+    *ret_result = (struct vt_upsert_result){
+        .inserted = message->inserted,
+        .updated = message->updated,
+        .unchanged = message->unchanged,
+        .sequence = message->sequence,
+    };
+    return vt_ok();
+}
+
 /* ---- GetItems ---- */
 
 struct vt_err vt_wire_get_items_decode(struct vt_slice body, struct vt_arena *arena,

@@ -33,6 +33,14 @@ VT_MUST_USE struct vt_err vt_wire_upsert_items_decode(struct vt_slice body, stru
 VT_MUST_USE struct vt_err vt_wire_upsert_items_encode(const struct vt_upsert_result *result,
                                                       struct vt_arena *arena,
                                                       struct vt_slice *ret_body);
+/* The caller's side; whole entries. VT_EXHAUSTED: the arena is too small for so many. */
+VT_MUST_USE struct vt_err vt_wire_upsert_items_request_encode(const struct vt_item *items,
+                                                              uint32_t n, struct vt_arena *arena,
+                                                              struct vt_slice *ret_body);
+VT_MUST_USE struct vt_err vt_wire_upsert_items_response_decode(struct vt_slice body,
+                                                               struct vt_arena *arena,
+                                                               struct vt_diag *diag,
+                                                               struct vt_upsert_result *ret_result);
 
 struct vt_wire_get_items {
     const struct vt_slice *ids;

@@ -25,9 +25,10 @@ struct memory {
 };
 
 static struct vt_err keep_events(void *self, const struct vt_event *events, uint32_t n,
-                                 struct vt_diag *diag)
+                                 struct vt_ingest_refused refused, struct vt_diag *diag)
 {
     (void)diag;
+    (void)refused;
     struct memory *memory = self;
     for (uint32_t i = 0; i < n; i++) {
         memory->revenue += events[i].revenue;
