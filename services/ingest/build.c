@@ -450,7 +450,7 @@ static void judge_how_much(struct builder *b, struct vt_event_row *row)
     event->quantity = told ? fabs(event->quantity) : 1;
     if (!field_told(b->record, "revenue"))
         event->revenue = row->price * event->quantity;
-    if (sells && event->revenue == 0 &&
+    if (sells && event->revenue == 0 && !vt_record_has(b->record, VT_RULE_NEGATIVE_AMOUNT) &&
         (field_told(b->record, "price") || field_told(b->record, "revenue")))
         vt_record_flag(b->record, VT_RULE_FREE_ITEM);
     if (event->revenue != 0 || event->cost != 0)

@@ -250,6 +250,14 @@ static void clean_rows_are_caught_by_no_rule(void **state)
     assert_int_equal(f->memory.n_events, 1);
 }
 
+static void a_negative_amount_is_not_called_free_as_well(void **state)
+{
+    struct fixture *f = *state;
+    import(f, "events.jsonl", E T ",\"revenue\":-5}\n");
+    assert_int_equal(f->result.rules[VT_RULE_NEGATIVE_AMOUNT].n, 1);
+    assert_int_equal(f->result.rules[VT_RULE_FREE_ITEM].n, 0);
+}
+
 static const char RETAIL[] =
     "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
 
@@ -506,6 +514,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(each_rule_catches_its_row_and_decides_its_fate),
         CASE(clean_rows_are_caught_by_no_rule),
+        CASE(a_negative_amount_is_not_called_free_as_well),
         CASE(full_return_cancels_the_purchase_before_it),
         CASE(partial_return_reduces_quantity_and_revenue),
         CASE(return_before_its_purchase_cancels_nothing),
