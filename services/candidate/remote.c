@@ -1,8 +1,7 @@
 /*
  * The candidate port over gRPC. One call's state lives in the request's arena; the answer arrives
- * on the request's serving thread and is decoded there. The one retry is for model swaps: ranking
- * and candidate follow CURRENT each for itself, so for about a second one may hold a version that
- * the other does not; a list of the other version is better than none.
+ * on the request's serving thread and is decoded there. Every refusal goes to the caller as it is:
+ * the one retry without a pin is ranking's, because it is needed in one process too.
  */
 #include "services/candidate/remote.h"
 
@@ -19,11 +18,8 @@ struct vt_candidate_remote {
 
 struct get {
     struct vt_circuit_call call;
-    struct vt_candidate_remote *remote;
     struct vt_request *request;
-    struct vt_candidate_query query; /* lists borrowed from the caller, valid until done */
-    struct vt_candidate_list list;   /* here, so that it lives as long as the request */
-    int64_t deadline_ns;
+    struct vt_candidate_list list; /* here, so that it lives as long as the request */
     vt_candidate_list_fn done;
     void *ctx;
 };
@@ -44,50 +40,29 @@ void vt_candidate_remote_free(struct vt_candidate_remote *remote)
     free(remote);
 }
 
-static void ask(struct get *get);
-
 static void on_answer(void *ctx, struct vt_err err, struct vt_slice body)
 {
     struct get *get = ctx;
-    if (err.code == VT_PRECONDITION && get->query.version.len != 0) {
-        get->query.version = vt_slice(NULL, 0);
-        ask(get);
-        return;
-    }
     if (!vt_failed(err))
         err = vt_wire_candidate_list_decode(body, get->request->arena, NULL, &get->list);
     get->done(get->ctx, err, vt_failed(err) ? NULL : &get->list);
 }
 
-static void ask(struct get *get)
-{
-    struct vt_slice body = {0};
-    struct vt_err err = vt_wire_candidate_query_encode(&get->query, get->request->arena, &body);
-    if (vt_failed(err)) {
-        get->done(get->ctx, err, NULL);
-        return;
-    }
-    vt_circuit_start(&get->remote->circuit, &get->call, get->request, GET_CANDIDATES, body,
-                     get->deadline_ns, on_answer, get);
-}
-
 static void port_get(void *self, struct vt_request *request, const struct vt_candidate_query *query,
                      int64_t deadline_ns, vt_candidate_list_fn done, void *ctx)
 {
+    struct vt_candidate_remote *remote = self;
+    struct vt_slice body = {0};
     struct get *get = vt_arena_alloc(request->arena, sizeof *get);
-    if (get == NULL) {
-        done(ctx, VT_ERR(VT_EXHAUSTED, "the call's memory is full"), NULL);
+    struct vt_err err = get != NULL ? vt_wire_candidate_query_encode(query, request->arena, &body)
+                                    : VT_ERR(VT_EXHAUSTED, "the call's memory is full");
+    if (vt_failed(err)) {
+        done(ctx, err, NULL);
         return;
     }
-    *get = (struct get){
-        .remote = self,
-        .request = request,
-        .query = *query,
-        .deadline_ns = deadline_ns,
-        .done = done,
-        .ctx = ctx,
-    };
-    ask(get);
+    *get = (struct get){.request = request, .done = done, .ctx = ctx};
+    vt_circuit_start(&remote->circuit, &get->call, request, GET_CANDIDATES, body, deadline_ns,
+                     on_answer, get);
 }
 
 struct vt_candidate_port vt_candidate_remote_port(struct vt_candidate_remote *remote)

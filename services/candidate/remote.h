@@ -8,9 +8,9 @@
 
 /*
  * A candidate service in another process, as a port. A query pinned to a version that the service
- * does not hold is asked once more without the pin: the list then names the version it was made
- * with. After VT_BREAKER_MISSES missed budgets in a row the port refuses at once for a moment. Any
- * thread; lists live in the request's arena.
+ * does not hold ends with VT_PRECONDITION, as in one process. After VT_BREAKER_MISSES missed
+ * budgets in a row the port refuses at once for a moment. Any thread; lists live in the request's
+ * arena.
  */
 struct vt_candidate_remote;
 

@@ -395,6 +395,8 @@ static void on_candidates(void *ctx, struct vt_err err, const struct vt_candidat
         finish(run, VT_ERR(VT_CANCELLED, "the caller went away"), NULL);
         return;
     }
+    /* Ranking and candidate follow CURRENT each for itself, so for about a second one may hold a
+     * version that the other does not; a list of the other version is better than none. */
     if (err.code == VT_PRECONDITION && !run->asked_without_pin) {
         run->asked_without_pin = true;
         run->ask.version = vt_slice(NULL, 0);
