@@ -8,8 +8,9 @@
 #include "models/index/top.h"
 #include "services/candidate/candidate.h"
 
-/* Working memory of one request, sized by the model's rows; 28 bytes a row, and about 700 KiB that
- * do not depend on it. Between requests every cell and every excluded bit is zero. */
+/* Working memory of one request: 28 bytes a row of the model, what its fold-in needs (49 KiB at 64
+ * factors), and under 112 KiB whatever the model is. Between requests every cell and every excluded
+ * bit is zero. */
 struct vt__cell {
     double neighbor_score;
     float largest_share; /* of neighbor_score */
@@ -42,6 +43,7 @@ struct vt__scratch {
     struct vt__found found[VT__FOUND_MAX];
     uint32_t n_found, n_touched;
 };
+_Static_assert(sizeof(struct vt__scratch) < 112 << 10, "the README says so");
 
 /* Scratch is lent for the length of one request. A thread asks first for the one it had last, so
  * serving threads do not share lines; one is made when none is free. Any thread. */
