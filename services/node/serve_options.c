@@ -50,6 +50,8 @@ static const struct vt_option option_table[] = {
             "share of item-item neighbours"), .min = 0, .max = 100},
     {OPTION("source-weights.popular", VT_OPTION_F64, weight_popular, "W", "0.1",
             "share of popularity"), .min = 0, .max = 100},
+    {OPTION("source-weights.new-arrival", VT_OPTION_F64, weight_new_arrival, "W", "0.05",
+            "share of items that are newer than the model"), .min = 0, .max = 100},
 };
 /* clang-format on */
 

@@ -12,7 +12,7 @@ struct vt_serve_options {
     uint32_t history_max, queue_events;
     int64_t idempotency_window_ms;
     const char *consent_default, *diversity;
-    double weight_factor, weight_item_neighbor, weight_popular;
+    double weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
 };
 
 enum vt_role {
