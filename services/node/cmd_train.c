@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "models/dataset/interactions.h"
 #include "models/kernels/kernels.h"
@@ -227,10 +228,23 @@ static struct vt_err train_locked(struct train_run *run, struct vt_diag *diag)
     return store(run, diag);
 }
 
+/* Events come from a folder that is there; only with --train may the model's folder be new. */
+static struct vt_err find_folder(const struct train_command_options *options, struct vt_diag *diag)
+{
+    struct stat info;
+    if (options->train_path != NULL ||
+        (stat(options->data_dir, &info) == 0 && S_ISDIR(info.st_mode)))
+        return vt_ok();
+    vt_diag_set(diag, options->data_dir, "no such folder; `vitrine import --data %s` makes it",
+                options->data_dir);
+    return VT_ERR(VT_NOT_FOUND, "the data folder is missing");
+}
+
 static struct vt_err train_all(struct train_run *run, struct vt_diag *diag)
 {
     int lock;
     run->started_ns = vt_clock_monotonic_ns(vt_clock_system());
+    VT_TRY(find_folder(run->options, diag));
     VT_TRY(vt_kernels_check(diag));
     VT_TRY(vt_train_lock(run->options->data_dir, diag, &lock));
     struct vt_err err = train_locked(run, diag);

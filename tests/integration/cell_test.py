@@ -208,6 +208,30 @@ def import_works_beside_a_running_server():
 
 
 @suite.test
+def a_brand_new_item_appears_by_the_weight_of_new_arrivals():
+    arrival = folder / "arrival"
+    arrival.mkdir()
+    (arrival / "items.jsonl").write_text(json.dumps({
+        "id": "NEW-2", "title": "Nobody has seen this kettle", "categories": ["Kitchen"],
+        "price": 30, "currency_code": "GBP", "stock": 5}) + "\n")
+    run("import", "--data", DATA, arrival / "items.jsonl")
+
+    def shown(weight):
+        with Server(DATA, "--source-weights.new-arrival", weight) as server:
+            items = server.ask("recommend", "--customer", KNOWN)["items"]
+        return "NEW-2" in [item["id"] for item in items]
+    assert shown("100"), "a weight of 100 does not bring the newest item to the top"
+    assert not shown("0"), "a weight of 0 shows an item that nothing speaks for"
+
+
+@suite.test
+def train_on_a_missing_folder_says_so_and_makes_none():
+    missing = folder / "no-such-folder"
+    fails("train", "--data", missing, says=("no such folder", missing))
+    assert not missing.exists()
+
+
+@suite.test
 def acknowledged_events_survive_kill_9():
     with Server(DATA) as server:
         for number in range(5):
