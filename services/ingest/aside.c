@@ -19,17 +19,21 @@
 static const char UNFINISHED[] = ".part";
 
 struct vt_err vt_aside_init(struct vt_aside *aside, const char *dir, const char *folder,
-                            const char *source, struct vt_diag *diag)
+                            const char *source, unsigned copy, struct vt_diag *diag)
 {
     *aside = (struct vt_aside){0};
     if (dir == NULL)
         return vt_ok();
     struct vt_slice stem = vt_path_stem(source);
+    char number[16] = "";
+    if (copy > 0)
+        snprintf(number, sizeof number, ".%u", copy + 1);
     bool named = stem.len > 6 && memcmp(stem.data + stem.len - 6, ".jsonl", 6) == 0;
     char parent[VT_ASIDE_PATH_BYTES];
     int n_parent = snprintf(parent, sizeof parent, "%s/%s", dir, folder);
-    int n = snprintf(aside->path, sizeof aside->path, "%s/%s/%.*s%s", dir, folder, (int)stem.len,
-                     stem.data, named ? "" : ".jsonl");
+    stem.len -= named ? 6 : 0;
+    int n = snprintf(aside->path, sizeof aside->path, "%s/%s/%.*s%s.jsonl", dir, folder,
+                     (int)stem.len, stem.data, number);
     VT_CHECK(n_parent < (int)sizeof parent && n + (int)sizeof UNFINISHED < (int)sizeof aside->path,
              VT_INVALID, "the path of the data folder is too long");
     return vt_folder_create(parent, diag);
@@ -153,14 +157,8 @@ static void print_categories(FILE *out, const struct vt_item *item)
 
 static void print_attributes(FILE *out, const struct vt_record *record)
 {
-    const struct vt_attribute *list = NULL;
-    uint32_t n = 0;
-    if (record->kind == VT_RECORD_ITEM)
-        list = record->of.item->attributes, n = record->of.item->item.n_attributes;
-    else if (record->kind == VT_RECORD_CUSTOMER)
-        list = record->of.customer->attributes, n = record->of.customer->n_attributes;
-    else if (record->kind == VT_RECORD_CHANNEL)
-        list = record->of.channel->attributes, n = record->of.channel->n_attributes;
+    uint32_t n;
+    const struct vt_attribute *list = vt_record_attributes(record, &n);
     fputs(",\"attributes\":{", out);
     for (uint32_t i = 0; i < n; i++) {
         fputs(i > 0 ? "," : "", out);

@@ -20,9 +20,11 @@ struct vt_aside {
     uint64_t n;
 };
 
-/* DIR/<folder>/<name of source>.jsonl; `dir` NULL: nothing is written, only counted. */
+/* DIR/<folder>/<name of source>.jsonl; `dir` NULL: nothing is written, only counted. `copy` is how
+ * many earlier files of the import have that name in other folders: a number then tells them
+ * apart. */
 VT_MUST_USE struct vt_err vt_aside_init(struct vt_aside *aside, const char *dir, const char *folder,
-                                        const char *source, struct vt_diag *diag);
+                                        const char *source, unsigned copy, struct vt_diag *diag);
 VT_MUST_USE struct vt_err vt_aside_reject(struct vt_aside *aside, uint64_t line, const char *reason,
                                           struct vt_slice raw);
 /* As a rejected row; `raw` is the record as it was handed to the store. */

@@ -23,6 +23,7 @@ struct builder {
     struct vt_record *record;
     const struct vt_field_spec *field;
     void *target; /* the member of the row's body */
+    bool out_of_memory;
 };
 
 static void flaw(struct builder *b, enum vt_rule rule, const struct vt_cell *cell)
@@ -33,7 +34,10 @@ static void flaw(struct builder *b, enum vt_rule rule, const struct vt_cell *cel
 static struct vt_slice intern(struct builder *b, struct vt_slice text)
 {
     uint32_t number = vt_intern_add(&b->dataset->texts, text);
-    return number == 0 ? (struct vt_slice){0} : vt_intern_text(&b->dataset->texts, number);
+    if (number != 0)
+        return vt_intern_text(&b->dataset->texts, number);
+    b->out_of_memory = true;
+    return (struct vt_slice){0};
 }
 
 static bool has_control(struct vt_slice text)
@@ -53,7 +57,8 @@ static void set_id(struct builder *b, const struct vt_cell *cell)
         *(struct vt_slice *)b->target = intern(b, id);
 }
 
-/* Remembers how the key was first written, which is how it is written from then on. */
+/* Remembers how the key was first written, which is how it is written from then on. False without
+ * memory: the table then has no room for the key, and the import has to end. */
 static bool remember_spelling(struct vt_dataset *dataset, uint32_t key, struct vt_slice id)
 {
     bool is_power = (key & (key - 1)) == 0;
@@ -78,8 +83,10 @@ static void set_item_key(struct builder *b, const struct vt_cell *cell)
         return;
     uint32_t before = b->dataset->item_ids.n;
     uint32_t key = vt_intern_add(&b->dataset->item_ids, folded);
-    if (key == 0 || (key > before && !remember_spelling(b->dataset, key, *id)))
+    if (key == 0 || (key > before && !remember_spelling(b->dataset, key, *id))) {
+        b->out_of_memory = true;
         return;
+    }
     struct vt_slice spelling = b->dataset->item_spelling[key - 1];
     if (!vt_slice_equal(spelling, *id))
         vt_record_flag(b->record, VT_RULE_KEY_CASE);
@@ -296,8 +303,12 @@ static void add_attribute(struct builder *b, const struct vt_cell *cell)
         return;
     if (*list == NULL)
         *list = vt_pool_alloc(&b->dataset->pool, VT_INGEST_ATTRIBUTES_MAX * sizeof **list);
-    if (*list == NULL || *n == VT_INGEST_ATTRIBUTES_MAX || key.len == 0 ||
-        key.len > VT_ID_BYTES_MAX || has_control(key)) {
+    if (*list == NULL) {
+        b->out_of_memory = true;
+        return;
+    }
+    if (*n == VT_INGEST_ATTRIBUTES_MAX || key.len == 0 || key.len > VT_ID_BYTES_MAX ||
+        has_control(key)) {
         flaw(b, VT_RULE_TOO_MANY_VALUES, cell);
         return;
     }
@@ -556,5 +567,6 @@ struct vt_err vt_build_record(struct vt_dataset *dataset, const struct vt_build_
     if (options->time_from_order)
         b.record->of.event->event.time_ms = row->order_ms;
     judges[row->kind](&b);
+    VT_CHECK(!b.out_of_memory, VT_EXHAUSTED, "out of memory for the records");
     return vt_ok();
 }

@@ -1,8 +1,9 @@
 /*
  * What is told twice. Rows are compared by 128-bit hashes: once of the values as they stand (made
  * by build.c), once of what they mean, with case, white space and number format out of the way. The
- * first of equal rows stays. An event without id gets the hash of its row as id, so that a second
- * import of the file writes nothing new.
+ * first of equal events stays; a description (item, customer, channel) is a duplicate only of the
+ * one before it of the same id, since later ones replace earlier ones. An event without id gets the
+ * hash of its row as id, so that a second import of the file writes nothing new.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <xxhash.h>
 
 #include "services/ingest/clean.h"
+#include "services/ingest/fields.h"
 #include "services/ingest/text_clean.h"
 
 /* Hash to record number, open addressing; at most half full. */
@@ -74,35 +76,53 @@ static void meaning_of_event(XXH3_state_t *state, const struct vt_event_row *row
         hash_folded(state, texts[i]);
 }
 
-static void meaning_of_item(XXH3_state_t *state, const struct vt_item *item)
+static size_t plain_bytes(enum vt_field_form form)
 {
-    const struct vt_slice texts[] = {item->id, item->title, item->brand};
-    XXH3_128bits_update(state, &item->price, sizeof item->price);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        hash_folded(state, texts[i]);
+    static const size_t bytes[] = {
+        [VT_FIELD_NUMBER] = sizeof(double), [VT_FIELD_PRICE] = sizeof(double),
+        [VT_FIELD_AMOUNT] = sizeof(double), [VT_FIELD_TIME] = sizeof(int64_t),
+        [VT_FIELD_STOCK] = sizeof(int64_t), [VT_FIELD_CONSENT] = sizeof(int),
+    };
+    return form < sizeof bytes / sizeof bytes[0] ? bytes[form] : 0;
+}
+
+static void hash_lists(XXH3_state_t *state, const struct vt_record *record)
+{
+    uint32_t n;
+    const struct vt_attribute *attributes = vt_record_attributes(record, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        hash_folded(state, attributes[i].key);
+        hash_folded(state, attributes[i].value);
+    }
+    for (uint32_t i = 0; record->kind == VT_RECORD_ITEM && i < record->of.item->item.n_categories;
+         i++)
+        hash_folded(state, record->of.item->item.categories[i]);
+}
+
+/* Every field of an item, a customer or a channel: what is told anew is no duplicate. */
+static void meaning_of_description(XXH3_state_t *state, const struct vt_record *record)
+{
+    size_t n_fields;
+    const struct vt_field_spec *fields = vt_fields((enum vt_record_kind)record->kind, &n_fields);
+    for (size_t i = 0; i < n_fields; i++) {
+        const char *value = (const char *)record->of.any + fields[i].offset;
+        size_t bytes = plain_bytes(fields[i].form);
+        if (bytes > 0)
+            XXH3_128bits_update(state, value, bytes);
+        else if (fields[i].form != VT_FIELD_CATEGORIES && fields[i].form != VT_FIELD_ATTRIBUTES)
+            hash_folded(state, *(const struct vt_slice *)(const void *)value);
+    }
+    hash_lists(state, record);
 }
 
 static void meaning_of(const struct vt_record *record, uint64_t ret[2])
 {
     XXH3_state_t state;
     XXH3_128bits_reset(&state);
-    XXH3_128bits_update(&state, &record->kind, sizeof record->kind);
-    switch ((enum vt_record_kind)record->kind) {
-    case VT_RECORD_EVENT:
+    if (record->kind == VT_RECORD_EVENT)
         meaning_of_event(&state, record->of.event);
-        break;
-    case VT_RECORD_ITEM:
-        meaning_of_item(&state, &record->of.item->item);
-        break;
-    case VT_RECORD_CUSTOMER:
-        hash_folded(&state, record->of.customer->id);
-        break;
-    case VT_RECORD_CHANNEL:
-        hash_folded(&state, record->of.channel->id);
-        break;
-    case VT_RECORD_KIND_COUNT:
-        break;
-    }
+    else
+        meaning_of_description(&state, record);
     XXH128_hash_t hash = XXH3_128bits_digest(&state);
     ret[0] = hash.low64;
     ret[1] = hash.high64;
@@ -125,26 +145,24 @@ static struct vt_err give_id(struct vt_dataset *dataset, struct vt_record *recor
 }
 
 struct passes {
-    struct seen content, meaning, ids;
+    struct seen content, meaning; /* of events */
+    struct seen ids;              /* of every kind, the kind being the hash's seed */
     bool keep;
 };
 
-static void judge_event_id(struct vt_dataset *dataset, struct passes *passes, size_t i)
+static struct seen_slot *seen_id(struct passes *passes, enum vt_record_kind kind,
+                                 struct vt_slice id, size_t i)
 {
-    struct vt_record *record = &dataset->records[i];
-    struct vt_slice id = record->of.event->event.event_id;
-    XXH128_hash_t hash = XXH3_128bits(id.data, id.len);
-    if (seen_add(&passes->ids, (uint64_t[2]){hash.low64, hash.high64}, i)->count > 1)
-        vt_record_flaw(dataset, record, VT_RULE_REUSED_EVENT_ID, "event_id", id);
+    XXH128_hash_t hash = XXH3_128bits_withSeed(id.data, id.len, kind);
+    return seen_add(&passes->ids, (uint64_t[2]){hash.low64, hash.high64}, i);
 }
 
-static struct vt_err judge_record(struct vt_dataset *dataset, struct passes *passes, size_t i)
+static struct vt_err judge_event(struct vt_dataset *dataset, struct passes *passes, size_t i)
 {
     struct vt_record *record = &dataset->records[i];
     uint64_t meaning[2];
     uint32_t count = seen_add(&passes->content, record->content, i)->count;
-    if (record->kind == VT_RECORD_EVENT)
-        VT_TRY(give_id(dataset, record, passes->keep ? count : 1));
+    VT_TRY(give_id(dataset, record, passes->keep ? count : 1));
     if (count > 1 && !passes->keep) {
         vt_record_flag(record, VT_RULE_EXACT_DUPLICATE);
         return vt_ok();
@@ -152,10 +170,57 @@ static struct vt_err judge_record(struct vt_dataset *dataset, struct passes *pas
     if (!vt_clean_alive(record) || vt_record_has(record, VT_RULE_TIME_FROM_ORDER))
         return vt_ok();
     meaning_of(record, meaning);
+    struct vt_slice id = record->of.event->event.event_id;
     if (seen_add(&passes->meaning, meaning, i)->count > 1 && !passes->keep)
         vt_record_flag(record, VT_RULE_NEAR_DUPLICATE);
-    else if (record->kind == VT_RECORD_EVENT)
-        judge_event_id(dataset, passes, i);
+    else if (seen_id(passes, VT_RECORD_EVENT, id, i)->count > 1)
+        vt_record_flaw(dataset, record, VT_RULE_REUSED_EVENT_ID, "event_id", id);
+    return vt_ok();
+}
+
+static struct vt_slice described_id(const struct vt_record *record)
+{
+    if (record->kind == VT_RECORD_ITEM)
+        return record->of.item->item.id;
+    return record->kind == VT_RECORD_CUSTOMER ? record->of.customer->id : record->of.channel->id;
+}
+
+static bool is_same_content(const struct vt_record *a, const struct vt_record *b)
+{
+    return memcmp(a->content, b->content, sizeof a->content) == 0;
+}
+
+static bool is_same_meaning(const struct vt_record *a, const struct vt_record *b)
+{
+    uint64_t meaning_a[2], meaning_b[2];
+    if (!vt_clean_alive(a) || !vt_clean_alive(b))
+        return false;
+    meaning_of(a, meaning_a);
+    meaning_of(b, meaning_b);
+    return memcmp(meaning_a, meaning_b, sizeof meaning_a) == 0;
+}
+
+/* A description replaces the one before, so it is compared with that one alone: a consent that is
+ * granted, denied and granted again is three rows of news. */
+static void judge_description(struct vt_dataset *dataset, struct passes *passes, size_t i)
+{
+    struct vt_record *record = &dataset->records[i];
+    struct seen_slot *slot =
+        seen_id(passes, (enum vt_record_kind)record->kind, described_id(record), i);
+    const struct vt_record *before = &dataset->records[slot->record];
+    if (slot->count > 1 && !passes->keep && is_same_content(record, before))
+        vt_record_flag(record, VT_RULE_EXACT_DUPLICATE);
+    else if (slot->count > 1 && !passes->keep && is_same_meaning(record, before))
+        vt_record_flag(record, VT_RULE_NEAR_DUPLICATE);
+    else
+        slot->record = (uint32_t)i;
+}
+
+static struct vt_err judge_record(struct vt_dataset *dataset, struct passes *passes, size_t i)
+{
+    if (dataset->records[i].kind == VT_RECORD_EVENT)
+        return judge_event(dataset, passes, i);
+    judge_description(dataset, passes, i);
     return vt_ok();
 }
 

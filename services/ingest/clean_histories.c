@@ -1,7 +1,7 @@
 /*
  * What follows from one customer's rows for one item, in the order of time: a return takes back the
- * nearest earlier purchases that still have pieces, and a row within a minute of the one before,
- * with another quantity, is looked at twice. Texts are interned, so equal ids have equal addresses
+ * nearest earlier purchases that still have pieces, and a row of the same type within a minute of
+ * the one before is noted as repeated. Texts are interned, so equal ids have equal addresses
  * and sorting compares numbers; groups do not depend on each other, so their order does not matter.
  */
 #include <stdlib.h>

@@ -186,11 +186,21 @@ static void name_file(struct vt_diag *diag, const char *path)
     vt_diag_set(diag, path, "%s%s%s", said.field, said.field[0] != '\0' ? ": " : "", said.text);
 }
 
+/* How many files before this one have its name, in other folders. */
+static unsigned copies_before(const struct import *import, uint32_t file)
+{
+    const char *const *paths = import->options->paths;
+    unsigned n = 0;
+    for (uint32_t i = 0; i < file; i++)
+        n += vt_slice_equal(vt_path_stem(paths[i]), vt_path_stem(paths[file]));
+    return n;
+}
+
 static struct vt_err read_file(struct import *import, const char *path)
 {
     struct vt_source *source = NULL;
     VT_TRY(vt_aside_init(&import->rejects[import->file], import->options->aside_dir, "rejects",
-                         path, import->diag));
+                         path, copies_before(import, import->file), import->diag));
     struct vt_err err = vt_source_open(path, import->diag, &source);
     if (!vt_failed(err))
         err = read_source(import, source, path);
@@ -234,7 +244,8 @@ static struct vt_err write_reviews(struct import *import, uint32_t file)
 {
     struct vt_aside review;
     struct vt_ingest_file *told = &import->result->files[file];
-    VT_TRY(vt_aside_init(&review, import->options->aside_dir, "review", told->path, import->diag));
+    VT_TRY(vt_aside_init(&review, import->options->aside_dir, "review", told->path,
+                         copies_before(import, file), import->diag));
     struct vt_err err = vt_ok();
     for (size_t i = 0; i < import->dataset.n && !vt_failed(err); i++) {
         const struct vt_record *record = &import->dataset.records[i];

@@ -74,6 +74,26 @@ void vt_record_flaw(struct vt_dataset *dataset, struct vt_record *record, enum v
     record->flaws = flaw;
 }
 
+const struct vt_attribute *vt_record_attributes(const struct vt_record *record, uint32_t *ret_n)
+{
+    switch ((enum vt_record_kind)record->kind) {
+    case VT_RECORD_ITEM:
+        *ret_n = record->of.item->item.n_attributes;
+        return record->of.item->attributes;
+    case VT_RECORD_CUSTOMER:
+        *ret_n = record->of.customer->n_attributes;
+        return record->of.customer->attributes;
+    case VT_RECORD_CHANNEL:
+        *ret_n = record->of.channel->n_attributes;
+        return record->of.channel->attributes;
+    case VT_RECORD_EVENT:
+    case VT_RECORD_KIND_COUNT:
+        break;
+    }
+    *ret_n = 0;
+    return NULL;
+}
+
 const char *vt_record_kind_name(enum vt_record_kind kind)
 {
     return kinds[kind].name;

@@ -74,6 +74,7 @@ struct vt_flaw {
     struct vt_slice text; /* what the file says; may be empty */
 };
 
+_Static_assert(VT_RULE_COUNT <= 64, "a record's rules are the bits of 64");
 struct vt_record {
     uint64_t rules;      /* bit per enum vt_rule */
     uint64_t line;       /* 1-based, of its file */
@@ -135,6 +136,8 @@ static inline bool vt_rules_next(uint64_t *rest, enum vt_rule *ret_rule)
 /* Flags the record and keeps what was wrong. Without memory only the flag is kept. */
 void vt_record_flaw(struct vt_dataset *dataset, struct vt_record *record, enum vt_rule rule,
                     const char *field, struct vt_slice text);
+/* What the record's row tells beyond its fields; *ret_n is 0 for kinds without. Borrowed. */
+const struct vt_attribute *vt_record_attributes(const struct vt_record *record, uint32_t *ret_n);
 /* "event" … */
 const char *vt_record_kind_name(enum vt_record_kind kind);
 

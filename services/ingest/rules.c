@@ -13,8 +13,9 @@ static const struct vt_rule_info rules[VT_RULE_COUNT] = {
                                 "or event id"},
     [VT_RULE_REUSED_EVENT_ID] = {"reused_event_id", VT_UNIQUENESS, VT_RULE_HOLD, 60,
                                  "the event id belongs to a different event"},
-    [VT_RULE_REPEATED_EVENT] = {"repeated_event", VT_UNIQUENESS, VT_RULE_NOTE, 10,
-                                "same customer, item and type within a minute, other quantity"},
+    [VT_RULE_REPEATED_EVENT] =
+        {"repeated_event", VT_UNIQUENESS, VT_RULE_NOTE, 10,
+         "the customer bought or returned the same item within the minute before"},
     [VT_RULE_CATALOG_NEAR_DUPLICATE] = {"catalog_near_duplicate", VT_UNIQUENESS, VT_RULE_NOTE, 10,
                                         "another item has the same title"},
     [VT_RULE_MISSING_ID] = {"missing_id", VT_COMPLETENESS, VT_RULE_HOLD, 100, "no id"},

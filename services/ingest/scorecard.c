@@ -8,6 +8,18 @@
 #include <stdio.h>
 
 #include "services/ingest/fields.h"
+#include "services/ingest/times.h"
+
+enum { FIRST_MONTH = 2000 * 12 }; /* January 2000; see VT_EVENT_TIME_MIN_MS */
+
+/* At most so many bytes of it, never a part of a character. */
+static struct vt_slice cut(struct vt_slice text, size_t bytes_max)
+{
+    size_t len = text.len < bytes_max ? text.len : bytes_max;
+    while (len > 0 && len < text.len && ((unsigned char)text.data[len] & 0xc0) == 0x80)
+        len--;
+    return vt_slice(text.data, len);
+}
 
 void vt_tally_add(struct vt_tally *tally, uint32_t file, uint64_t line, struct vt_slice text)
 {
@@ -16,37 +28,48 @@ void vt_tally_add(struct vt_tally *tally, uint32_t file, uint64_t line, struct v
     struct vt_example *example = &tally->examples[tally->n - 1];
     example->file = file;
     example->line = line;
-    size_t len = text.len < sizeof example->text - 4 ? text.len : sizeof example->text - 4;
-    while (len > 0 && len < text.len && ((unsigned char)text.data[len] & 0xc0) == 0x80)
-        len--; /* not within a character */
-    snprintf(example->text, sizeof example->text, "%.*s%s", (int)len, text.data,
-             len < text.len ? "…" : "");
+    struct vt_slice shown = cut(text, sizeof example->text - sizeof "…");
+    snprintf(example->text, sizeof example->text, "%.*s%s", (int)shown.len, shown.data,
+             shown.len < text.len ? "…" : "");
 }
 
-static struct vt_slice describe(const struct vt_record *record, enum vt_rule rule, char buffer[160])
+/* What an example shows of each part: together more than its 96 bytes, whatever is short. */
+enum { ID_SHOWN_BYTES = 48, TITLE_SHOWN_BYTES = 64, DESCRIPTION_BYTES = 192 };
+
+static struct vt_slice describe_event(const struct vt_event_row *row,
+                                      char buffer[DESCRIPTION_BYTES])
+{
+    const char *type = vt_event_type_name(row->event.type);
+    struct vt_slice id = cut(row->event.item_id, ID_SHOWN_BYTES);
+    struct vt_slice title = cut(row->title, TITLE_SHOWN_BYTES);
+    snprintf(buffer, DESCRIPTION_BYTES, "%s of %g × %.*s %.*s", type != NULL ? type : "event",
+             row->event.quantity, (int)id.len, id.data, (int)title.len, title.data);
+    return vt_slice_str(buffer);
+}
+
+static struct vt_slice describe_item(const struct vt_item *item, char buffer[DESCRIPTION_BYTES])
+{
+    struct vt_slice id = cut(item->id, ID_SHOWN_BYTES), title = cut(item->title, TITLE_SHOWN_BYTES);
+    snprintf(buffer, DESCRIPTION_BYTES, "%.*s %.*s", (int)id.len, id.data, (int)title.len,
+             title.data);
+    return vt_slice_str(buffer);
+}
+
+/* What was wrong with the value, where there is one; else what the row is about. */
+static struct vt_slice describe(const struct vt_record *record, enum vt_rule rule,
+                                char buffer[DESCRIPTION_BYTES])
 {
     for (const struct vt_flaw *flaw = record->flaws; flaw != NULL; flaw = flaw->next)
         if (flaw->rule == rule && flaw->text.len > 0) {
-            snprintf(buffer, 160, "%s: %.*s", flaw->field, (int)(flaw->text.len & 0x7f),
-                     flaw->text.data);
+            struct vt_slice text = cut(flaw->text, sizeof((struct vt_example *)0)->text);
+            snprintf(buffer, DESCRIPTION_BYTES, "%s: %.*s", flaw->field, (int)text.len, text.data);
             return vt_slice_str(buffer);
         }
-    if (record->kind == VT_RECORD_EVENT) {
-        const struct vt_event_row *row = record->of.event;
-        const char *type = vt_event_type_name(row->event.type);
-        snprintf(buffer, 160, "%s of %g × %.*s %.*s", type != NULL ? type : "event",
-                 row->event.quantity, (int)row->event.item_id.len & 0x7f, row->event.item_id.data,
-                 (int)row->title.len & 0x3f, row->title.data);
-    } else if (record->kind == VT_RECORD_ITEM) {
-        const struct vt_item *item = &record->of.item->item;
-        snprintf(buffer, 160, "%.*s %.*s", (int)item->id.len & 0x7f, item->id.data,
-                 (int)item->title.len & 0x3f, item->title.data);
-    } else if (record->kind == VT_RECORD_CUSTOMER) {
-        return record->of.customer->id;
-    } else {
-        return record->of.channel->id;
-    }
-    return vt_slice_str(buffer);
+    if (record->kind == VT_RECORD_EVENT)
+        return describe_event(record->of.event, buffer);
+    if (record->kind == VT_RECORD_ITEM)
+        return describe_item(&record->of.item->item, buffer);
+    return record->kind == VT_RECORD_CUSTOMER ? record->of.customer->id : record->of.channel->id;
 }
 
 static bool rule_lowers(enum vt_rule rule)
@@ -57,7 +80,7 @@ static bool rule_lowers(enum vt_rule rule)
 
 static void count_rules(const struct vt_record *record, struct vt_ingest_result *result)
 {
-    char buffer[160];
+    char buffer[DESCRIPTION_BYTES];
     bool failed[VT_DIMENSION_COUNT] = {[VT_VALIDITY] = record->fate == VT_FATE_REFUSED};
     enum vt_rule rule;
     for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);) {
@@ -93,15 +116,6 @@ static void count_fields(const struct vt_record *record, struct vt_ingest_result
         result->filled[record->kind][i] += record->fields >> i & 1;
 }
 
-static int month_of(int64_t time_ms)
-{
-    /* civil months from days, as in times.c: March-based years of 400-year eras */
-    int64_t days = time_ms / 86400000 + 719468, era = days / 146097, doe = days % 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t month = (5 * (doe - (365 * yoe + yoe / 4 - yoe / 100)) + 2) / 153;
-    return (int)((era * 400 + yoe) * 12 + month + 2);
-}
-
 static void count_month(const struct vt_record *record, struct vt_ingest_result *result)
 {
     if (record->kind != VT_RECORD_EVENT || record->fate != VT_FATE_ACCEPTED)
@@ -111,7 +125,8 @@ static void count_month(const struct vt_record *record, struct vt_ingest_result 
         result->first_event_ms = time_ms;
     if (time_ms > result->last_event_ms)
         result->last_event_ms = time_ms;
-    result->months[(month_of(time_ms) - 2000 * 12) % VT_MONTHS_MAX]++;
+    int month = vt_time_month(time_ms) - FIRST_MONTH; /* accepted events are not before 2000 */
+    result->months[month < VT_MONTHS_MAX ? month : VT_MONTHS_MAX - 1]++;
 }
 
 static void count_derived(const struct vt_record *record, struct vt_ingest_result *result)
@@ -119,7 +134,7 @@ static void count_derived(const struct vt_record *record, struct vt_ingest_resul
     result->derived_items += record->kind == VT_RECORD_ITEM;
     result->derived_customers += record->kind == VT_RECORD_CUSTOMER;
     enum vt_rule rule;
-    char buffer[160];
+    char buffer[DESCRIPTION_BYTES];
     for (uint64_t rest = record->rules; vt_rules_next(&rest, &rule);)
         vt_tally_add(&result->rules[rule], record->file, record->line,
                      describe(record, rule, buffer));
@@ -135,7 +150,7 @@ static void finish_scores(struct vt_ingest_result *result)
             score->checked > 0 ? 100.0 * (double)score->passed / (double)score->checked : 100;
         result->score += score->percent / VT_DIMENSION_COUNT;
     }
-    result->first_month = 2000 * 12;
+    result->first_month = FIRST_MONTH;
 }
 
 void vt_scorecard_fill(const struct vt_dataset *dataset, struct vt_ingest_result *result)

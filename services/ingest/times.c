@@ -1,8 +1,8 @@
 /*
  * Times of files. The calendar arithmetic of UTC is a dozen lines (Howard Hinnant's
  * days_from_civil), the rules of zones are ICU's. Rows of a file are near each other in time, so
- * the offset of the last local hour is kept, and ICU is asked about once per hour of data instead
- * of once per row.
+ * the offset of the last local quarter of an hour is kept, and ICU is asked once per quarter of an
+ * hour of data instead of once per row: zones change on quarters.
  */
 #include "services/ingest/times.h"
 
@@ -14,15 +14,15 @@
 #include <unicode/ucal.h>
 #include <unicode/ustring.h>
 
-enum { MS_PER_DAY = 86400000, MS_PER_HOUR = 3600000 };
+enum { MS_PER_DAY = 86400000, MS_PER_QUARTER = 900000, QUARTERS_PER_DAY = 96 };
 enum { ZONE_NAME_UNITS = 64 };
 /* Numbers below are seconds, which then reach to the year 5138; above, milliseconds from 1973. */
 static const double MILLISECONDS_FROM = 1e11;
 static const double NUMBER_MAX = 253402300799e3; /* end of the year 9999 */
 
 struct vt_zone {
-    UCalendar *calendar; /* owned; NULL for UTC */
-    int64_t cached_hour; /* local hours since the epoch */
+    UCalendar *calendar;    /* owned; NULL for UTC */
+    int64_t cached_quarter; /* local quarters of an hour since the epoch */
     int64_t cached_offset_ms;
 };
 
@@ -39,7 +39,7 @@ struct vt_err vt_zone_new(const char *name, struct vt_diag *diag, struct vt_zone
 {
     struct vt_zone *zone = calloc(1, sizeof *zone);
     VT_CHECK(zone != NULL, VT_EXHAUSTED, "out of memory");
-    zone->cached_hour = INT64_MIN;
+    zone->cached_quarter = INT64_MIN;
     if (strcmp(name, "UTC") == 0) {
         *ret_zone = zone;
         return vt_ok();
@@ -97,28 +97,29 @@ static void civil_from_days(int64_t days, int *ret_year, unsigned *ret_month, un
     *ret_year = (int)((int64_t)yoe + era * 400 + (*ret_month <= 2));
 }
 
-/* Local wall-clock milliseconds to UTC. A time that the zone skips or has twice is read as ICU
- * does: with the offset before the change. */
+/* Local wall-clock milliseconds to UTC; a time that the zone skips or has twice is read as ICU's
+ * default does. */
 static int64_t zone_to_utc(struct vt_zone *zone, int64_t local_ms)
 {
     if (zone->calendar == NULL)
         return local_ms;
-    int64_t hour = floor_div(local_ms, MS_PER_HOUR);
-    if (hour == zone->cached_hour)
+    int64_t quarter = floor_div(local_ms, MS_PER_QUARTER);
+    if (quarter == zone->cached_quarter)
         return local_ms - zone->cached_offset_ms;
     int year;
     unsigned month, day;
     int64_t days = floor_div(local_ms, MS_PER_DAY);
     civil_from_days(days, &year, &month, &day);
+    int32_t of_day = (int32_t)(quarter - days * QUARTERS_PER_DAY);
     UErrorCode status = U_ZERO_ERROR;
     ucal_clear(zone->calendar);
-    ucal_setDateTime(zone->calendar, year, (int32_t)month - 1, (int32_t)day,
-                     (int32_t)(hour - days * 24), 0, 0, &status);
+    ucal_setDateTime(zone->calendar, year, (int32_t)month - 1, (int32_t)day, of_day / 4,
+                     of_day % 4 * 15, 0, &status);
     int64_t utc = (int64_t)ucal_getMillis(zone->calendar, &status);
     if (U_FAILURE(status))
         return local_ms;
-    zone->cached_hour = hour;
-    zone->cached_offset_ms = hour * MS_PER_HOUR - utc;
+    zone->cached_quarter = quarter;
+    zone->cached_offset_ms = quarter * MS_PER_QUARTER - utc;
     return local_ms - zone->cached_offset_ms;
 }
 
@@ -287,6 +288,14 @@ bool vt_time_parse(struct vt_zone *zone, struct vt_slice text, int64_t *ret_ms, 
     *ret_assumed = !named;
     *ret_ms = named ? local - offset_ms : zone_to_utc(zone, local);
     return true;
+}
+
+int vt_time_month(int64_t time_ms)
+{
+    int year;
+    unsigned month, day;
+    civil_from_days(floor_div(time_ms, MS_PER_DAY), &year, &month, &day);
+    return year * 12 + (int)month - 1;
 }
 
 void vt_time_print(int64_t time_ms, char ret_text[VT_TIME_TEXT_BYTES])

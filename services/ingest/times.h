@@ -20,10 +20,15 @@ VT_MUST_USE struct vt_err vt_zone_new(const char *name, struct vt_diag *diag,
                                       struct vt_zone **ret_zone);
 void vt_zone_free(struct vt_zone *zone); /* NULL is allowed */
 
-/* False when it is no time. *ret_assumed: the text named no zone, so `zone` was used. */
+/* False when it is no time. *ret_assumed: the text named no zone, so `zone` was used. A local time
+ * that the zone skips in spring counts on from before the change; of one that it has twice in
+ * autumn the later one is meant. */
 bool vt_time_parse(struct vt_zone *zone, struct vt_slice text, int64_t *ret_ms, bool *ret_assumed);
 /* From a number: seconds, or milliseconds from 1e11 on. False when out of any range. */
 bool vt_time_from_number(double number, int64_t *ret_ms);
+
+/* Years * 12 + month - 1 of the UTC day. */
+int vt_time_month(int64_t time_ms);
 
 /* "2011-12-09T12:50:00Z", 21 bytes with the NUL; years 0 to 9999. */
 enum { VT_TIME_TEXT_BYTES = 32 };

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services/ingest/ingest.h"
 #include "services/ingest/rules.h"
+#include "services/ingest/times.h"
 
 #define NOW_MS INT64_C(1767225600000) /* 2026-01-01 */
 enum { PATH_BYTES = 600 };
@@ -22,6 +24,7 @@ struct memory {
     char last_title[128], first_id[128];
     uint32_t n_events, n_items, n_customers, n_channels;
     double revenue;
+    int last_consent;
 };
 
 static struct vt_err keep_events(void *self, const struct vt_event *events, uint32_t n,
@@ -59,8 +62,9 @@ static struct vt_err keep_customers(void *self, const struct vt_customer_row *cu
                                     struct vt_diag *diag)
 {
     (void)diag;
-    (void)customers;
-    ((struct memory *)self)->n_customers += n;
+    struct memory *memory = self;
+    memory->n_customers += n;
+    memory->last_consent = customers[n - 1].consent;
     return vt_ok();
 }
 
@@ -315,6 +319,123 @@ static void summer_times_of_london_become_utc(void **state)
     assert_int_equal(f->memory.events[0].time_ms, INT64_C(1309510800000)); /* 09:00 UTC */
 }
 
+/* Local wall-clock times around the two changes of London and of a zone that moves by half an hour,
+ * with the UTC times of day that they mean. */
+static void clock_changes_are_read_as_documented(void **state)
+{
+    static const struct {
+        const char *zone, *local, *utc;
+    } cases[] = {
+        {"Europe/London", "2011-03-27 00:59:59", "2011-03-27T00:59:59Z"},
+        {"Europe/London", "2011-03-27 01:30:00", "2011-03-27T01:30:00Z"}, /* skipped: 02:30 BST */
+        {"Europe/London", "2011-03-27 02:00:00", "2011-03-27T01:00:00Z"},
+        {"Europe/London", "2011-10-30 00:59:59", "2011-10-29T23:59:59Z"},
+        {"Europe/London", "2011-10-30 01:30:00", "2011-10-30T01:30:00Z"}, /* twice: the later */
+        {"Europe/London", "2011-10-30 02:00:00", "2011-10-30T02:00:00Z"},
+        {"Australia/Lord_Howe", "2024-10-06 01:45:00", "2024-10-05T15:15:00Z"},
+        {"Australia/Lord_Howe", "2024-10-06 02:45:00", "2024-10-05T15:45:00Z"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vt_zone *zone;
+        int64_t time_ms;
+        bool assumed;
+        char text[VT_TIME_TEXT_BYTES];
+        assert_ok(vt_zone_new(cases[i].zone, NULL, &zone));
+        assert_true(vt_time_parse(zone, vt_slice_str(cases[i].local), &time_ms, &assumed));
+        vt_time_print(time_ms, text);
+        assert_true(assumed);
+        assert_string_equal(text, cases[i].utc);
+        vt_zone_free(zone);
+    }
+}
+
+/* The offset is kept for a quarter of an hour: no order of rows may change what a row means. */
+static void times_do_not_depend_on_the_row_before(void **state)
+{
+    static const char *const local[] = {"2024-10-06 02:45:00", "2024-10-06 01:45:00",
+                                        "2024-10-06 02:44:59", "2024-04-07 01:45:00",
+                                        "2024-04-07 02:15:00"};
+    enum { N = sizeof local / sizeof local[0] };
+    struct vt_zone *shared;
+    bool assumed;
+    (void)state;
+    assert_ok(vt_zone_new("Australia/Lord_Howe", NULL, &shared));
+    for (size_t i = 0; i < (size_t)N * N; i++) {
+        struct vt_zone *fresh;
+        int64_t expected, found;
+        assert_ok(vt_zone_new("Australia/Lord_Howe", NULL, &fresh));
+        assert_true(vt_time_parse(fresh, vt_slice_str(local[i % N]), &expected, &assumed));
+        assert_true(vt_time_parse(shared, vt_slice_str(local[i / N]), &found, &assumed));
+        assert_true(vt_time_parse(shared, vt_slice_str(local[i % N]), &found, &assumed));
+        assert_int_equal(found, expected);
+        vt_zone_free(fresh);
+    }
+    vt_zone_free(shared);
+}
+
+static void last_word_about_a_customer_counts(void **state)
+{
+    struct fixture *f = *state;
+    import(f, "customers.jsonl",
+           "{\"id\":\"c\",\"consent\":\"granted\"}\n{\"id\":\"c\",\"consent\":\"denied\"}\n"
+           "{\"id\":\"c\",\"consent\":\"granted\"}\n{\"id\":\"c\",\"consent\":\"denied\"}\n");
+    assert_int_equal(f->result.rows.duplicates, 0);
+    assert_int_equal(f->memory.n_customers, 4);
+    assert_int_equal(f->memory.last_consent, 2);
+}
+
+static void description_told_again_is_a_duplicate_and_news_is_not(void **state)
+{
+    struct fixture *f = *state;
+    import(f, "items.jsonl",
+           "{\"id\":\"a\",\"title\":\"Mug\",\"stock\":5}\n"
+           "{\"id\":\"A\",\"title\":\"MUG\",\"stock\":5.0}\n"
+           "{\"id\":\"a\",\"title\":\"Mug\",\"stock\":0}\n"
+           "{\"id\":\"a\",\"title\":\"Mug\",\"stock\":0,\"categories\":[\"Tea\"]}\n"
+           "{\"id\":\"a\",\"title\":\"Mug\",\"stock\":0,\"categories\":[\"Tea\"]}\n");
+    assert_int_equal(f->result.rules[VT_RULE_NEAR_DUPLICATE].n, 1);
+    assert_int_equal(f->result.rules[VT_RULE_EXACT_DUPLICATE].n, 1);
+    assert_int_equal(f->memory.n_items, 3);
+    assert_int_equal(f->memory.items[2].stock, 0);
+}
+
+/* Ids and titles of 64, 128 … bytes too: an example shows their beginning, whole characters. */
+static void examples_show_the_beginning_of_long_texts(void **state)
+{
+    struct fixture *f = *state;
+    char text[512], title[64 * 2 + 1] = "";
+    for (int i = 0; i < 64; i++)
+        memcpy(title + 2 * i, "ü", 3);
+    snprintf(text, sizeof text, "{\"id\":\"%.*s\",\"title\":\"%s\"}\n", 128, title, title);
+    import(f, "items.jsonl", text);
+    const char *shown = f->result.rules[VT_RULE_MISSING_PRICE].examples[0].text;
+    assert_memory_equal(shown, title, 48);
+    assert_memory_equal(shown + 48, " ü", 3);
+    assert_string_equal(shown + strlen(shown) - strlen("ü…"), "ü…");
+}
+
+static void files_of_one_name_keep_their_rows_apart(void **state)
+{
+    struct fixture *f = *state;
+    char first[PATH_BYTES], folder[PATH_BYTES];
+    snprintf(folder, sizeof folder, "%s/other", f->folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    write_bytes(f, "customers.jsonl", "{\"consent\":\"granted\"}\n", 22);
+    memcpy(first, f->path, sizeof first);
+    write_bytes(f, "other/customers.jsonl", "{\"consent\":\"denied\"}\n", 21);
+    f->options.aside_dir = f->folder;
+    const char *paths[] = {first, f->path};
+    f->options.paths = paths;
+    f->options.n_paths = 2;
+    assert_ok(vt_ingest_run(&f->options, NULL, &f->diag, &f->result));
+    assert_int_equal(f->result.rows.review, 2);
+    assert_string_not_equal(f->result.files[0].review_path, f->result.files[1].review_path);
+    assert_int_equal(access(f->result.files[0].review_path, F_OK), 0);
+    assert_int_equal(access(f->result.files[1].review_path, F_OK), 0);
+    f->options.paths = NULL;
+}
+
 static void invoice_without_customer_is_one_guest(void **state)
 {
     struct fixture *f = *state;
@@ -520,6 +641,12 @@ int main(void)
         CASE(return_before_its_purchase_cancels_nothing),
         CASE(most_frequent_title_wins_and_items_are_made_once),
         CASE(summer_times_of_london_become_utc),
+        CASE(clock_changes_are_read_as_documented),
+        CASE(times_do_not_depend_on_the_row_before),
+        CASE(last_word_about_a_customer_counts),
+        CASE(description_told_again_is_a_duplicate_and_news_is_not),
+        CASE(examples_show_the_beginning_of_long_texts),
+        CASE(files_of_one_name_keep_their_rows_apart),
         CASE(invoice_without_customer_is_one_guest),
         CASE(outliers_wait_for_review),
         CASE(rates_convert_amounts),
