@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "services/client/client.h"
 #include "services/common/base/clock.h"
+#include "services/ingest/times.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
 
@@ -177,7 +177,12 @@ static const struct vt_option explain_table[] = {
     TARGET,
     TIMEOUT,
     JSON,
-    TOKEN,
+    {.name = "token",
+     .kind = VT_OPTION_TEXT,
+     .offset = offsetof(struct ask_options, token),
+     .argument = "TOKEN",
+     .help = "attributionToken of an answer",
+     .required = true},
 };
 static const struct vt_options_spec explain_spec = {
     .command = "vitrine explain",
@@ -191,10 +196,6 @@ static int explain(void *target, const struct vt_options *parsed)
     (void)parsed;
     const struct ask_options *options = target;
     struct vt_client client = client_of(options);
-    if (options->token == NULL) {
-        fputs("vitrine explain: --token TOKEN is needed: attributionToken of an answer\n", stderr);
-        return VT_EXIT_USAGE;
-    }
     return vt_client_explain(&client, options->token);
 }
 
@@ -270,14 +271,18 @@ static const struct vt_options_spec event_spec = {
     TABLE(event_table),
 };
 
-static bool parse_time(const char *text, int64_t *ret_time_ms)
+/* As in the files that `import` reads: a time without a zone is UTC. */
+static struct vt_err parse_time(const char *text, struct vt_diag *diag, int64_t *ret_time_ms)
 {
-    struct tm date = {0};
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &date);
-    if (end == NULL || *end != '\0')
-        return false;
-    *ret_time_ms = (int64_t)timegm(&date) * 1000;
-    return true;
+    struct vt_zone *utc = NULL;
+    bool assumed;
+    VT_TRY(vt_zone_new("UTC", diag, &utc));
+    bool parsed = vt_time_parse(utc, vt_slice_str(text), ret_time_ms, &assumed);
+    vt_zone_free(utc);
+    if (parsed)
+        return vt_ok();
+    vt_diag_set(diag, "time", "'%s' is not a time like 2026-06-30T12:00:00Z", text);
+    return VT_ERR(VT_INVALID, "not a time");
 }
 
 static void random_id(char ret_id[40])
@@ -295,11 +300,12 @@ static int send_event(void *target, const struct vt_options *parsed)
     const struct ask_options *options = target;
     struct vt_client client = client_of(options);
     int64_t time_ms = vt_clock_unix_ms(vt_clock_system());
-    if (options->time != NULL && !parse_time(options->time, &time_ms)) {
-        fprintf(stderr, "vitrine event: time: '%s' is not a time like 2026-06-30T12:00:00Z\n",
-                options->time);
-        return VT_EXIT_USAGE;
-    }
+    struct vt_diag diag = {0};
+    struct vt_err err = vt_ok();
+    if (options->time != NULL)
+        err = parse_time(options->time, &diag, &time_ms);
+    if (vt_failed(err))
+        return vt_command_refuse(event_spec.command, err, &diag);
     char id[40];
     random_id(id);
     struct vt_event event = {

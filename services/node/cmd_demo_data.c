@@ -1,9 +1,9 @@
 /* vitrine demo-data: writes a generated storefront; see services/demo. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
 #include "services/common/base/options.h"
+#include "services/common/base/table.h"
 #include "services/demo/demo.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
@@ -74,36 +74,46 @@ static const struct vt_options_spec spec = {
     .n_options = sizeof option_table / sizeof option_table[0],
 };
 
-static void print_json(const struct vt_demo_summary *summary)
+static struct vt_err print_json(const struct vt_demo_summary *summary)
 {
     json_t *dirt = json_object();
     for (int kind = 0; kind < VT_DIRT_COUNT; kind++)
         json_object_set_new(dirt, vt_demo_dirt_name((enum vt_demo_dirt)kind),
                             json_integer((json_int_t)summary->dirt[kind]));
-    json_t *object = json_pack(
+    return vt_command_print_json(json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "items", (json_int_t)summary->n_items, "customers",
         (json_int_t)summary->n_customers, "events", (json_int_t)summary->n_events, "channels",
         (json_int_t)summary->n_channels, "purchases", (json_int_t)summary->n_purchases,
-        "busiest_customer", summary->busiest_customer, "dirt", dirt);
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
+        "busiest_customer", summary->busiest_customer, "dirt", dirt));
 }
 
-static void print_table(const struct demo_data_options *options,
-                        const struct vt_demo_summary *summary)
+static void put_row(struct vt_table *table, const char *name, uint64_t count)
 {
-    printf("wrote a storefront to %s\n", options->out);
-    printf("  %-22s %9" PRIu64 "\n", "items", summary->n_items);
-    printf("  %-22s %9" PRIu64 "\n", "customers", summary->n_customers);
-    printf("  %-22s %9" PRIu64 "\n", "channels", summary->n_channels);
-    printf("  %-22s %9" PRIu64 "  (%" PRIu64 " purchases)\n", "events", summary->n_events,
-           summary->n_purchases);
-    printf("dirt planted for the scorecard\n");
+    vt_table_cell(table, vt_slice_str(name));
+    vt_table_cellf(table, "%" PRIu64, count);
+}
+
+static struct vt_err print_table(const struct demo_data_options *options,
+                                 const struct vt_demo_summary *summary)
+{
+    static const char *const heads[] = {"written", ">records"};
+    static const char *const dirt_heads[] = {"dirt planted for the scorecard", ">records"};
+    struct vt_table *written = vt_table_new(heads, 2), *dirt = vt_table_new(dirt_heads, 2);
+    put_row(written, "items", summary->n_items);
+    put_row(written, "customers", summary->n_customers);
+    put_row(written, "channels", summary->n_channels);
+    put_row(written, "events", summary->n_events);
+    put_row(written, "of them purchases", summary->n_purchases);
     for (int kind = 0; kind < VT_DIRT_COUNT; kind++)
-        printf("  %-22s %9" PRIu64 "\n", vt_demo_dirt_name((enum vt_demo_dirt)kind),
-               summary->dirt[kind]);
-    printf("the customer with the most purchases is %s\n", summary->busiest_customer);
+        put_row(dirt, vt_demo_dirt_name((enum vt_demo_dirt)kind), summary->dirt[kind]);
+    printf("wrote a storefront to %s\n\n", options->out);
+    vt_table_print(written, stdout);
+    putchar('\n');
+    vt_table_print(dirt, stdout);
+    printf("\nthe customer with the most purchases is %s\n", summary->busiest_customer);
+    vt_table_free(written);
+    vt_table_free(dirt);
+    return vt_ok();
 }
 
 static int generate(void *target, const struct vt_options *parsed)
@@ -121,15 +131,11 @@ static int generate(void *target, const struct vt_options *parsed)
     struct vt_demo_summary summary;
     struct vt_diag diag = {0};
     struct vt_err err = vt_demo_generate(&demo, &diag, &summary);
-    if (vt_failed(err)) {
-        int status = vt_command_fail(spec.command, err, &diag);
-        return err.code == VT_INVALID ? VT_EXIT_USAGE : status;
-    }
-    if (options->json)
-        print_json(&summary);
-    else
-        print_table(options, &summary);
-    return VT_EXIT_DONE;
+    if (err.code == VT_INVALID)
+        return vt_command_refuse(spec.command, err, &diag);
+    if (!vt_failed(err))
+        err = options->json ? print_json(&summary) : print_table(options, &summary);
+    return vt_failed(err) ? vt_command_fail(spec.command, err, &diag) : VT_EXIT_DONE;
 }
 
 int vt_cmd_demo_data(int argc, char **argv)

@@ -17,6 +17,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/options.h"
 #include "services/common/base/progress.h"
+#include "services/common/base/table.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/training_data.h"
@@ -132,7 +133,7 @@ static const struct vt_options_spec options_spec = {
 
 /* Everything one run holds. */
 struct evaluation_run {
-    struct evaluate_options options;
+    const struct evaluate_options *options;
     const struct vt_algorithm *algorithm;
     struct vt_algorithm_options algorithm_options;
     struct vt_interactions interactions;
@@ -181,13 +182,13 @@ static struct vt_err check_sources(const struct evaluate_options *options, struc
 
 static struct vt_err choose_algorithm(struct evaluation_run *run, struct vt_diag *diag)
 {
-    run->algorithm = vt_algorithm_find(run->options.algorithm, diag);
+    run->algorithm = vt_algorithm_find(run->options->algorithm, diag);
     VT_CHECK(run->algorithm != NULL, VT_INVALID, "unknown algorithm");
     vt_algorithm_options_default(&run->algorithm_options);
-    run->algorithm_options.seed = run->options.seed;
-    run->algorithm_options.threads = vt_threads_resolve(run->options.threads);
-    for (size_t i = 0; i < run->options.settings.n; i++)
-        VT_TRY(vt_algorithm_set(run->algorithm, run->options.settings.items[i], diag,
+    run->algorithm_options.seed = run->options->seed;
+    run->algorithm_options.threads = vt_threads_resolve(run->options->threads);
+    for (size_t i = 0; i < run->options->settings.n; i++)
+        VT_TRY(vt_algorithm_set(run->algorithm, run->options->settings.items[i], diag,
                                 &run->algorithm_options));
     return vt_ok();
 }
@@ -207,19 +208,11 @@ static enum vt_protocol protocol_of(const struct evaluate_options *options)
 
 static struct vt_err read_files(struct evaluation_run *run, struct vt_diag *diag)
 {
-    VT_TRY(vt_adjacency_read(run->options.train_path, diag, &run->interactions));
+    VT_TRY(vt_adjacency_read(run->options->train_path, diag, &run->interactions));
     run->n_train = run->interactions.n;
-    if (run->options.test_path != NULL)
-        VT_TRY(vt_adjacency_read(run->options.test_path, diag, &run->interactions));
+    if (run->options->test_path != NULL)
+        VT_TRY(vt_adjacency_read(run->options->test_path, diag, &run->interactions));
     return vt_ok();
-}
-
-/* In an adjacency file every interaction says the same, once. */
-static void weigh_files(struct vt_dataset_options *dataset)
-{
-    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
-        dataset->event_weights[type] = 1;
-    dataset->once = true;
 }
 
 /* The weights that `train` uses. */
@@ -232,17 +225,17 @@ static void weigh_events(struct vt_dataset_options *dataset)
 static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
 {
     struct vt_split_options split = {
-        .protocol = protocol_of(&run->options),
-        .test_share = run->options.test_share,
-        .seed = run->options.seed,
-        .dataset.history_max = run->options.history_max,
+        .protocol = protocol_of(run->options),
+        .test_share = run->options->test_share,
+        .seed = run->options->seed,
+        .dataset.history_max = run->options->history_max,
     };
-    if (run->options.data_dir != NULL) {
-        VT_TRY(vt_training_data_read(run->options.data_dir, diag, &run->interactions));
+    if (run->options->data_dir != NULL) {
+        VT_TRY(vt_training_data_read(run->options->data_dir, diag, &run->interactions));
         weigh_events(&split.dataset);
     } else {
         VT_TRY(read_files(run, diag));
-        weigh_files(&split.dataset);
+        vt_training_data_weigh_adjacency(&split.dataset);
     }
     struct vt_err err = vt_split_make(run->interactions.list, run->interactions.n, run->n_train,
                                       &split, diag, &run->split);
@@ -279,7 +272,7 @@ static struct vt_err rank(struct evaluation_run *run)
     struct vt_eval_options options = {
         .train = &run->split.train,
         .test = &run->split.test,
-        .k = run->options.k,
+        .k = run->options->k,
         .threads = run->algorithm_options.threads,
     };
     int64_t started_ns = now_ns();
@@ -305,107 +298,101 @@ static double peak_mib(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024 : 0;
 }
 
-static void print_json(const struct evaluation_run *run)
+static json_t *iterations_json(const struct evaluation_run *run)
 {
-    const struct vt_metrics_at_k *full = &run->full;
-    printf("{\"algorithm\":\"%s\",\"users\":%u,\"items\":%u,\"interactions\":%llu,",
-           vt_algorithm_name(run->algorithm), run->split.train.n_rows, run->split.train.n_cols,
-           (unsigned long long)run->split.train.n_entries);
-    printf("\"recall\":%.17g,\"ndcg\":%.17g,\"precision\":%.17g,\"hit_rate\":%.17g,", full->recall,
-           full->ndcg, full->precision, full->hit_rate);
-    printf("\"map\":%.17g,\"coverage\":%.17g,\"diversity\":%.17g,\"novelty\":%.17g,", full->map,
-           full->coverage, full->diversity, full->novelty);
-    printf("\"served_recall\":%.17g,\"served_ndcg\":%.17g,", run->served.recall, run->served.ndcg);
-    printf("\"train_s\":%.6f,\"peak_mib\":%.1f,\"iteration_s\":[", run->train_s, peak_mib());
+    json_t *seconds = json_array();
     for (uint32_t i = 0; i < run->n_iterations; i++)
-        printf("%s%.6f", i > 0 ? "," : "", run->iteration_s[i]);
-    printf("],\"score_s\":%.6f,\"threads\":%u,\"seed\":%llu,\"k\":%u,\"test_users\":%u}\n",
-           run->score_s, run->algorithm_options.threads, (unsigned long long)run->options.seed,
-           run->options.k, full->n_users);
+        json_array_append_new(seconds, json_real(run->iteration_s[i]));
+    return seconds;
 }
 
-static void print_row(const char *name, double full, const char *meaning)
-{
-    printf("  %-10s %10.4f   %s\n", name, full, meaning);
-}
-
-static void print_table(const struct evaluation_run *run)
+static struct vt_err print_json(const struct evaluation_run *run)
 {
     const struct vt_metrics_at_k *full = &run->full;
+    const struct vt_sparse *train = &run->split.train;
+    json_t *object = json_pack(
+        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f,"
+        " s:f, s:f, s:o, s:f, s:I, s:I, s:I, s:I}",
+        "algorithm", vt_algorithm_name(run->algorithm), "users", (json_int_t)train->n_rows, "items",
+        (json_int_t)train->n_cols, "interactions", (json_int_t)train->n_entries, "recall",
+        full->recall, "ndcg", full->ndcg, "precision", full->precision, "hit_rate", full->hit_rate,
+        "map", full->map, "coverage", full->coverage, "diversity", full->diversity, "novelty",
+        full->novelty, "served_recall", run->served.recall, "served_ndcg", run->served.ndcg,
+        "train_s", run->train_s, "peak_mib", peak_mib(), "iteration_s", iterations_json(run),
+        "score_s", run->score_s, "threads", (json_int_t)run->algorithm_options.threads, "seed",
+        (json_int_t)run->options->seed, "k", (json_int_t)run->options->k, "test_users",
+        (json_int_t)full->n_users);
+    return vt_command_print_json(object);
+}
+
+static void put_row(struct vt_table *table, const char *name, double value, const char *meaning)
+{
+    vt_table_cell(table, vt_slice_str(name));
+    vt_table_cellf(table, "%.4f", value);
+    vt_table_cell(table, vt_slice_str(meaning));
+}
+
+static void print_measures(const struct vt_metrics_at_k *full)
+{
+    static const char *const heads[] = {"measure", ">value", "meaning"};
+    struct vt_table *table = vt_table_new(heads, sizeof heads / sizeof heads[0]);
+    put_row(table, "recall", full->recall, "of a user's test items, the share that is in the list");
+    put_row(table, "ndcg", full->ndcg, "the same, hits at the top counting more");
+    put_row(table, "precision", full->precision, "of the list, the share that is a hit");
+    put_row(table, "hit rate", full->hit_rate, "of the users, the share with a hit");
+    put_row(table, "map", full->map, "mean average precision");
+    put_row(table, "coverage", full->coverage, "of the items, the share in anybody's list");
+    put_row(table, "diversity", full->diversity, "1 - mean cosine of the items of a list");
+    put_row(table, "novelty", full->novelty, "bits; higher is less popular");
+    vt_table_print(table, stdout);
+    vt_table_free(table);
+}
+
+static struct vt_err print_table(const struct evaluation_run *run)
+{
+    const struct vt_sparse *train = &run->split.train;
     printf("%s on %u users, %u items, %llu interactions; lists of %u for %u users\n\n",
-           vt_algorithm_name(run->algorithm), run->split.train.n_rows, run->split.train.n_cols,
-           (unsigned long long)run->split.train.n_entries, run->options.k, full->n_users);
-    print_row("recall", full->recall, "of a user's test items, the share that is in the list");
-    print_row("ndcg", full->ndcg, "the same, hits at the top counting more");
-    print_row("precision", full->precision, "of the list, the share that is a hit");
-    print_row("hit rate", full->hit_rate, "of the users, the share with a hit");
-    print_row("map", full->map, "mean average precision");
-    print_row("coverage", full->coverage, "of the items, the share in anybody's list");
-    print_row("diversity", full->diversity, "1 - mean cosine of the items of a list");
-    print_row("novelty", full->novelty, "bits; higher is less popular");
-    printf("\n  as served, from the newest %u events: recall %.4f, ndcg %.4f\n",
-           run->options.history_max, run->served.recall, run->served.ndcg);
-    printf("  trained in %.2f s, ranked in %.2f s on %u threads, peak memory %.0f MiB\n",
+           vt_algorithm_name(run->algorithm), train->n_rows, train->n_cols,
+           (unsigned long long)train->n_entries, run->options->k, run->full.n_users);
+    print_measures(&run->full);
+    printf("\nas served, from the newest %u events: recall %.4f, ndcg %.4f\n",
+           run->options->history_max, run->served.recall, run->served.ndcg);
+    printf("trained in %.2f s, ranked in %.2f s on %u threads, peak memory %.0f MiB\n",
            run->train_s, run->score_s, run->algorithm_options.threads, peak_mib());
-}
-
-static void print_failure(struct vt_err err, const struct vt_diag *diag)
-{
-    const char *detail = diag->text[0] != '\0' ? diag->text : err.what;
-    fprintf(stderr, "vitrine evaluate: %s%s%s\n", diag->field, diag->field[0] != '\0' ? ": " : "",
-            detail);
-}
-
-static void run_free(struct evaluation_run *run)
-{
-    vt_trained_free(&run->trained);
-    vt_split_free(&run->split);
-    vt_interactions_free(&run->interactions);
-    free(run);
+    return vt_ok();
 }
 
 static int run_and_tell(struct evaluation_run *run)
 {
     struct vt_diag diag = {0};
-    struct vt_err err = check_sources(&run->options, &diag);
+    struct vt_err err = check_sources(run->options, &diag);
     if (!vt_failed(err))
         err = choose_algorithm(run, &diag);
-    if (vt_failed(err)) {
-        print_failure(err, &diag);
-        return VT_EXIT_USAGE;
-    }
+    if (vt_failed(err))
+        return vt_command_refuse(options_spec.command, err, &diag);
     err = run_all(run, &diag);
-    if (vt_failed(err)) {
-        print_failure(err, &diag);
-        return VT_EXIT_FAILED;
-    }
-    if (run->options.json)
-        print_json(run);
-    else
-        print_table(run);
-    return VT_EXIT_DONE;
+    if (!vt_failed(err))
+        err = run->options->json ? print_json(run) : print_table(run);
+    return vt_failed(err) ? vt_command_fail(options_spec.command, err, &diag) : VT_EXIT_DONE;
+}
+
+static int run_evaluate(void *target, const struct vt_options *options)
+{
+    (void)options;
+    struct evaluation_run *run = calloc(1, sizeof *run);
+    if (run == NULL)
+        return vt_command_fail(options_spec.command, VT_ERR(VT_EXHAUSTED, "out of memory"), NULL);
+    run->options = target;
+    int status = run_and_tell(run);
+    vt_trained_free(&run->trained);
+    vt_split_free(&run->split);
+    vt_interactions_free(&run->interactions);
+    free(run);
+    return status;
 }
 
 int vt_cmd_evaluate(int argc, char **argv)
 {
-    struct vt_diag diag = {0};
-    struct vt_options parsed = {0};
-    bool help = false;
-    struct evaluation_run *run = calloc(1, sizeof *run);
-    if (run == NULL) {
-        fputs("vitrine evaluate: out of memory\n", stderr);
-        return VT_EXIT_FAILED;
-    }
-    struct vt_err err =
-        vt_options_parse(&options_spec, argc, argv, &run->options, &parsed, &help, &diag);
-    int status = VT_EXIT_DONE;
-    if (vt_failed(err)) {
-        print_failure(err, &diag);
-        status = VT_EXIT_USAGE;
-    } else if (!help) {
-        status = run_and_tell(run);
-    }
-    vt_options_fini(&parsed);
-    run_free(run);
-    return status;
+    struct evaluate_options options = {0};
+    return vt_command_run(&options_spec, argc, argv, &options, run_evaluate);
 }

@@ -257,12 +257,6 @@ static struct vt_err run_import(const struct import_options *told,
     return err;
 }
 
-static int usage_error(const char *text)
-{
-    fprintf(stderr, "vitrine import: %s; see vitrine import --help\n", text);
-    return VT_EXIT_USAGE;
-}
-
 static int import(void *target, const struct vt_options *parsed)
 {
     const struct import_options *told = target;
@@ -270,22 +264,22 @@ static int import(void *target, const struct vt_options *parsed)
     struct vt_diag diag = {0};
     char **paths = NULL;
     if (told->data_dir == NULL && !told->dry_run)
-        return usage_error("--data DIR is needed (or --dry-run)");
+        return vt_command_refuse(spec.command,
+                                 VT_ERR(VT_INVALID, "--data DIR is needed (or --dry-run)"), NULL);
     if (told->report != NULL && !ends_with(told->report, ".html") &&
         !ends_with(told->report, ".json"))
-        return usage_error("--report FILE must end in .html or .json");
+        return vt_command_refuse(
+            spec.command, VT_ERR(VT_INVALID, "--report FILE must end in .html or .json"), NULL);
     struct vt_err err = fill_options(told, &diag, &options);
-    if (vt_failed(err)) {
-        (void)vt_command_fail("vitrine import", err, &diag);
-        return VT_EXIT_USAGE;
-    }
+    if (vt_failed(err))
+        return vt_command_refuse(spec.command, err, &diag);
     err =
         vt_ingest_expand(parsed->positional, parsed->n_positional, &diag, &paths, &options.n_paths);
     options.paths = (const char *const *)paths;
     if (!vt_failed(err))
         err = run_import(told, &options, &diag);
     vt_ingest_paths_free(paths, options.n_paths);
-    return vt_failed(err) ? vt_command_fail("vitrine import", err, &diag) : VT_EXIT_DONE;
+    return vt_failed(err) ? vt_command_fail(spec.command, err, &diag) : VT_EXIT_DONE;
 }
 
 int vt_cmd_import(int argc, char **argv)

@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "models/bundle/bundle.h"
 #include "models/bundle/npy.h"
 #include "services/common/base/file.h"
 #include "services/common/base/options.h"
+#include "services/common/base/table.h"
+#include "services/ingest/times.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
 
@@ -63,28 +64,6 @@ struct models_call {
 
 /* ---- printing ---- */
 
-static void print_json_text(const char *text)
-{
-    putchar('"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            putchar('\\');
-        if ((unsigned char)*text < 0x20)
-            printf("\\u%04x", (unsigned)(unsigned char)*text);
-        else
-            putchar(*text);
-    }
-    putchar('"');
-}
-
-static void format_time(int64_t time_ms, char ret_text[32])
-{
-    time_t seconds = time_ms / 1000;
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(ret_text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
 static double metric(const struct vt_bundle_view *view, const char *name)
 {
     for (uint32_t i = 0; i < view->n_metrics; i++)
@@ -93,65 +72,57 @@ static double metric(const struct vt_bundle_view *view, const char *name)
     return -1;
 }
 
-static void print_json_version(const struct models_call *call, const struct vt_bundle_view *view)
+static bool is_active(const struct models_call *call, const char *version)
 {
-    char created[32];
-    format_time(view->create_time_ms, created);
-    printf("{\"version\":\"%s\",\"parent\":\"%s\",\"active\":%s,\"algorithm\":", view->version,
-           view->parent, strcmp(view->version, call->current) == 0 ? "true" : "false");
-    print_json_text(view->algorithm);
-    printf(",\"createTime\":\"%s\",\"users\":%" PRIu64 ",\"items\":%" PRIu32
-           ",\"interactions\":%" PRIu64 ",\"factors\":%" PRIu32 ",\"blas\":",
-           created, view->n_users, view->n_items, view->n_interactions, view->dim);
-    print_json_text(view->blas);
-    fputs(",\"metrics\":{", stdout);
-    for (uint32_t i = 0; i < view->n_metrics; i++) {
-        fputs(i > 0 ? "," : "", stdout);
-        print_json_text(view->metrics[i].name);
-        printf(":%.17g", view->metrics[i].value);
-    }
-    fputs("},\"parameters\":{", stdout);
-    for (uint32_t i = 0; i < view->n_parameters; i++) {
-        fputs(i > 0 ? "," : "", stdout);
-        print_json_text(view->parameters[i].name);
-        putchar(':');
-        print_json_text(view->parameters[i].value);
-    }
-    fputs("}}", stdout);
+    return strcmp(version, call->current) == 0;
 }
 
-static void print_json_damage(const char *version, const struct vt_diag *diag)
+static json_t *version_json(const struct models_call *call, const struct vt_bundle_view *view)
 {
-    printf("{\"version\":\"%s\",\"damage\":", version);
-    print_json_text(diag->text);
-    putchar('}');
+    char created[VT_TIME_TEXT_BYTES];
+    json_t *metrics = json_object(), *parameters = json_object();
+    vt_time_print(view->create_time_ms, created);
+    for (uint32_t i = 0; i < view->n_metrics; i++)
+        json_object_set_new(metrics, view->metrics[i].name, json_real(view->metrics[i].value));
+    for (uint32_t i = 0; i < view->n_parameters; i++)
+        json_object_set_new(parameters, view->parameters[i].name,
+                            json_string(view->parameters[i].value));
+    return json_pack(
+        "{s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o}", "version", view->version,
+        "parent", view->parent, "active", (int)is_active(call, view->version), "algorithm",
+        view->algorithm, "createTime", created, "users", (json_int_t)view->n_users, "items",
+        (json_int_t)view->n_items, "interactions", (json_int_t)view->n_interactions, "factors",
+        (json_int_t)view->dim, "blas", view->blas, "metrics", metrics, "parameters", parameters);
 }
 
-static void print_metric(const struct vt_bundle_view *view, const char *name)
+static void put_metric(struct vt_table *table, const struct vt_bundle_view *view, const char *name)
 {
     double value = metric(view, name);
     if (value >= 0)
-        printf(" %8.4f", value);
+        vt_table_cellf(table, "%.4f", value);
     else
-        printf(" %8s", "-");
+        vt_table_cell(table, vt_slice_str("-"));
 }
 
-static void print_row(const struct models_call *call, const struct vt_bundle_view *view)
+static void put_version(struct vt_table *table, const struct models_call *call,
+                        const struct vt_bundle_view *view)
 {
-    printf("%c %-28s %-10s %9" PRIu64 " %8" PRIu32 " %12" PRIu64,
-           strcmp(view->version, call->current) == 0 ? '*' : ' ', view->version, view->algorithm,
-           view->n_users, view->n_items, view->n_interactions);
-    print_metric(view, "recall");
-    print_metric(view, "ndcg");
-    putchar('\n');
+    vt_table_cell(table, vt_slice_str(is_active(call, view->version) ? "*" : ""));
+    vt_table_cell(table, vt_slice_str(view->version));
+    vt_table_cell(table, vt_slice_str(view->algorithm));
+    vt_table_cellf(table, "%" PRIu64, view->n_users);
+    vt_table_cellf(table, "%" PRIu32, view->n_items);
+    vt_table_cellf(table, "%" PRIu64, view->n_interactions);
+    put_metric(table, view, "recall");
+    put_metric(table, view, "ndcg");
 }
 
 static void print_page(const struct models_call *call, const struct vt_bundle_view *view)
 {
-    char created[32];
-    format_time(view->create_time_ms, created);
+    char created[VT_TIME_TEXT_BYTES];
+    vt_time_print(view->create_time_ms, created);
     printf("version       %s%s\n", view->version,
-           strcmp(view->version, call->current) == 0 ? "   (active)" : "");
+           is_active(call, view->version) ? "   (active)" : "");
     printf("parent        %s\ncreated       %s\nalgorithm     %s, %" PRIu32 " factors\n",
            view->parent[0] != '\0' ? view->parent : "-", created, view->algorithm, view->dim);
     printf("trained on    %" PRIu64 " customers, %" PRIu32 " items, %" PRIu64 " interactions\n",
@@ -166,46 +137,72 @@ static void print_page(const struct models_call *call, const struct vt_bundle_vi
 
 /* ---- the actions ---- */
 
-static void list_one(const struct models_call *call, const char *version)
+/* Versions on their way out, in one form or the other. */
+struct listing {
+    const struct models_call *call;
+    struct vt_table *table; /* of the whole ones */
+    json_t *versions;       /* of all */
+};
+
+static void list_damaged(struct listing *listing, const char *version, const struct vt_diag *diag)
 {
+    if (listing->call->options->json)
+        json_array_append_new(listing->versions,
+                              json_pack("{s:s, s:s}", "version", version, "damage", diag->text));
+    else
+        printf("%s is damaged: %s\n", version, diag->text);
+}
+
+static void list_one(struct listing *listing, const char *version)
+{
+    const struct models_call *call = listing->call;
     struct vt_diag diag = {0};
     struct vt_bundle *bundle;
     struct vt_err err = vt_bundle_open(call->options->data_dir, version, false, &diag, &bundle);
     if (vt_failed(err)) {
-        if (call->options->json)
-            print_json_damage(version, &diag);
-        else
-            printf("  %-28s damaged: %s\n", version, diag.text);
+        list_damaged(listing, version, &diag);
         return;
     }
     if (call->options->json)
-        print_json_version(call, vt_bundle_view(bundle));
+        json_array_append_new(listing->versions, version_json(call, vt_bundle_view(bundle)));
     else
-        print_row(call, vt_bundle_view(bundle));
+        put_version(listing->table, call, vt_bundle_view(bundle));
     vt_bundle_release(bundle);
+}
+
+static struct vt_err print_listing(const struct listing *listing, uint32_t n)
+{
+    const struct models_call *call = listing->call;
+    if (call->options->json)
+        return vt_command_print_json(
+            json_pack("{s:s, s:O}", "current", call->current, "versions", listing->versions));
+    if (n > 0)
+        vt_table_print(listing->table, stdout);
+    else
+        puts("no model yet: vitrine train --data DIR makes one");
+    return vt_ok();
 }
 
 static struct vt_err do_list(const struct models_call *call, struct vt_diag *diag)
 {
+    static const char *const heads[] = {"",       "version",       "algorithm", ">customers",
+                                        ">items", ">interactions", ">recall",   ">ndcg"};
     char(*versions)[VT_VERSION_BYTES_MAX];
     uint32_t n;
     (void)diag;
     VT_TRY(vt_bundle_list(call->options->data_dir, &versions, &n));
-    if (call->options->json)
-        printf("{\"current\":\"%s\",\"versions\":[", call->current);
-    else if (n > 0)
-        printf("  %-28s %-10s %9s %8s %12s %8s %8s\n", "version", "algorithm", "customers", "items",
-               "interactions", "recall", "ndcg");
-    for (uint32_t i = 0; i < n; i++) {
-        fputs(call->options->json && i > 0 ? "," : "", stdout);
-        list_one(call, versions[i]);
-    }
-    if (call->options->json)
-        puts("]}");
-    else if (n == 0)
-        puts("no model yet: vitrine train --data DIR makes one");
+    struct listing listing = {
+        .call = call,
+        .table = vt_table_new(heads, sizeof heads / sizeof heads[0]),
+        .versions = json_array(),
+    };
+    for (uint32_t i = 0; i < n; i++)
+        list_one(&listing, versions[i]);
+    struct vt_err err = print_listing(&listing, n);
+    vt_table_free(listing.table);
+    json_decref(listing.versions);
     free(versions);
-    return vt_ok();
+    return err;
 }
 
 static struct vt_err show(const struct models_call *call, const char *version, bool verify,
@@ -213,16 +210,15 @@ static struct vt_err show(const struct models_call *call, const char *version, b
 {
     struct vt_bundle *bundle;
     VT_TRY(vt_bundle_open(call->options->data_dir, version, verify, diag, &bundle));
-    if (call->options->json) {
-        print_json_version(call, vt_bundle_view(bundle));
-        putchar('\n');
-    } else if (verify) {
+    struct vt_err err = vt_ok();
+    if (call->options->json)
+        err = vt_command_print_json(version_json(call, vt_bundle_view(bundle)));
+    else if (verify)
         printf("%s is whole: every sha256, shape and number\n", version);
-    } else {
+    else
         print_page(call, vt_bundle_view(bundle));
-    }
     vt_bundle_release(bundle);
-    return vt_ok();
+    return err;
 }
 
 static struct vt_err do_show(const struct models_call *call, struct vt_diag *diag)
@@ -240,10 +236,10 @@ static struct vt_err switch_to(const struct models_call *call, const char *versi
 {
     VT_TRY(vt_bundle_publish(call->options->data_dir, version, diag));
     if (call->options->json)
-        printf("{\"current\":\"%s\",\"previous\":\"%s\"}\n", version, call->current);
-    else
-        printf("%s serves now; before it was %s\n", version,
-               call->current[0] != '\0' ? call->current : "nothing");
+        return vt_command_print_json(
+            json_pack("{s:s, s:s}", "current", version, "previous", call->current));
+    printf("%s serves now; before it was %s\n", version,
+           call->current[0] != '\0' ? call->current : "nothing");
     return vt_ok();
 }
 
@@ -332,10 +328,8 @@ static struct vt_err do_export(const struct models_call *call, struct vt_diag *d
     vt_bundle_release(bundle);
     VT_TRY(err);
     if (call->options->json)
-        printf("{\"version\":\"%s\"}\n", call->version);
-    else
-        printf("%s is in %s; numpy.load reads the .npy files\n", call->version,
-               call->options->out_dir);
+        return vt_command_print_json(json_pack("{s:s}", "version", call->version));
+    printf("%s is in %s; numpy.load reads the .npy files\n", call->version, call->options->out_dir);
     return vt_ok();
 }
 
@@ -351,8 +345,7 @@ enum { N_ACTIONS = sizeof actions / sizeof actions[0] };
 
 static int wrong_usage(const char *text)
 {
-    fprintf(stderr, "vitrine models: %s; see vitrine models --help\n", text);
-    return VT_EXIT_USAGE;
+    return vt_command_refuse(options_spec.command, VT_ERR(VT_INVALID, text), NULL);
 }
 
 static int run_action(size_t action, struct models_call *call)
@@ -365,8 +358,8 @@ static int run_action(size_t action, struct models_call *call)
     err = actions[action].run(call, &diag);
     if (!vt_failed(err))
         return VT_EXIT_DONE;
-    int status = vt_command_fail("vitrine models", err, &diag);
-    return err.code == VT_INVALID ? VT_EXIT_USAGE : status;
+    return err.code == VT_INVALID ? vt_command_refuse(options_spec.command, err, &diag)
+                                  : vt_command_fail(options_spec.command, err, &diag);
 }
 
 static int run_models(void *target, const struct vt_options *options)

@@ -73,10 +73,8 @@ static int serve(void *target, const struct vt_options *parsed)
     const struct vt_serve_options *options = target;
     struct vt_diag diag = {0};
     struct vt_err err = vt_serve_options_check(options, &diag);
-    if (vt_failed(err)) {
-        vt_command_fail(vt_serve_spec.command, err, &diag);
-        return VT_EXIT_USAGE;
-    }
+    if (vt_failed(err))
+        return vt_command_refuse(vt_serve_spec.command, err, &diag);
     vt_log_set_level(level_of(options->log_level));
     if (!options->check_config)
         return run_cell(options);

@@ -16,6 +16,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/options.h"
 #include "services/common/base/progress.h"
+#include "services/common/base/table.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/training_data.h"
@@ -136,13 +137,10 @@ static struct vt_err choose_options(struct train_run *run, struct vt_diag *diag)
     return vt_ok();
 }
 
-/* In an adjacency file every interaction says the same, once, and has neither type nor time. */
 static struct vt_err read_file(struct train_run *run, struct vt_diag *diag)
 {
-    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
-        run->train.dataset.event_weights[type] = 1;
-    run->train.dataset.once = true;
-    run->train.protocol = VT_PROTOCOL_RANDOM;
+    vt_training_data_weigh_adjacency(&run->train.dataset);
+    run->train.protocol = VT_PROTOCOL_RANDOM; /* the file has no times to split by */
     return vt_adjacency_read(run->options->train_path, diag, &run->interactions);
 }
 
@@ -252,60 +250,65 @@ static struct vt_err train_all(struct train_run *run, struct vt_diag *diag)
     return err;
 }
 
-static void print_json(const struct train_run *run)
+static struct vt_err print_json(const struct train_run *run)
 {
     const struct vt_bundle_view *view = &run->result.view;
-    printf("{\"version\":\"%s\",\"parent\":\"%s\",\"published\":%s,\"algorithm\":\"%s\","
-           "\"users\":%" PRIu64 ",\"items\":%" PRIu32 ",\"interactions\":%" PRIu64
-           ",\"train_s\":%.3f,\"threads\":%u,\"metrics\":{",
-           view->version, view->parent, run->published ? "true" : "false", view->algorithm,
-           view->n_users, view->n_items, view->n_interactions, run->train_s,
-           run->train.algorithm_options.threads);
+    json_t *metrics = json_object();
     for (uint32_t i = 0; i < view->n_metrics; i++)
-        printf("%s\"%s\":%.17g", i > 0 ? "," : "", view->metrics[i].name, view->metrics[i].value);
-    puts("}}");
+        json_object_set_new(metrics, view->metrics[i].name, json_real(view->metrics[i].value));
+    return vt_command_print_json(json_pack(
+        "{s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:I, s:o}", "version", view->version, "parent",
+        view->parent, "published", (int)run->published, "algorithm", view->algorithm, "users",
+        (json_int_t)view->n_users, "items", (json_int_t)view->n_items, "interactions",
+        (json_int_t)view->n_interactions, "train_s", run->train_s, "threads",
+        (json_int_t)run->train.algorithm_options.threads, "metrics", metrics));
 }
 
-static void print_table(const struct train_run *run)
+static void print_metrics(const struct vt_bundle_view *view)
+{
+    static const char *const heads[] = {"measured on held-out events", ">value"};
+    struct vt_table *table = vt_table_new(heads, sizeof heads / sizeof heads[0]);
+    for (uint32_t i = 0; i < view->n_metrics; i++) {
+        vt_table_cell(table, vt_slice_str(view->metrics[i].name));
+        vt_table_cellf(table, "%.4f", view->metrics[i].value);
+    }
+    vt_table_print(table, stdout);
+    vt_table_free(table);
+}
+
+static struct vt_err print_table(const struct train_run *run)
 {
     const struct vt_bundle_view *view = &run->result.view;
     printf("%s from %" PRIu64 " customers, %" PRIu32 " items, %" PRIu64
            " interactions in %.1f s\n\n",
            view->algorithm, view->n_users, view->n_items, view->n_interactions, run->train_s);
-    for (uint32_t i = 0; i < view->n_metrics; i++)
-        printf("  %-20s %10.4f\n", view->metrics[i].name, view->metrics[i].value);
-    if (view->n_metrics == 0)
-        puts("  too few events to hold some out: not measured");
+    if (view->n_metrics > 0)
+        print_metrics(view);
+    else
+        puts("too few events to hold some out: not measured");
     printf("\nversion %s %s\n", view->version,
            run->published ? "serves now" : "is written, and does not serve (--no-publish)");
+    return vt_ok();
 }
 
 static int run_and_tell(struct train_run *run)
 {
     struct vt_diag diag = {0};
     struct vt_err err = choose_options(run, &diag);
-    if (vt_failed(err)) {
-        vt_command_fail("vitrine train", err, &diag);
-        return VT_EXIT_USAGE;
-    }
-    err = train_all(run, &diag);
     if (vt_failed(err))
-        return vt_command_fail("vitrine train", err, &diag);
-    if (run->options->json)
-        print_json(run);
-    else
-        print_table(run);
-    return VT_EXIT_DONE;
+        return vt_command_refuse(options_spec.command, err, &diag);
+    err = train_all(run, &diag);
+    if (!vt_failed(err))
+        err = run->options->json ? print_json(run) : print_table(run);
+    return vt_failed(err) ? vt_command_fail(options_spec.command, err, &diag) : VT_EXIT_DONE;
 }
 
 static int run_train(void *target, const struct vt_options *options)
 {
     (void)options;
     struct train_run *run = calloc(1, sizeof *run);
-    if (run == NULL) {
-        fputs("vitrine train: out of memory\n", stderr);
-        return VT_EXIT_FAILED;
-    }
+    if (run == NULL)
+        return vt_command_fail(options_spec.command, VT_ERR(VT_EXHAUSTED, "out of memory"), NULL);
     run->options = target;
     int status = run_and_tell(run);
     vt_train_result_free(&run->result);

@@ -99,3 +99,10 @@ struct vt_err vt_training_data_read(const char *data_dir, struct vt_diag *diag,
     vt_diag_clear(diag);
     return read_checkpoint(data_dir, diag, ret);
 }
+
+void vt_training_data_weigh_adjacency(struct vt_dataset_options *dataset)
+{
+    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
+        dataset->event_weights[type] = 1;
+    dataset->once = true;
+}
