@@ -18,7 +18,7 @@
 #include "services/ingest/times.h"
 
 struct builder {
-    struct vt_dataset *dataset;
+    struct vt_record_set *set;
     const struct vt_build_options *options;
     struct vt_record *record;
     const struct vt_field_spec *field;
@@ -28,14 +28,14 @@ struct builder {
 
 static void flaw(struct builder *b, enum vt_rule rule, const struct vt_cell *cell)
 {
-    vt_record_flaw(b->dataset, b->record, rule, b->field->name, cell->text);
+    vt_record_flaw(b->set, b->record, rule, b->field->name, cell->text);
 }
 
 static struct vt_slice intern(struct builder *b, struct vt_slice text)
 {
-    uint32_t number = vt_intern_add(&b->dataset->texts, text);
+    uint32_t number = vt_intern_add(&b->set->texts, text);
     if (number != 0)
-        return vt_intern_text(&b->dataset->texts, number);
+        return vt_intern_text(&b->set->texts, number);
     b->out_of_memory = true;
     return (struct vt_slice){0};
 }
@@ -59,17 +59,16 @@ static void set_id(struct builder *b, const struct vt_cell *cell)
 
 /* Remembers how the key was first written, which is how it is written from then on. False without
  * memory: the table then has no room for the key, and the import has to end. */
-static bool remember_spelling(struct vt_dataset *dataset, uint32_t key, struct vt_slice id)
+static bool remember_spelling(struct vt_record_set *set, uint32_t key, struct vt_slice id)
 {
     bool is_power = (key & (key - 1)) == 0;
     if (is_power) {
-        struct vt_slice *spelling =
-            realloc(dataset->item_spelling, (size_t)key * 2 * sizeof *spelling);
+        struct vt_slice *spelling = realloc(set->item_spelling, (size_t)key * 2 * sizeof *spelling);
         if (spelling == NULL)
             return false;
-        dataset->item_spelling = spelling;
+        set->item_spelling = spelling;
     }
-    dataset->item_spelling[key - 1] = id;
+    set->item_spelling[key - 1] = id;
     return true;
 }
 
@@ -81,13 +80,13 @@ static void set_item_key(struct builder *b, const struct vt_cell *cell)
     struct vt_slice *id = b->target;
     if (id->len == 0 || !vt_key_fold(*id, buffer, &folded))
         return;
-    uint32_t before = b->dataset->item_ids.n;
-    uint32_t key = vt_intern_add(&b->dataset->item_ids, folded);
-    if (key == 0 || (key > before && !remember_spelling(b->dataset, key, *id))) {
+    uint32_t before = b->set->item_ids.n;
+    uint32_t key = vt_intern_add(&b->set->item_ids, folded);
+    if (key == 0 || (key > before && !remember_spelling(b->set, key, *id))) {
         b->out_of_memory = true;
         return;
     }
-    struct vt_slice spelling = b->dataset->item_spelling[key - 1];
+    struct vt_slice spelling = b->set->item_spelling[key - 1];
     if (!vt_slice_equal(spelling, *id))
         vt_record_flag(b->record, VT_RULE_KEY_CASE);
     *id = spelling;
@@ -302,7 +301,7 @@ static void add_attribute(struct builder *b, const struct vt_cell *cell)
     if (list == NULL)
         return;
     if (*list == NULL)
-        *list = vt_pool_alloc(&b->dataset->pool, VT_INGEST_ATTRIBUTES_MAX * sizeof **list);
+        *list = vt_pool_alloc(&b->set->pool, VT_INGEST_ATTRIBUTES_MAX * sizeof **list);
     if (*list == NULL) {
         b->out_of_memory = true;
         return;
@@ -378,7 +377,7 @@ bool vt_fee_code(struct vt_slice item_id, bool invoices)
 
 static void missing(struct builder *b, enum vt_rule rule, const char *field)
 {
-    vt_record_flaw(b->dataset, b->record, rule, field, (struct vt_slice){0});
+    vt_record_flaw(b->set, b->record, rule, field, (struct vt_slice){0});
 }
 
 static struct vt_slice guest_of(struct builder *b, struct vt_slice order)
@@ -553,11 +552,11 @@ static void set_field(struct builder *b, const struct vt_cell *cell)
     setters[b->field->form](b, cell);
 }
 
-struct vt_err vt_build_record(struct vt_dataset *dataset, const struct vt_build_options *options,
+struct vt_err vt_build_record(struct vt_record_set *set, const struct vt_build_options *options,
                               const struct vt_row *row)
 {
-    struct builder b = {.dataset = dataset, .options = options};
-    VT_TRY(vt_dataset_add(dataset, row->kind, &b.record));
+    struct builder b = {.set = set, .options = options};
+    VT_TRY(vt_record_set_add(set, row->kind, &b.record));
     b.record->line = row->line;
     b.record->file = options->file;
     hash_row(row, b.record->content);

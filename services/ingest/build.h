@@ -20,7 +20,7 @@ struct vt_build_options {
 
 /* Makes a record of a row: converts and normalises each value by its field's form, applies the
  * rules that need no other record, and flags what they catch. Only memory can fail. */
-VT_MUST_USE struct vt_err vt_build_record(struct vt_dataset *dataset,
+VT_MUST_USE struct vt_err vt_build_record(struct vt_record_set *set,
                                           const struct vt_build_options *options,
                                           const struct vt_row *row);
 /* True for the codes that ISO 4217 lists. */

@@ -26,11 +26,11 @@ static int compare_votes(const void *a, const void *b)
     return (x->record > y->record) - (x->record < y->record);
 }
 
-static size_t collect_votes(const struct vt_dataset *dataset, struct vote *votes)
+static size_t collect_votes(const struct vt_record_set *set, struct vote *votes)
 {
     size_t n = 0;
-    for (size_t i = 0; i < dataset->n; i++) {
-        const struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++) {
+        const struct vt_record *record = &set->records[i];
         if (record->kind != VT_RECORD_EVENT || !vt_clean_alive(record) ||
             record->of.event->item_key == 0)
             continue;
@@ -49,7 +49,7 @@ static bool title_less(struct vt_slice a, struct vt_slice b)
 }
 
 /* The title most rows give; of equally frequent ones the first in byte order. */
-static struct vt_slice elect_title(const struct vt_dataset *dataset, const struct vote *votes,
+static struct vt_slice elect_title(const struct vt_record_set *set, const struct vote *votes,
                                    size_t n)
 {
     struct vt_slice best = {0};
@@ -57,7 +57,7 @@ static struct vt_slice elect_title(const struct vt_dataset *dataset, const struc
     for (size_t begin = 0, end; begin < n; begin = end) {
         for (end = begin + 1; end < n && votes[end].title == votes[begin].title;)
             end++;
-        struct vt_slice title = dataset->records[votes[begin].record].of.event->title;
+        struct vt_slice title = set->records[votes[begin].record].of.event->title;
         size_t count = end - begin;
         if (title.len > 0 && (count > most || (count == most && title_less(title, best))))
             best = title, most = count;
@@ -66,12 +66,12 @@ static struct vt_slice elect_title(const struct vt_dataset *dataset, const struc
 }
 
 /* The price of the newest row that tells one, and since when the item is known. */
-static void newest_price(const struct vt_dataset *dataset, const struct vote *votes, size_t n,
+static void newest_price(const struct vt_record_set *set, const struct vote *votes, size_t n,
                          struct vt_item *item)
 {
     int64_t newest = INT64_MIN;
     for (size_t i = 0; i < n; i++) {
-        const struct vt_event_row *row = dataset->records[votes[i].record].of.event;
+        const struct vt_event_row *row = set->records[votes[i].record].of.event;
         bool newer = row->event.time_ms > newest ||
                      (row->event.time_ms == newest && row->price > item->price);
         if (row->price > 0 && newer) {
@@ -82,71 +82,71 @@ static void newest_price(const struct vt_dataset *dataset, const struct vote *vo
     }
 }
 
-static struct vt_err derive_item(struct vt_dataset *dataset, const struct vote *votes, size_t n,
+static struct vt_err derive_item(struct vt_record_set *set, const struct vote *votes, size_t n,
                                  const bool *told)
 {
-    struct vt_slice title = elect_title(dataset, votes, n);
+    struct vt_slice title = elect_title(set, votes, n);
     for (size_t i = 0; i < n; i++)
         if (votes[i].title != NULL && votes[i].title != title.data)
-            vt_record_flag(&dataset->records[votes[i].record], VT_RULE_TITLE_DIFFERS);
+            vt_record_flag(&set->records[votes[i].record], VT_RULE_TITLE_DIFFERS);
     if (told[votes[0].item])
         return vt_ok();
     struct vt_record *record;
-    VT_TRY(vt_dataset_add(dataset, VT_RECORD_ITEM, &record));
+    VT_TRY(vt_record_set_add(set, VT_RECORD_ITEM, &record));
     struct vt_item *item = &record->of.item->item;
     record->derived = true;
-    record->line = dataset->records[votes[0].record].line;
-    record->file = dataset->records[votes[0].record].file;
-    item->id = dataset->item_spelling[votes[0].item - 1];
+    record->line = set->records[votes[0].record].line;
+    record->file = set->records[votes[0].record].file;
+    item->id = set->item_spelling[votes[0].item - 1];
     item->title = title;
     item->stock = -1;
-    newest_price(dataset, votes, n, item);
+    newest_price(set, votes, n, item);
     if (title.len == 0)
         vt_record_flag(record, VT_RULE_MISSING_TITLE);
     return vt_ok();
 }
 
 /* told[key]: an item row describes it. */
-static bool *told_items(const struct vt_dataset *dataset)
+static bool *told_items(const struct vt_record_set *set)
 {
     char buffer[VT_CLEAN_TEXT_BYTES];
     struct vt_slice folded;
-    bool *told = calloc((size_t)dataset->item_ids.n + 1, sizeof *told);
-    for (size_t i = 0; told != NULL && i < dataset->n; i++)
-        if (dataset->records[i].kind == VT_RECORD_ITEM &&
-            vt_key_fold(dataset->records[i].of.item->item.id, buffer, &folded))
-            told[vt_intern_find(&dataset->item_ids, folded)] = true;
+    bool *told = calloc((size_t)set->item_ids.n + 1, sizeof *told);
+    for (size_t i = 0; told != NULL && i < set->n; i++)
+        if (set->records[i].kind == VT_RECORD_ITEM &&
+            vt_key_fold(set->records[i].of.item->item.id, buffer, &folded))
+            told[vt_intern_find(&set->item_ids, folded)] = true;
     return told;
 }
 
-static struct vt_err derive_items(struct vt_dataset *dataset)
+static struct vt_err derive_items(struct vt_record_set *set)
 {
-    struct vote *votes = malloc((dataset->n + 1) * sizeof *votes);
-    bool *told = told_items(dataset);
+    struct vote *votes = malloc((set->n + 1) * sizeof *votes);
+    bool *told = told_items(set);
     struct vt_err err =
         votes != NULL && told != NULL ? vt_ok() : VT_ERR(VT_EXHAUSTED, "out of memory");
-    size_t n = vt_failed(err) ? 0 : collect_votes(dataset, votes);
+    size_t n = vt_failed(err) ? 0 : collect_votes(set, votes);
     if (n > 0)
         qsort(votes, n, sizeof *votes, compare_votes);
     for (size_t begin = 0, end; begin < n && !vt_failed(err); begin = end) {
         for (end = begin + 1; end < n && votes[end].item == votes[begin].item;)
             end++;
-        err = derive_item(dataset, votes + begin, end - begin, told);
+        err = derive_item(set, votes + begin, end - begin, told);
     }
     free(votes);
     free(told);
     return err;
 }
 
-static struct vt_err derive_customer(struct vt_dataset *dataset, const struct vt_event_row *row,
+static struct vt_err derive_customer(struct vt_record_set *set, const struct vt_event_row *row,
                                      const struct vt_record *from)
 {
     struct vt_record *record;
-    struct vt_attribute *country = vt_pool_alloc(&dataset->pool, sizeof *country);
+    struct vt_attribute *country = vt_pool_alloc(&set->pool, sizeof *country);
     uint32_t file = from->file;
     uint64_t line = from->line;
     VT_CHECK(country != NULL, VT_EXHAUSTED, "out of memory");
-    VT_TRY(vt_dataset_add(dataset, VT_RECORD_CUSTOMER, &record));
+    VT_TRY(vt_record_set_add(set, VT_RECORD_CUSTOMER, &record));
     *country = (struct vt_attribute){vt_slice_str("country"), row->country};
     *record->of.customer = (struct vt_customer_row){
         .id = row->event.customer_id, .attributes = country, .n_attributes = 1};
@@ -157,36 +157,36 @@ static struct vt_err derive_customer(struct vt_dataset *dataset, const struct vt
 }
 
 /* Customers whose country the rows tell; the first row of each counts. */
-static struct vt_err derive_customers(struct vt_dataset *dataset)
+static struct vt_err derive_customers(struct vt_record_set *set)
 {
     struct vt_intern seen;
     struct vt_err err = vt_ok();
-    size_t n = dataset->n;
-    vt_intern_init(&seen, &dataset->pool);
+    size_t n = set->n;
+    vt_intern_init(&seen, &set->pool);
     for (size_t i = 0; i < n; i++)
-        if (dataset->records[i].kind == VT_RECORD_CUSTOMER)
-            vt_intern_add(&seen, dataset->records[i].of.customer->id);
+        if (set->records[i].kind == VT_RECORD_CUSTOMER)
+            vt_intern_add(&seen, set->records[i].of.customer->id);
     for (size_t i = 0; i < n && !vt_failed(err); i++) {
-        const struct vt_record *record = &dataset->records[i];
+        const struct vt_record *record = &set->records[i];
         const struct vt_event_row *row = record->of.event;
         if (record->kind != VT_RECORD_EVENT || !vt_clean_alive(record) || row->country.len == 0 ||
             row->event.customer_id.len == 0)
             continue;
         uint32_t before = seen.n;
         if (vt_intern_add(&seen, row->event.customer_id) > before)
-            err = derive_customer(dataset, row, record);
+            err = derive_customer(set, row, record);
     }
     vt_intern_fini(&seen);
     return err;
 }
 
-static void flag_equal_titles(struct vt_dataset *dataset)
+static void flag_equal_titles(struct vt_record_set *set)
 {
     char buffer[VT_CLEAN_TEXT_BYTES];
     struct vt_intern titles;
-    vt_intern_init(&titles, &dataset->pool);
-    for (size_t i = 0; i < dataset->n; i++) {
-        struct vt_record *record = &dataset->records[i];
+    vt_intern_init(&titles, &set->pool);
+    for (size_t i = 0; i < set->n; i++) {
+        struct vt_record *record = &set->records[i];
         struct vt_slice folded;
         if (record->kind != VT_RECORD_ITEM || !vt_clean_alive(record) ||
             record->of.item->item.title.len == 0 ||
@@ -194,16 +194,16 @@ static void flag_equal_titles(struct vt_dataset *dataset)
             continue;
         uint32_t before = titles.n, number = vt_intern_add(&titles, folded);
         if (number != 0 && number <= before)
-            vt_record_flaw(dataset, record, VT_RULE_CATALOG_NEAR_DUPLICATE, "title",
+            vt_record_flaw(set, record, VT_RULE_CATALOG_NEAR_DUPLICATE, "title",
                            record->of.item->item.title);
     }
     vt_intern_fini(&titles);
 }
 
-struct vt_err vt_clean_catalog(struct vt_dataset *dataset)
+struct vt_err vt_clean_catalog(struct vt_record_set *set)
 {
-    VT_TRY(derive_items(dataset));
-    VT_TRY(derive_customers(dataset));
-    flag_equal_titles(dataset);
+    VT_TRY(derive_items(set));
+    VT_TRY(derive_customers(set));
+    flag_equal_titles(set);
     return vt_ok();
 }

@@ -41,15 +41,15 @@ static void convert(struct vt_record *record, double rate)
 enum { CURRENCIES_MAX = 300 }; /* ISO 4217 lists fewer */
 
 /* The code that most rows tell; the first in the alphabet of equals. */
-static void most_frequent(struct vt_dataset *dataset, char ret_code[4])
+static void most_frequent(struct vt_record_set *set, char ret_code[4])
 {
     struct {
         struct vt_slice code;
         uint64_t n;
     } counts[CURRENCIES_MAX];
     size_t n = 0, best = 0;
-    for (size_t i = 0; i < dataset->n; i++) {
-        const struct vt_slice *code = currency_of(&dataset->records[i]);
+    for (size_t i = 0; i < set->n; i++) {
+        const struct vt_slice *code = currency_of(&set->records[i]);
         size_t at = 0;
         if (code == NULL || code->len != 3)
             continue;
@@ -77,16 +77,16 @@ static double rate_of(const struct vt_ingest_options *options, struct vt_slice c
     return 0;
 }
 
-struct vt_err vt_clean_currencies(struct vt_dataset *dataset,
+struct vt_err vt_clean_currencies(struct vt_record_set *set,
                                   const struct vt_ingest_options *options, char ret_currency[4])
 {
     if (ret_currency[0] == '\0')
-        most_frequent(dataset, ret_currency);
-    uint32_t number = vt_intern_add(&dataset->texts, vt_slice_str(ret_currency));
+        most_frequent(set, ret_currency);
+    uint32_t number = vt_intern_add(&set->texts, vt_slice_str(ret_currency));
     VT_CHECK(number != 0, VT_EXHAUSTED, "out of memory");
-    struct vt_slice main_code = vt_intern_text(&dataset->texts, number);
-    for (size_t i = 0; i < dataset->n; i++) {
-        struct vt_record *record = &dataset->records[i];
+    struct vt_slice main_code = vt_intern_text(&set->texts, number);
+    for (size_t i = 0; i < set->n; i++) {
+        struct vt_record *record = &set->records[i];
         struct vt_slice *code = currency_of(record);
         if (code == NULL || code->len == 0 || vt_slice_equal(*code, main_code))
             continue;
@@ -96,7 +96,7 @@ struct vt_err vt_clean_currencies(struct vt_dataset *dataset,
             vt_record_flag(record, VT_RULE_CURRENCY_CONVERTED);
             *code = main_code;
         } else {
-            vt_record_flaw(dataset, record, VT_RULE_CURRENCY_MIXED, "currency_code", *code);
+            vt_record_flaw(set, record, VT_RULE_CURRENCY_MIXED, "currency_code", *code);
         }
     }
     return vt_ok();

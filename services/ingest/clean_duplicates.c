@@ -129,7 +129,7 @@ static void meaning_of(const struct vt_record *record, uint64_t ret[2])
 }
 
 /* "x-" and 32 hexadecimal digits, and "-2" for the second of kept equal rows. */
-static struct vt_err give_id(struct vt_dataset *dataset, struct vt_record *record, uint32_t count)
+static struct vt_err give_id(struct vt_record_set *set, struct vt_record *record, uint32_t count)
 {
     char id[64];
     struct vt_event *event = &record->of.event->event;
@@ -139,7 +139,7 @@ static struct vt_err give_id(struct vt_dataset *dataset, struct vt_record *recor
                        (unsigned long long)record->content[0]);
     if (count > 1)
         len += snprintf(id + len, sizeof id - (size_t)len, "-%u", count);
-    event->event_id = vt_pool_copy(&dataset->pool, vt_slice(id, (size_t)len));
+    event->event_id = vt_pool_copy(&set->pool, vt_slice(id, (size_t)len));
     VT_CHECK(event->event_id.data != NULL, VT_EXHAUSTED, "out of memory");
     return vt_ok();
 }
@@ -157,12 +157,12 @@ static struct seen_slot *seen_id(struct passes *passes, enum vt_record_kind kind
     return seen_add(&passes->ids, (uint64_t[2]){hash.low64, hash.high64}, i);
 }
 
-static struct vt_err judge_event(struct vt_dataset *dataset, struct passes *passes, size_t i)
+static struct vt_err judge_event(struct vt_record_set *set, struct passes *passes, size_t i)
 {
-    struct vt_record *record = &dataset->records[i];
+    struct vt_record *record = &set->records[i];
     uint64_t meaning[2];
     uint32_t count = seen_add(&passes->content, record->content, i)->count;
-    VT_TRY(give_id(dataset, record, passes->keep ? count : 1));
+    VT_TRY(give_id(set, record, passes->keep ? count : 1));
     if (count > 1 && !passes->keep) {
         vt_record_flag(record, VT_RULE_EXACT_DUPLICATE);
         return vt_ok();
@@ -174,7 +174,7 @@ static struct vt_err judge_event(struct vt_dataset *dataset, struct passes *pass
     if (seen_add(&passes->meaning, meaning, i)->count > 1 && !passes->keep)
         vt_record_flag(record, VT_RULE_NEAR_DUPLICATE);
     else if (seen_id(passes, VT_RECORD_EVENT, id, i)->count > 1)
-        vt_record_flaw(dataset, record, VT_RULE_REUSED_EVENT_ID, "event_id", id);
+        vt_record_flaw(set, record, VT_RULE_REUSED_EVENT_ID, "event_id", id);
     return vt_ok();
 }
 
@@ -202,12 +202,12 @@ static bool is_same_meaning(const struct vt_record *a, const struct vt_record *b
 
 /* A description replaces the one before, so it is compared with that one alone: a consent that is
  * granted, denied and granted again is three rows of news. */
-static void judge_description(struct vt_dataset *dataset, struct passes *passes, size_t i)
+static void judge_description(struct vt_record_set *set, struct passes *passes, size_t i)
 {
-    struct vt_record *record = &dataset->records[i];
+    struct vt_record *record = &set->records[i];
     struct seen_slot *slot =
         seen_id(passes, (enum vt_record_kind)record->kind, described_id(record), i);
-    const struct vt_record *before = &dataset->records[slot->record];
+    const struct vt_record *before = &set->records[slot->record];
     if (slot->count > 1 && !passes->keep && is_same_content(record, before))
         vt_record_flag(record, VT_RULE_EXACT_DUPLICATE);
     else if (slot->count > 1 && !passes->keep && is_same_meaning(record, before))
@@ -216,24 +216,24 @@ static void judge_description(struct vt_dataset *dataset, struct passes *passes,
         slot->record = (uint32_t)i;
 }
 
-static struct vt_err judge_record(struct vt_dataset *dataset, struct passes *passes, size_t i)
+static struct vt_err judge_record(struct vt_record_set *set, struct passes *passes, size_t i)
 {
-    if (dataset->records[i].kind == VT_RECORD_EVENT)
-        return judge_event(dataset, passes, i);
-    judge_description(dataset, passes, i);
+    if (set->records[i].kind == VT_RECORD_EVENT)
+        return judge_event(set, passes, i);
+    judge_description(set, passes, i);
     return vt_ok();
 }
 
-struct vt_err vt_clean_duplicates(struct vt_dataset *dataset, bool keep_duplicates)
+struct vt_err vt_clean_duplicates(struct vt_record_set *set, bool keep_duplicates)
 {
     struct passes passes = {.keep = keep_duplicates};
-    struct vt_err err = seen_init(&passes.content, dataset->n);
+    struct vt_err err = seen_init(&passes.content, set->n);
     if (!vt_failed(err))
-        err = seen_init(&passes.meaning, dataset->n);
+        err = seen_init(&passes.meaning, set->n);
     if (!vt_failed(err))
-        err = seen_init(&passes.ids, dataset->n);
-    for (size_t i = 0; i < dataset->n && !vt_failed(err); i++)
-        err = judge_record(dataset, &passes, i);
+        err = seen_init(&passes.ids, set->n);
+    for (size_t i = 0; i < set->n && !vt_failed(err); i++)
+        err = judge_record(set, &passes, i);
     free(passes.content.slots);
     free(passes.meaning.slots);
     free(passes.ids.slots);

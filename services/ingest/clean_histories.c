@@ -34,11 +34,11 @@ static bool is_sale(const struct vt_event *event)
     return event->type == VT_EVENT_PURCHASE || event->type == VT_EVENT_ORDER;
 }
 
-static size_t collect(const struct vt_dataset *dataset, struct step *steps)
+static size_t collect(const struct vt_record_set *set, struct step *steps)
 {
     size_t n = 0;
-    for (size_t i = 0; i < dataset->n; i++) {
-        const struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++) {
+        const struct vt_record *record = &set->records[i];
         if (record->kind != VT_RECORD_EVENT || !vt_clean_alive(record))
             continue;
         const struct vt_event_row *row = record->of.event;
@@ -71,12 +71,12 @@ static double take_back(struct vt_record *purchase, double pieces)
 
 /* steps[0..at) are earlier ones of the same customer and item. All or nothing: a return of more
  * than was bought here stays a return. */
-static void match_return(struct vt_dataset *dataset, const struct step *steps, size_t at)
+static void match_return(struct vt_record_set *set, const struct step *steps, size_t at)
 {
-    struct vt_record *record = &dataset->records[steps[at].record];
+    struct vt_record *record = &set->records[steps[at].record];
     double left = record->of.event->event.quantity, there = 0;
     for (size_t i = at; i-- > 0 && there < left;) {
-        const struct vt_record *earlier = &dataset->records[steps[i].record];
+        const struct vt_record *earlier = &set->records[steps[i].record];
         if (is_sale(&earlier->of.event->event) &&
             !vt_record_has(earlier, VT_RULE_CANCELLED_PURCHASE))
             there += earlier->of.event->event.quantity;
@@ -86,7 +86,7 @@ static void match_return(struct vt_dataset *dataset, const struct step *steps, s
         return;
     }
     for (size_t i = at; i-- > 0 && left > 0;) {
-        struct vt_record *earlier = &dataset->records[steps[i].record];
+        struct vt_record *earlier = &set->records[steps[i].record];
         if (is_sale(&earlier->of.event->event) &&
             !vt_record_has(earlier, VT_RULE_CANCELLED_PURCHASE))
             left = take_back(earlier, left);
@@ -94,36 +94,36 @@ static void match_return(struct vt_dataset *dataset, const struct step *steps, s
     vt_record_flag(record, VT_RULE_CANCELLATION);
 }
 
-static void judge_repeat(struct vt_dataset *dataset, const struct step *steps, size_t at)
+static void judge_repeat(struct vt_record_set *set, const struct step *steps, size_t at)
 {
-    struct vt_record *record = &dataset->records[steps[at].record];
+    struct vt_record *record = &set->records[steps[at].record];
     const struct vt_event *event = &record->of.event->event;
-    const struct vt_event *before = &dataset->records[steps[at - 1].record].of.event->event;
+    const struct vt_event *before = &set->records[steps[at - 1].record].of.event->event;
     if (event->type == before->type && event->time_ms - before->time_ms <= REPEAT_WINDOW_MS)
         vt_record_flag(record, VT_RULE_REPEATED_EVENT);
 }
 
-static void judge_group(struct vt_dataset *dataset, const struct step *steps, size_t n,
+static void judge_group(struct vt_record_set *set, const struct step *steps, size_t n,
                         bool keep_returns)
 {
     for (size_t i = 1; i < n; i++)
-        judge_repeat(dataset, steps, i);
+        judge_repeat(set, steps, i);
     for (size_t i = 0; i < n && !keep_returns; i++)
-        if (dataset->records[steps[i].record].of.event->event.type == VT_EVENT_RETURN)
-            match_return(dataset, steps, i);
+        if (set->records[steps[i].record].of.event->event.type == VT_EVENT_RETURN)
+            match_return(set, steps, i);
 }
 
-struct vt_err vt_clean_histories(struct vt_dataset *dataset, bool keep_returns)
+struct vt_err vt_clean_histories(struct vt_record_set *set, bool keep_returns)
 {
-    struct step *steps = malloc((dataset->n + 1) * sizeof *steps);
+    struct step *steps = malloc((set->n + 1) * sizeof *steps);
     VT_CHECK(steps != NULL, VT_EXHAUSTED, "out of memory");
-    size_t n = collect(dataset, steps);
+    size_t n = collect(set, steps);
     qsort(steps, n, sizeof *steps, compare_steps);
     for (size_t begin = 0, end; begin < n; begin = end) {
         for (end = begin + 1;
              end < n && steps[end].who == steps[begin].who && steps[end].item == steps[begin].item;)
             end++;
-        judge_group(dataset, steps + begin, end - begin, keep_returns);
+        judge_group(set, steps + begin, end - begin, keep_returns);
     }
     free(steps);
     return vt_ok();

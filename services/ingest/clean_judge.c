@@ -57,10 +57,10 @@ static enum vt_record_fate fate_of(const struct vt_record *record, uint8_t min_q
     return VT_FATE_ACCEPTED;
 }
 
-void vt_clean_judge(struct vt_dataset *dataset, uint8_t min_quality)
+void vt_clean_judge(struct vt_record_set *set, uint8_t min_quality)
 {
-    for (size_t i = 0; i < dataset->n; i++) {
-        struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++) {
+        struct vt_record *record = &set->records[i];
         enum vt_rule rule = VT_RULE_NONE;
         if (record->rules != 0)
             record->quality = quality_of(record);

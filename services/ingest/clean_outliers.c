@@ -68,46 +68,46 @@ static double robust_sigma(double *scratch, size_t n, double *ret_center)
     return sigma > SIGMA_MIN ? sigma : SIGMA_MIN;
 }
 
-static void flag_outliers(struct vt_dataset *dataset, double *scratch, size_t rule)
+static void flag_outliers(struct vt_record_set *set, double *scratch, size_t rule)
 {
     size_t n = 0;
     double center, value;
-    for (size_t i = 0; i < dataset->n; i++)
-        if (vt_clean_alive(&dataset->records[i]) &&
-            (value = outlier_rules[rule].value(&dataset->records[i])) > 0)
+    for (size_t i = 0; i < set->n; i++)
+        if (vt_clean_alive(&set->records[i]) &&
+            (value = outlier_rules[rule].value(&set->records[i])) > 0)
             scratch[n++] = log(value);
     if (n < OUTLIER_VALUES_MIN)
         return;
     double sigma = robust_sigma(scratch, n, &center);
-    for (size_t i = 0; i < dataset->n; i++) {
-        struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++) {
+        struct vt_record *record = &set->records[i];
         value = outlier_rules[rule].value(record);
         if (value > 0 && vt_clean_alive(record) &&
             fabs(log(value) - center) > OUTLIER_DEVIATIONS * sigma)
-            vt_record_flaw(dataset, record, outlier_rules[rule].rule, outlier_rules[rule].field,
+            vt_record_flaw(set, record, outlier_rules[rule].rule, outlier_rules[rule].field,
                            (struct vt_slice){0});
     }
 }
 
-struct vt_err vt_clean_outliers(struct vt_dataset *dataset)
+struct vt_err vt_clean_outliers(struct vt_record_set *set)
 {
-    double *scratch = malloc((dataset->n + 1) * sizeof *scratch);
+    double *scratch = malloc((set->n + 1) * sizeof *scratch);
     VT_CHECK(scratch != NULL, VT_EXHAUSTED, "out of memory");
     for (size_t i = 0; i < sizeof outlier_rules / sizeof outlier_rules[0]; i++)
-        flag_outliers(dataset, scratch, i);
+        flag_outliers(set, scratch, i);
     free(scratch);
     return vt_ok();
 }
 
-void vt_clean_times(struct vt_dataset *dataset)
+void vt_clean_times(struct vt_record_set *set)
 {
     int64_t newest = 0;
-    for (size_t i = 0; i < dataset->n; i++)
-        if (dataset->records[i].kind == VT_RECORD_EVENT &&
-            dataset->records[i].of.event->event.time_ms > newest)
-            newest = dataset->records[i].of.event->event.time_ms;
-    for (size_t i = 0; i < dataset->n; i++) {
-        struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++)
+        if (set->records[i].kind == VT_RECORD_EVENT &&
+            set->records[i].of.event->event.time_ms > newest)
+            newest = set->records[i].of.event->event.time_ms;
+    for (size_t i = 0; i < set->n; i++) {
+        struct vt_record *record = &set->records[i];
         if (record->kind == VT_RECORD_EVENT && record->of.event->event.time_ms != 0 &&
             record->of.event->event.time_ms < newest - STALE_MS)
             vt_record_flag(record, VT_RULE_STALE_EVENT);

@@ -25,7 +25,7 @@ struct import {
     const struct vt_ingest_options *options;
     struct vt_diag *diag;
     struct vt_ingest_result *result;
-    struct vt_dataset dataset;
+    struct vt_record_set set;
     struct vt_aside *rejects; /* one per file, owned */
     uint32_t file;            /* being read */
     struct vt_build_options build;
@@ -45,7 +45,7 @@ static double now_s(void)
 static struct vt_err on_row(void *ctx, const struct vt_row *row)
 {
     struct import *import = ctx;
-    return vt_build_record(&import->dataset, &import->build, row);
+    return vt_build_record(&import->set, &import->build, row);
 }
 
 static struct vt_err on_reject(void *ctx, uint64_t line, const char *reason, struct vt_slice raw)
@@ -227,14 +227,14 @@ static struct vt_err clean(struct import *import)
 {
     double began = now_s();
     const struct vt_ingest_options *options = import->options;
-    struct vt_dataset *dataset = &import->dataset;
-    VT_TRY(vt_clean_duplicates(dataset, options->keep_duplicates));
-    VT_TRY(vt_clean_currencies(dataset, options, import->result->currency));
-    VT_TRY(vt_clean_histories(dataset, options->keep_returns));
-    VT_TRY(vt_clean_outliers(dataset));
-    vt_clean_times(dataset);
-    VT_TRY(vt_clean_catalog(dataset));
-    vt_clean_judge(dataset, options->min_quality);
+    struct vt_record_set *set = &import->set;
+    VT_TRY(vt_clean_duplicates(set, options->keep_duplicates));
+    VT_TRY(vt_clean_currencies(set, options, import->result->currency));
+    VT_TRY(vt_clean_histories(set, options->keep_returns));
+    VT_TRY(vt_clean_outliers(set));
+    vt_clean_times(set);
+    VT_TRY(vt_clean_catalog(set));
+    vt_clean_judge(set, options->min_quality);
     import->result->clean_s = now_s() - began;
     return vt_ok();
 }
@@ -247,8 +247,8 @@ static struct vt_err write_reviews(struct import *import, uint32_t file)
     VT_TRY(vt_aside_init(&review, import->options->aside_dir, "review", told->path,
                          copies_before(import, file), import->diag));
     struct vt_err err = vt_ok();
-    for (size_t i = 0; i < import->dataset.n && !vt_failed(err); i++) {
-        const struct vt_record *record = &import->dataset.records[i];
+    for (size_t i = 0; i < import->set.n && !vt_failed(err); i++) {
+        const struct vt_record *record = &import->set.records[i];
         if (record->file == file && record->fate == VT_FATE_REVIEW && !record->derived)
             err = vt_aside_review(&review, record, told->path);
     }
@@ -275,29 +275,29 @@ struct batches {
     uint64_t done, total;
 };
 
-/* The events of one batch, for what the store says about them later. In the dataset's pool. */
+/* The events of one batch, for what the store says about them later. In the set's pool. */
 struct event_batch {
     struct import *import;
     uint32_t records[VT_INGEST_BATCH]; /* the record of each */
 };
 
-/* Gathers the accepted records of a kind into arrays that live as long as the dataset (the sink
+/* Gathers the accepted records of a kind into arrays that live as long as the set (the sink
  * may still be writing them), and hands them on a batch at a time, with the records' places. */
 static struct vt_err write_kind(struct batches *b, enum vt_record_kind kind, size_t row_bytes,
                                 size_t row_offset,
                                 struct vt_err (*write)(struct batches *b, const void *rows,
                                                        const uint32_t *records, uint32_t n))
 {
-    struct vt_dataset *dataset = &b->import->dataset;
+    struct vt_record_set *set = &b->import->set;
     uint32_t records[VT_INGEST_BATCH];
     char *rows = NULL;
     uint32_t n = 0;
-    for (size_t i = 0; i < dataset->n; i++) {
-        const struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++) {
+        const struct vt_record *record = &set->records[i];
         if (record->kind != kind || record->fate != VT_FATE_ACCEPTED)
             continue;
         if (n == 0)
-            rows = vt_pool_alloc(&dataset->pool, VT_INGEST_BATCH * row_bytes);
+            rows = vt_pool_alloc(&set->pool, VT_INGEST_BATCH * row_bytes);
         VT_CHECK(rows != NULL, VT_EXHAUSTED, "out of memory");
         memcpy(rows + n * row_bytes, (const char *)record->of.any + row_offset, row_bytes);
         records[n++] = (uint32_t)i;
@@ -346,7 +346,7 @@ static void on_refused(void *ctx, uint32_t place, const char *field, struct vt_s
 {
     const struct event_batch *batch = ctx;
     struct import *import = batch->import;
-    struct vt_record *record = &import->dataset.records[batch->records[place]];
+    struct vt_record *record = &import->set.records[batch->records[place]];
     char text[REASON_BYTES];
     snprintf(text, sizeof text, "%s: %.*s", field, (int)reason.len, reason.data);
     record->fate = VT_FATE_REFUSED;
@@ -359,7 +359,7 @@ static void on_refused(void *ctx, uint32_t place, const char *field, struct vt_s
 static struct vt_err write_events(struct batches *b, const void *rows, const uint32_t *records,
                                   uint32_t n)
 {
-    struct event_batch *batch = vt_pool_alloc(&b->import->dataset.pool, sizeof *batch);
+    struct event_batch *batch = vt_pool_alloc(&b->import->set.pool, sizeof *batch);
     VT_CHECK(batch != NULL, VT_EXHAUSTED, "out of memory");
     batch->import = b->import;
     memcpy(batch->records, records, n * sizeof *records);
@@ -384,10 +384,10 @@ static struct vt_err write_out(struct import *import, const struct vt_ingest_sin
     double began = now_s();
     struct vt_ingest_result *result = import->result;
     struct batches b = {.sink = sink, .import = import};
-    for (size_t i = 0; i < import->dataset.n; i++)
-        b.total += import->dataset.records[i].fate == VT_FATE_ACCEPTED;
+    for (size_t i = 0; i < import->set.n; i++)
+        b.total += import->set.records[i].fate == VT_FATE_ACCEPTED;
     struct vt_err err = write_all(&b);
-    /* Also after a failure: batches under way still point into the dataset. */
+    /* Also after a failure: batches under way still point into the set. */
     struct vt_err finished = sink->finish(sink->self, import->diag, &result->store);
     result->write_s = now_s() - began;
     VT_TRY(err);
@@ -402,7 +402,7 @@ static struct vt_err import_init(struct import *import, const struct vt_ingest_o
                                  struct vt_diag *diag, struct vt_ingest_result *result)
 {
     *import = (struct import){.options = options, .diag = diag, .result = result};
-    vt_dataset_init(&import->dataset);
+    vt_record_set_init(&import->set);
     *result = (struct vt_ingest_result){0};
     result->files = calloc(options->n_paths, sizeof *result->files);
     import->rejects = calloc(options->n_paths, sizeof *import->rejects);
@@ -421,7 +421,7 @@ static void import_fini(struct import *import)
         vt_aside_fini(&import->rejects[i]);
     free(import->rejects);
     free(import->converted);
-    vt_dataset_fini(&import->dataset);
+    vt_record_set_fini(&import->set);
 }
 
 static struct vt_err import_run(struct import *import, const struct vt_ingest_sink *sink)
@@ -430,7 +430,7 @@ static struct vt_err import_run(struct import *import, const struct vt_ingest_si
     VT_TRY(clean(import));
     /* Counted after writing, because the store may refuse what all rules let pass. */
     struct vt_err err = sink != NULL ? write_out(import, sink) : vt_ok();
-    vt_scorecard_fill(&import->dataset, import->result);
+    vt_scorecard_fill(&import->set, import->result);
     VT_TRY(err);
     return set_aside(import);
 }

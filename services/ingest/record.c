@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { DATASET_RECORDS_MIN = 4096 };
+enum { RECORDS_MIN = 4096 };
 
 static const struct {
     const char *name;
@@ -18,59 +18,59 @@ static const struct {
     [VT_RECORD_CHANNEL] = {"channel", sizeof(struct vt_channel_row)},
 };
 
-void vt_dataset_init(struct vt_dataset *dataset)
+void vt_record_set_init(struct vt_record_set *set)
 {
-    *dataset = (struct vt_dataset){0};
-    vt_pool_init(&dataset->pool);
-    vt_intern_init(&dataset->texts, &dataset->pool);
-    vt_intern_init(&dataset->item_ids, &dataset->pool);
+    *set = (struct vt_record_set){0};
+    vt_pool_init(&set->pool);
+    vt_intern_init(&set->texts, &set->pool);
+    vt_intern_init(&set->item_ids, &set->pool);
 }
 
-void vt_dataset_fini(struct vt_dataset *dataset)
+void vt_record_set_fini(struct vt_record_set *set)
 {
-    vt_intern_fini(&dataset->texts);
-    vt_intern_fini(&dataset->item_ids);
-    free(dataset->item_spelling);
-    free(dataset->records);
-    vt_pool_fini(&dataset->pool);
-    *dataset = (struct vt_dataset){0};
+    vt_intern_fini(&set->texts);
+    vt_intern_fini(&set->item_ids);
+    free(set->item_spelling);
+    free(set->records);
+    vt_pool_fini(&set->pool);
+    *set = (struct vt_record_set){0};
 }
 
-static struct vt_err dataset_reserve(struct vt_dataset *dataset)
+static struct vt_err set_reserve(struct vt_record_set *set)
 {
-    VT_CHECK(dataset->n < VT_INGEST_RECORDS_MAX, VT_EXHAUSTED,
+    VT_CHECK(set->n < VT_INGEST_RECORDS_MAX, VT_EXHAUSTED,
              "more than 20,000,000 records in one import: split the file");
-    if (dataset->n < dataset->capacity)
+    if (set->n < set->capacity)
         return vt_ok();
-    size_t capacity = dataset->capacity == 0 ? DATASET_RECORDS_MIN : dataset->capacity * 2;
-    struct vt_record *records = realloc(dataset->records, capacity * sizeof *records);
+    size_t capacity = set->capacity == 0 ? RECORDS_MIN : set->capacity * 2;
+    struct vt_record *records = realloc(set->records, capacity * sizeof *records);
     VT_CHECK(records != NULL, VT_EXHAUSTED, "out of memory");
-    dataset->records = records;
-    dataset->capacity = capacity;
+    set->records = records;
+    set->capacity = capacity;
     return vt_ok();
 }
 
-struct vt_err vt_dataset_add(struct vt_dataset *dataset, enum vt_record_kind kind,
-                             struct vt_record **ret_record)
+struct vt_err vt_record_set_add(struct vt_record_set *set, enum vt_record_kind kind,
+                                struct vt_record **ret_record)
 {
-    VT_TRY(dataset_reserve(dataset));
-    void *body = vt_pool_alloc(&dataset->pool, kinds[kind].body_bytes);
+    VT_TRY(set_reserve(set));
+    void *body = vt_pool_alloc(&set->pool, kinds[kind].body_bytes);
     VT_CHECK(body != NULL, VT_EXHAUSTED, "out of memory");
-    struct vt_record *record = &dataset->records[dataset->n++];
+    struct vt_record *record = &set->records[set->n++];
     *record = (struct vt_record){
         .kind = (uint8_t)kind, .quality = 100, .decided_by = VT_RULE_NONE, .of.any = body};
     *ret_record = record;
     return vt_ok();
 }
 
-void vt_record_flaw(struct vt_dataset *dataset, struct vt_record *record, enum vt_rule rule,
+void vt_record_flaw(struct vt_record_set *set, struct vt_record *record, enum vt_rule rule,
                     const char *field, struct vt_slice text)
 {
     vt_record_flag(record, rule);
-    struct vt_flaw *flaw = vt_pool_alloc(&dataset->pool, sizeof *flaw);
+    struct vt_flaw *flaw = vt_pool_alloc(&set->pool, sizeof *flaw);
     if (flaw == NULL)
         return;
-    *flaw = (struct vt_flaw){record->flaws, rule, field, vt_pool_copy(&dataset->pool, text)};
+    *flaw = (struct vt_flaw){record->flaws, rule, field, vt_pool_copy(&set->pool, text)};
     record->flaws = flaw;
 }
 

@@ -13,7 +13,7 @@
 
 /*
  * What the readers make of the files and the cleaning rules judge: one record per row, all of one
- * import in memory (about 350 bytes each). Texts live in the dataset's pool. One thread.
+ * import in memory (about 350 bytes each). Texts live in the set's pool. One thread.
  */
 enum vt_record_kind {
     VT_RECORD_EVENT,
@@ -44,7 +44,7 @@ struct vt_event_row {
     struct vt_slice group; /* invoice or order */
     struct vt_slice title; /* of the item, where the row tells it */
     struct vt_slice country;
-    uint32_t item_key; /* number of item_id in the dataset's `items`, 0 none */
+    uint32_t item_key; /* number of item_id in the set's `items`, 0 none */
 };
 
 struct vt_customer_row {
@@ -96,7 +96,7 @@ struct vt_record {
     } of;
 };
 
-struct vt_dataset {
+struct vt_record_set {
     struct vt_pool pool;
     struct vt_intern texts;         /* one copy of each text */
     struct vt_intern item_ids;      /* by case-folded id; joins titles and returns to items */
@@ -105,12 +105,12 @@ struct vt_dataset {
     size_t n, capacity;
 };
 
-void vt_dataset_init(struct vt_dataset *dataset);
-void vt_dataset_fini(struct vt_dataset *dataset);
+void vt_record_set_init(struct vt_record_set *set);
+void vt_record_set_fini(struct vt_record_set *set);
 /* A cleared record with its row; VT_EXHAUSTED past the limit. Pointers to records are valid until
  * the next one is added. */
-VT_MUST_USE struct vt_err vt_dataset_add(struct vt_dataset *dataset, enum vt_record_kind kind,
-                                         struct vt_record **ret_record);
+VT_MUST_USE struct vt_err vt_record_set_add(struct vt_record_set *set, enum vt_record_kind kind,
+                                            struct vt_record **ret_record);
 
 static inline void vt_record_flag(struct vt_record *record, enum vt_rule rule)
 {
@@ -134,7 +134,7 @@ static inline bool vt_rules_next(uint64_t *rest, enum vt_rule *ret_rule)
 }
 
 /* Flags the record and keeps what was wrong. Without memory only the flag is kept. */
-void vt_record_flaw(struct vt_dataset *dataset, struct vt_record *record, enum vt_rule rule,
+void vt_record_flaw(struct vt_record_set *set, struct vt_record *record, enum vt_rule rule,
                     const char *field, struct vt_slice text);
 /* What the record's row tells beyond its fields; *ret_n is 0 for kinds without. Borrowed. */
 const struct vt_attribute *vt_record_attributes(const struct vt_record *record, uint32_t *ret_n);

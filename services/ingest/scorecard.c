@@ -153,10 +153,10 @@ static void finish_scores(struct vt_ingest_result *result)
     result->first_month = FIRST_MONTH;
 }
 
-void vt_scorecard_fill(const struct vt_dataset *dataset, struct vt_ingest_result *result)
+void vt_scorecard_fill(const struct vt_record_set *set, struct vt_ingest_result *result)
 {
-    for (size_t i = 0; i < dataset->n; i++) {
-        const struct vt_record *record = &dataset->records[i];
+    for (size_t i = 0; i < set->n; i++) {
+        const struct vt_record *record = &set->records[i];
         if (record->fate == VT_FATE_ACCEPTED)
             result->kinds[record->kind]++;
         if (record->derived) {

@@ -12,7 +12,7 @@
 #include "services/ingest/times.h"
 
 struct run {
-    struct vt_dataset dataset;
+    struct vt_record_set set;
     struct vt_build_options build;
     uint64_t rows, rejected;
 };
@@ -21,7 +21,7 @@ static struct vt_err on_row(void *ctx, const struct vt_row *row)
 {
     struct run *run = ctx;
     run->rows++;
-    return vt_build_record(&run->dataset, &run->build, row);
+    return vt_build_record(&run->set, &run->build, row);
 }
 
 static struct vt_err on_reject(void *ctx, uint64_t line, const char *reason, struct vt_slice raw)
@@ -50,15 +50,15 @@ static void clean(struct run *run)
 {
     const struct vt_ingest_options options = {.min_quality = 50};
     char currency[4] = "";
-    uint64_t rows = run->dataset.n;
+    uint64_t rows = run->set.n;
     VT_ASSERT(rows == run->rows);
-    VT_ASSERT(!vt_failed(vt_clean_duplicates(&run->dataset, false)));
-    VT_ASSERT(!vt_failed(vt_clean_currencies(&run->dataset, &options, currency)));
-    VT_ASSERT(!vt_failed(vt_clean_histories(&run->dataset, false)));
-    VT_ASSERT(!vt_failed(vt_clean_outliers(&run->dataset)));
-    vt_clean_times(&run->dataset);
-    VT_ASSERT(!vt_failed(vt_clean_catalog(&run->dataset)));
-    vt_clean_judge(&run->dataset, 50);
+    VT_ASSERT(!vt_failed(vt_clean_duplicates(&run->set, false)));
+    VT_ASSERT(!vt_failed(vt_clean_currencies(&run->set, &options, currency)));
+    VT_ASSERT(!vt_failed(vt_clean_histories(&run->set, false)));
+    VT_ASSERT(!vt_failed(vt_clean_outliers(&run->set)));
+    vt_clean_times(&run->set);
+    VT_ASSERT(!vt_failed(vt_clean_catalog(&run->set)));
+    vt_clean_judge(&run->set, 50);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vt_slice text = vt_slice(data + 1, size - 1);
     const struct vt_reader_options options = {
         .path = "fuzz", .head = text, .out = {&run, on_row, on_reject, on_blank}};
-    vt_dataset_init(&run.dataset);
+    vt_record_set_init(&run.set);
     run.build.time_from_order = format->time_from_order;
     VT_ASSERT(!vt_failed(vt_zone_new("Europe/London", NULL, &run.build.zone)));
     if (!vt_failed(format->open(&options, NULL, &reader))) {
@@ -81,6 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         clean(&run);
     }
     vt_zone_free(run.build.zone);
-    vt_dataset_fini(&run.dataset);
+    vt_record_set_fini(&run.set);
     return 0;
 }
