@@ -25,15 +25,20 @@ struct memory {
     uint32_t n_events, n_items, n_customers, n_channels;
     double revenue;
     int last_consent;
+    const char *refused_id; /* the event that this store does not take, or NULL */
 };
 
 static struct vt_err keep_events(void *self, const struct vt_event *events, uint32_t n,
                                  struct vt_ingest_refused refused, struct vt_diag *diag)
 {
     (void)diag;
-    (void)refused;
     struct memory *memory = self;
     for (uint32_t i = 0; i < n; i++) {
+        if (memory->refused_id != NULL &&
+            vt_slice_equal(events[i].event_id, vt_slice_str(memory->refused_id))) {
+            refused.tell(refused.ctx, i, "value", vt_slice_str("too shiny"));
+            continue;
+        }
         memory->revenue += events[i].revenue;
         if (memory->n_events == 0)
             snprintf(memory->first_id, sizeof memory->first_id, "%.*s", (int)events[i].event_id.len,
@@ -133,7 +138,7 @@ static struct vt_err run(struct fixture *f)
         .finish = finish,
     };
     vt_ingest_result_fini(&f->result);
-    f->memory = (struct memory){0};
+    f->memory = (struct memory){.refused_id = f->memory.refused_id};
     f->options.paths = paths;
     f->options.n_paths = 1;
     struct vt_err err = vt_ingest_run(&f->options, &sink, &f->diag, &f->result);
@@ -556,6 +561,44 @@ static void ten_megabyte_line_is_rejected_with_its_number(void **state)
     assert_int_equal(f->result.rejects.examples[0].line, 2);
 }
 
+/* Also past a batch's end, and between rows that are not written: places are not line numbers. */
+static void an_event_that_the_store_refuses_is_a_rejected_row(void **state)
+{
+    enum { N_ROWS = VT_INGEST_BATCH + 10, REFUSED_LINE = VT_INGEST_BATCH + 5 };
+    struct fixture *f = *state;
+    char *text = NULL, line[1024];
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    fputs("{\"event_id\":\n", out);
+    for (int i = 2; i <= N_ROWS; i++)
+        fprintf(out,
+                "{\"event_id\":\"e%d\",\"type\":\"view\",\"customer_id\":\"c\","
+                "\"item_id\":\"i%d\"," T "}\n",
+                i, i);
+    fclose(out);
+    f->options.aside_dir = f->folder;
+    f->memory.refused_id = "e1005";
+    import(f, "events.jsonl", text);
+    free(text);
+    assert_int_equal(f->memory.n_events, N_ROWS - 2);
+    assert_int_equal(f->result.rows.accepted, N_ROWS - 2);
+    assert_int_equal(f->result.rows.rejected, 2);
+    assert_int_equal(f->result.files[0].rows.rejected, 2);
+    assert_int_equal(f->result.kinds[VT_RECORD_EVENT], N_ROWS - 2);
+    assert_int_equal(f->result.refused.n, 1);
+    assert_int_equal(f->result.refused.examples[0].line, REFUSED_LINE);
+    assert_int_equal(f->result.scores[VT_VALIDITY].checked, N_ROWS);
+    assert_int_equal(f->result.scores[VT_VALIDITY].passed, N_ROWS - 2);
+    FILE *in = fopen(f->result.files[0].reject_path, "r");
+    assert_non_null(in);
+    assert_non_null(fgets(line, sizeof line, in));
+    assert_non_null(fgets(line, sizeof line, in));
+    assert_non_null(strstr(line, "{\"line\":1005,\"reason\":\"value: too shiny\""));
+    assert_non_null(strstr(line, "\\\"event_id\\\":\\\"e1005\\\""));
+    assert_null(fgets(line, sizeof line, in));
+    fclose(in);
+}
+
 static void open_quote_costs_one_row(void **state)
 {
     struct fixture *f = *state;
@@ -655,6 +698,7 @@ int main(void)
         CASE(maps_name_columns),
         CASE(mended_review_line_is_imported),
         CASE(unreadable_lines_are_rejected_and_the_rest_goes_on),
+        CASE(an_event_that_the_store_refuses_is_a_rejected_row),
         CASE(ten_megabyte_line_is_rejected_with_its_number),
         CASE(open_quote_costs_one_row),
         CASE(bad_files_are_refused_with_what_and_why),

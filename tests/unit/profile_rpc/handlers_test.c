@@ -10,6 +10,8 @@
 #include "services/common/rpc/loopback.h"
 #include "services/profile/wire_change.h"
 #include "services/profile/wire_customer.h"
+#include "services/profile/wire_event.h"
+#include "services/profile/wire_item.h"
 #include "tests/testlib/testlib.h"
 #include "tests/unit/profile_rpc/fake_profile.h"
 #include "vitrine/v1/admin.pb-c.h"
@@ -166,6 +168,138 @@ static void write_events_over_the_queues_limit_is_exhausted(void **state)
     Vitrine__V1__WriteEventsRequest message = events_of(1);
     fake.err = VT_ERR(VT_EXHAUSTED, "the write queue is full");
     assert_code(call(WRITE_EVENTS, &message.base).err, VT_EXHAUSTED);
+}
+
+/* ---- the caller's side of the writes, as the importer uses it ---- */
+
+static struct vt_slice answer_to(const char *path, struct vt_slice body)
+{
+    struct vt_rpc_loopback_options options = options_of(true);
+    struct vt_rpc_loopback_result result = vt_rpc_loopback_call(&options, path, body, &arena);
+    assert_ok(result.err);
+    return result.body;
+}
+
+static struct vt_event whole_event(void)
+{
+    return (struct vt_event){
+        .event_id = vt_slice_str("e1"),
+        .type = VT_EVENT_PURCHASE,
+        .customer_id = vt_slice_str("c1"),
+        .visitor_id = vt_slice_str("v1"),
+        .item_id = vt_slice_str("i1"),
+        .channel = vt_slice_str("web"),
+        .currency_code = vt_slice_str("EUR"),
+        .query = vt_slice_str("teapot"),
+        .attribution_token = vt_slice_str("token"),
+        .time_ms = INT64_C(1700000000005),
+        .quantity = 2,
+        .revenue = 19.5,
+        .cost = 7.25,
+        .value = 1,
+    };
+}
+
+static void sent_events_arrive_equal_and_results_come_back_in_order(void **state)
+{
+    (void)state;
+    struct vt_event events[3] = {whole_event(), whole_event(), whole_event()};
+    struct vt_event_result results[3];
+    struct vt_slice body;
+    events[1].time_ms = 0; /* rejected at the door, so that places shift */
+    assert_ok(vt_wire_write_events_request_encode(events, 3, &arena, &body));
+    struct vt_slice answer = answer_to(WRITE_EVENTS, body);
+    assert_ok(vt_wire_write_events_response_decode(answer, 3, &arena, &diag, results));
+    const struct vt_event *got = &fake.first_event;
+    assert_true(vt_slice_equal(got->event_id, events[0].event_id));
+    assert_int_equal(got->type, VT_EVENT_PURCHASE);
+    assert_true(vt_slice_equal(got->customer_id, events[0].customer_id));
+    assert_true(vt_slice_equal(got->visitor_id, events[0].visitor_id));
+    assert_true(vt_slice_equal(got->item_id, events[0].item_id));
+    assert_true(vt_slice_equal(got->channel, events[0].channel));
+    assert_true(vt_slice_equal(got->currency_code, events[0].currency_code));
+    assert_true(vt_slice_equal(got->query, events[0].query));
+    assert_true(vt_slice_equal(got->attribution_token, events[0].attribution_token));
+    assert_int_equal(got->time_ms, events[0].time_ms);
+    assert_true(got->quantity == 2 && got->revenue == 19.5 && got->cost == 7.25 && got->value == 1);
+    assert_int_equal(results[0].outcome, VT_EVENT_ACCEPTED);
+    assert_int_equal(results[1].outcome, VT_EVENT_REJECTED);
+    assert_string_equal(results[1].field, "time");
+    assert_true(results[1].reason.len > 0);
+    assert_int_equal(results[2].sequence, 101);
+}
+
+static void results_that_do_not_fit_the_events_are_refused(void **state)
+{
+    (void)state;
+    struct vt_event events[2] = {whole_event(), whole_event()};
+    struct vt_event_result results[3] = {0};
+    struct vt_slice body;
+    assert_ok(vt_wire_write_events_request_encode(events, 2, &arena, &body));
+    struct vt_slice answer = answer_to(WRITE_EVENTS, body);
+    assert_code(vt_wire_write_events_response_decode(answer, 1, &arena, &diag, results),
+                VT_INVALID);
+    assert_code(vt_wire_write_events_response_decode(answer, 3, &arena, &diag, results),
+                VT_INVALID);
+    Vitrine__V1__EventResult odd = VITRINE__V1__EVENT_RESULT__INIT, *odds[] = {&odd};
+    Vitrine__V1__WriteEventsResponse message = VITRINE__V1__WRITE_EVENTS_RESPONSE__INIT;
+    odd.outcome = (Vitrine__V1__EventOutcome)4;
+    message.n_results = 1;
+    message.results = odds;
+    assert_ok(vt_pb_encode(&message.base, &arena, &answer));
+    assert_code(vt_wire_write_events_response_decode(answer, 1, &arena, &diag, results),
+                VT_INVALID);
+    assert_string_equal(diag.field, "results[0].outcome");
+    assert_int_equal(results[0].outcome, 0); /* untouched */
+}
+
+static void sent_items_and_customers_arrive_and_are_counted(void **state)
+{
+    (void)state;
+    const struct vt_attribute attribute = {vt_slice_str("size"), vt_slice_str("L")};
+    const struct vt_item items[2] = {{.id = vt_slice_str("i1"),
+                                      .title = vt_slice_str("Mug"),
+                                      .price = 3.5,
+                                      .stock = -1,
+                                      .categories = {vt_slice_str("Kitchen")},
+                                      .n_categories = 1,
+                                      .attributes = &attribute,
+                                      .n_attributes = 1},
+                                     {.id = vt_slice_str("i2")}};
+    const struct vt_customer customer = {
+        .id = vt_slice_str("c1"), .consent = 2, .attributes = &attribute, .n_attributes = 1};
+    struct vt_upsert_result result;
+    struct vt_slice body;
+    assert_ok(vt_wire_upsert_items_request_encode(items, 2, &arena, &body));
+    body = answer_to("/vitrine.v1.CatalogService/UpsertItems", body);
+    assert_ok(vt_wire_upsert_items_response_decode(body, &arena, &diag, &result));
+    assert_int_equal(result.updated, 2);
+    assert_int_equal(result.sequence, 9);
+    assert_int_equal(fake.mask, 0);
+    assert_true(vt_slice_equal(fake.first_item.title, items[0].title));
+    assert_true(vt_slice_equal(fake.first_item.attributes[0].value, attribute.value));
+    assert_ok(vt_wire_upsert_customers_request_encode(&customer, 1, &arena, &body));
+    body = answer_to("/vitrine.v1.ProfileService/UpsertCustomers", body);
+    assert_ok(vt_wire_upsert_customers_response_decode(body, &arena, &diag, &result));
+    assert_int_equal(result.inserted, 1);
+    assert_int_equal(fake.n_customers, 1);
+}
+
+static void a_request_larger_than_the_arena_is_exhausted(void **state)
+{
+    (void)state;
+    static unsigned char little[256];
+    struct vt_arena small;
+    struct vt_slice body;
+    const struct vt_event event = whole_event();
+    const struct vt_item item = {.id = vt_slice_str("i1")};
+    const struct vt_customer customer = {.id = vt_slice_str("c1")};
+    vt_arena_init(&small, little, sizeof little);
+    assert_code(vt_wire_write_events_request_encode(&event, 1, &small, &body), VT_EXHAUSTED);
+    vt_arena_init(&small, little, 64);
+    assert_code(vt_wire_upsert_items_request_encode(&item, 1, &small, &body), VT_EXHAUSTED);
+    vt_arena_init(&small, little, 32);
+    assert_code(vt_wire_upsert_customers_request_encode(&customer, 1, &small, &body), VT_EXHAUSTED);
 }
 
 /* ---- ProfileService ---- */
@@ -584,6 +718,10 @@ int main(void)
         TEST(write_events_rejects_one_bad_event_and_writes_the_others),
         TEST(write_events_with_only_bad_events_does_not_bother_the_store),
         TEST(write_events_over_the_queues_limit_is_exhausted),
+        TEST(sent_events_arrive_equal_and_results_come_back_in_order),
+        TEST(results_that_do_not_fit_the_events_are_refused),
+        TEST(sent_items_and_customers_arrive_and_are_counted),
+        TEST(a_request_larger_than_the_arena_is_exhausted),
         TEST(get_profile_wants_somebody_and_bounded_events),
         TEST(profile_comes_through_the_wire_equal),
         TEST(batch_get_profiles_takes_1_to_100),
