@@ -126,35 +126,6 @@ bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt
     return true;
 }
 
-static bool parse_rest_identity(struct vt__reader *reader, struct vt__identity *ret_identity)
-{
-    unsigned type = vt__get_u8(reader);
-    uint16_t channel = vt__get_u16(reader);
-    size_t len = (size_t)(reader->end - reader->at);
-    if (reader->failed || type == 0 || len == 0 || len > VT_ID_BYTES_MAX)
-        return false;
-    *ret_identity =
-        (struct vt__identity){(enum vt__identity_type)type, channel, vt_slice(reader->at, len)};
-    return true;
-}
-
-bool vt__parse_identity(struct vt_slice key, struct vt__identity *ret_identity)
-{
-    struct vt__reader reader = vt__reader(key);
-    return parse_rest_identity(&reader, ret_identity);
-}
-
-bool vt__parse_customer_id(struct vt_slice key, uint64_t *ret_customer,
-                           struct vt__identity *ret_identity)
-{
-    struct vt__reader reader = vt__reader(key);
-    uint64_t customer = vt__get_u64(&reader);
-    if (!parse_rest_identity(&reader, ret_identity))
-        return false;
-    *ret_customer = customer;
-    return true;
-}
-
 bool vt__parse_customer(struct vt_slice key, uint64_t *ret_customer)
 {
     struct vt__reader reader = vt__reader(key);
@@ -162,18 +133,6 @@ bool vt__parse_customer(struct vt_slice key, uint64_t *ret_customer)
     if (!vt__reader_done(&reader))
         return false;
     *ret_customer = customer;
-    return true;
-}
-
-bool vt__parse_customer_day(struct vt_slice key, uint64_t *ret_customer, uint32_t *ret_day)
-{
-    struct vt__reader reader = vt__reader(key);
-    uint64_t customer = vt__get_u64(&reader);
-    uint32_t day = vt__get_u32(&reader);
-    if (!vt__reader_done(&reader))
-        return false;
-    *ret_customer = customer;
-    *ret_day = day;
     return true;
 }
 

@@ -7,27 +7,30 @@
 #include "services/common/base/event.h"
 #include "services/common/base/slice.h"
 
+/* clang-format off: a table */
 /*
  * Every key of the live store, and only here. Numbers are big-endian, so that keys sort as numbers.
  *
- * family           key                                                     value (records.h)
- * state            'S'                                                     counters of numbering
- * names            kind u8, text                                           number (channels)
- * identity         type u8, channel u16 (0: any), external id              customer number
- * profile          customer u64                                            consent, attributes …
- * history          customer u64                                            packed events
- * (history.h) customer_ids     customer u64, type u8, channel u16, external id         time of
- * linking customer_events  customer u64, day u32                                   sequences of log
- * blocks alias            merged customer u64                                     surviving
- * customer events           day u32, first sequence u64                             log block
- * (event_block.h) seen             XXH3-128 of the event id, 16 bytes sequence, time item_ids SKU
- * item number items            item u32                                                state, SKU,
- * entry changes          sequence u64                                            kind, item
- * counters         metric u8, dimension u64, hour u32 (0: of all time)     sum
+ * family           key                                               value (records.h)
+ * state            'S'                                               how far numbering has come
+ * names            kind u8, text                                     number (channels)
+ * identity         type u8, channel u16 (0: any), external id        customer number
+ * profile          customer u64                                      consent, attributes, first
+ * seen history          customer u64                                      newest events (history.h)
+ * customer_ids     customer u64, type u8, channel u16, external id   time of linking
+ * customer_events  customer u64, day u32                             sequences of log blocks
+ * alias            merged customer u64                               surviving customer
+ * events           day u32, first sequence u64                       log block (event_block.h)
+ * seen             XXH3-128 of the event id, 16 bytes                sequence, time of acceptance
+ * item_ids         SKU                                               item number
+ * items            item u32                                          state, SKU, entry
+ * changes          sequence u64                                      kind, item
+ * counters         metric u8, dimension u64, hour u32 (0: always)    sum
  *
  * `day` is the day of acceptance (Unix days), never falling, so that the log is in order of
  * sequence by key and its retention is one range delete.
  */
+/* clang-format on */
 enum vt__family {
     VT__STATE,
     VT__NAMES,
@@ -61,17 +64,20 @@ struct vt__key {
     uint16_t len;
 };
 
+/* Borrowed from `key`. */
 static inline struct vt_slice vt__key_slice(const struct vt__key *key)
 {
     return vt_slice(key->bytes, key->len);
 }
 
+/* How somebody is called outside. */
 struct vt__identity {
     enum vt__identity_type type;
-    uint16_t channel;
+    uint16_t channel;   /* that the id belongs to; 0: all */
     struct vt_slice id; /* borrowed */
 };
 
+/* One maker per family. Texts are at most VT_ID_BYTES_MAX long: checked on their way in. */
 struct vt__key vt__key_state(void);
 struct vt__key vt__key_name(enum vt__name_kind kind, struct vt_slice text);
 struct vt__key vt__key_identity(const struct vt__identity *identity);
@@ -86,11 +92,7 @@ struct vt__key vt__key_counter(enum vt__metric metric, uint64_t dimension, uint3
 
 /* False when the bytes are no such key. Texts are borrowed from `key`. */
 bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt_slice *ret_text);
-bool vt__parse_identity(struct vt_slice key, struct vt__identity *ret_identity);
 bool vt__parse_customer(struct vt_slice key, uint64_t *ret_customer);
-bool vt__parse_customer_id(struct vt_slice key, uint64_t *ret_customer,
-                           struct vt__identity *ret_identity);
-bool vt__parse_customer_day(struct vt_slice key, uint64_t *ret_customer, uint32_t *ret_day);
 bool vt__parse_block(struct vt_slice key, uint32_t *ret_day, uint64_t *ret_first_sequence);
 bool vt__parse_item(struct vt_slice key, uint32_t *ret_item);
 bool vt__parse_change(struct vt_slice key, uint64_t *ret_sequence);

@@ -19,10 +19,27 @@ enum {
     RECONNECT_MAX_MS = 1000,    /* … and never later than this: a service that is back is used */
     KEEPALIVE_MS = 10000,       /* finds a peer that vanished without a word */
     KEEPALIVE_TIMEOUT_MS = 3000,
+    METADATA_MAX = 16, /* entries of one call */
 };
 
 struct vt_rpc_channel {
     grpc_channel *grpc;
+};
+
+/* `message` is the server's status message. */
+typedef void (*started_done_fn)(void *ctx, struct vt_err err, struct vt_slice body,
+                                struct vt_slice message);
+
+/* A call to start. */
+struct start_options {
+    struct vt_rpc_loop *loop;
+    const char *path;
+    struct vt_slice body; /* copied */
+    int64_t deadline_ns;
+    const struct vt_rpc_metadata *metadata; /* copied; at most METADATA_MAX */
+    size_t n_metadata;
+    started_done_fn done; /* once, unless starting failed */
+    void *ctx;
 };
 
 /* One call under way. */
@@ -35,7 +52,7 @@ struct vt__client_call {
     grpc_metadata_array initial, trailing;
     grpc_status_code status;
     grpc_slice message;
-    vt__client_done_fn done;
+    started_done_fn done;
     void *ctx;
 };
 
@@ -182,9 +199,9 @@ static void on_completed(void *owner, bool ok)
 }
 
 static size_t copy_metadata(const struct vt_rpc_metadata *from, size_t n,
-                            grpc_metadata to[VT__CLIENT_METADATA_MAX])
+                            grpc_metadata to[METADATA_MAX])
 {
-    size_t count = n < VT__CLIENT_METADATA_MAX ? n : VT__CLIENT_METADATA_MAX;
+    size_t count = n < METADATA_MAX ? n : METADATA_MAX;
     for (size_t i = 0; i < count; i++)
         to[i] = (grpc_metadata){
             .key = grpc_slice_from_copied_string(from[i].key),
@@ -218,14 +235,13 @@ static grpc_call_error start_batch(struct vt__client_call *call, grpc_metadata *
     return grpc_call_start_batch(call->grpc, ops, 6, &call->tag, NULL);
 }
 
-struct vt_err vt__client_start(struct vt_rpc_channel *channel,
-                               const struct vt__client_options *options)
+static struct vt_err start_call(struct vt_rpc_channel *channel, const struct start_options *options)
 {
     struct vt_rpc_loop *loop = options->loop;
     VT_ASSERT(pthread_equal(loop->thread, pthread_self()));
     struct vt__client_call *call = call_take(loop);
     VT_CHECK(call != NULL, VT_EXHAUSTED, "no memory for a call");
-    grpc_metadata metadata[VT__CLIENT_METADATA_MAX];
+    grpc_metadata metadata[METADATA_MAX];
     size_t n = copy_metadata(options->metadata, options->n_metadata, metadata);
     call->done = options->done;
     call->ctx = options->ctx;
@@ -260,13 +276,13 @@ static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice b
     call->done(call->ctx, err, body);
 }
 
-static void call_blocking(struct vt_rpc_channel *channel, const struct vt__client_options *options)
+static void call_blocking(struct vt_rpc_channel *channel, const struct start_options *options)
 {
-    struct vt__client_options blocking = *options;
+    struct start_options blocking = *options;
     struct handler_call *call = options->ctx;
     struct vt_err err = vt_rpc_loop_new(&blocking.loop); /* stays NULL on failure */
     if (!vt_failed(err))
-        err = vt__client_start(channel, &blocking);
+        err = start_call(channel, &blocking);
     if (vt_failed(err))
         call->done(call->ctx, err, (struct vt_slice){0});
     else
@@ -285,19 +301,19 @@ void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *requ
     }
     *call = (struct handler_call){.request = request, .done = done, .ctx = ctx};
     struct vt_rpc_metadata trace = {"traceparent", vt_slice_str(request->traceparent)};
-    struct vt__client_options options = {.loop = request->loop,
-                                         .path = path,
-                                         .body = body,
-                                         .deadline_ns = deadline_ns,
-                                         .metadata = &trace,
-                                         .n_metadata = trace.value.len > 0 ? 1 : 0,
-                                         .done = on_handler_call_done,
-                                         .ctx = call};
+    struct start_options options = {.loop = request->loop,
+                                    .path = path,
+                                    .body = body,
+                                    .deadline_ns = deadline_ns,
+                                    .metadata = &trace,
+                                    .n_metadata = trace.value.len > 0 ? 1 : 0,
+                                    .done = on_handler_call_done,
+                                    .ctx = call};
     if (options.loop == NULL) {
         call_blocking(channel, &options);
         return;
     }
-    struct vt_err err = vt__client_start(channel, &options);
+    struct vt_err err = start_call(channel, &options);
     if (vt_failed(err))
         done(ctx, err, (struct vt_slice){0});
 }
@@ -331,7 +347,7 @@ struct vt_err vt_rpc_client_call(struct vt_rpc_channel *channel, const char *pat
                                  struct vt_slice *ret_body)
 {
     struct blocking_call call = {.arena = arena, .diag = diag};
-    struct vt__client_options start = {
+    struct start_options start = {
         .path = path,
         .body = body,
         .deadline_ns = options->timeout_ms > 0
@@ -342,9 +358,9 @@ struct vt_err vt_rpc_client_call(struct vt_rpc_channel *channel, const char *pat
         .done = on_blocking_call_done,
         .ctx = &call,
     };
-    VT_CHECK(options->n_metadata <= VT__CLIENT_METADATA_MAX, VT_INVALID, "too many metadata");
+    VT_CHECK(options->n_metadata <= METADATA_MAX, VT_INVALID, "too many metadata");
     VT_TRY(vt_rpc_loop_new(&start.loop));
-    struct vt_err err = vt__client_start(channel, &start);
+    struct vt_err err = start_call(channel, &start);
     if (!vt_failed(err)) {
         vt_rpc_loop_run_one(start.loop, INT64_MAX);
         err = call.err;

@@ -307,7 +307,7 @@ static void post_slots(struct vt__worker *worker)
             vt__slot_post(worker, &worker->server->methods[i]);
 }
 
-static struct vt_err start_threads(struct vt_rpc_server *server)
+static void start_threads(struct vt_rpc_server *server)
 {
     for (unsigned i = 0; i < server->n_workers; i++) {
         struct vt__worker *worker = &server->workers[i];
@@ -315,7 +315,6 @@ static struct vt_err start_threads(struct vt_rpc_server *server)
         /* Half the threads would leave half the queues unserved, and calls in them would hang. */
         VT_ASSERT(error == 0);
     }
-    return vt_ok();
 }
 
 struct vt_err vt_rpc_server_start(struct vt_rpc_server *server, struct vt_diag *diag)
@@ -335,7 +334,8 @@ struct vt_err vt_rpc_server_start(struct vt_rpc_server *server, struct vt_diag *
     for (unsigned i = 0; i < server->n_workers; i++)
         post_slots(&server->workers[i]);
     server->started = true;
-    return start_threads(server);
+    start_threads(server);
+    return vt_ok();
 }
 
 uint16_t vt_rpc_server_port(const struct vt_rpc_server *server)

@@ -544,29 +544,6 @@ struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter)
     return vt_slice(data, len);
 }
 
-struct vt_err vt_store_last_key(struct vt_store *store, uint32_t family, struct vt_diag *diag,
-                                char *key, size_t key_size, size_t *ret_len, bool *ret_found)
-{
-    VT_ASSERT(family < store->n_families);
-    rocksdb_iterator_t *rows =
-        rocksdb_create_iterator_cf(store->db, store->read_options, store->handles[family]);
-    rocksdb_iter_seek_to_last(rows);
-    bool found = rocksdb_iter_valid(rows) != 0;
-    size_t len = 0;
-    if (found) {
-        const char *data = rocksdb_iter_key(rows, &len);
-        len = len < key_size ? len : key_size;
-        memcpy(key, data, len);
-    }
-    char *text = NULL;
-    rocksdb_iter_get_error(rows, &text);
-    rocksdb_iter_destroy(rows);
-    VT_TRY(take_error(text, diag));
-    *ret_len = len;
-    *ret_found = found;
-    return vt_ok();
-}
-
 uint64_t vt_store_estimate_rows(const struct vt_store *store, uint32_t family)
 {
     uint64_t n = 0;

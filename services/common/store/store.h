@@ -75,12 +75,16 @@ struct vt_store_value {
     void *pin;
     struct vt_store *store;
 };
+/* Point read; *ret_found false: there is no such key. The caller releases *ret_value. Any thread;
+ * reads the disk when the block is not cached. */
 VT_MUST_USE struct vt_err vt_store_get(struct vt_store *store, uint32_t family, struct vt_slice key,
                                        struct vt_diag *diag, struct vt_store_value *ret_value,
                                        bool *ret_found);
+/* Gives the bytes back; the value is zero afterwards. */
 void vt_store_value_release(struct vt_store_value *value);
 
-/* Changes that become visible and durable together. One thread. Bytes are copied. */
+/* Changes that become visible and durable together. One thread. Bytes are copied. A merge adds an
+ * operand to what the family's fold makes of the key; later changes of a batch win over earlier. */
 VT_MUST_USE struct vt_err vt_store_batch_new(struct vt_store *store,
                                              struct vt_store_batch **ret_batch);
 void vt_store_batch_free(struct vt_store_batch *batch); /* NULL is allowed */
@@ -111,11 +115,7 @@ VT_MUST_USE struct vt_err vt_store_iter_next(struct vt_store_iter *iter, struct 
 struct vt_slice vt_store_iter_key(const struct vt_store_iter *iter);
 struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter);
 
-/* The last row of a family at or before everything; copies its key, cut at `key_size`. */
-VT_MUST_USE struct vt_err vt_store_last_key(struct vt_store *store, uint32_t family,
-                                            struct vt_diag *diag, char *key, size_t key_size,
-                                            size_t *ret_len, bool *ret_found);
-/* RocksDB's guess; cheap. */
+/* RocksDB's guess of the family's rows. Any thread; O(1). */
 uint64_t vt_store_estimate_rows(const struct vt_store *store, uint32_t family);
 /* A consistent copy beside by hard links; `path` must not exist. Blocking. */
 VT_MUST_USE struct vt_err vt_store_checkpoint(struct vt_store *store, const char *path,

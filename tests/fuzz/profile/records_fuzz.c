@@ -6,17 +6,13 @@
 /* Arbitrary bytes as every key and every record: all parsers are tried on each input. */
 static void parse_keys(struct vt_slice bytes)
 {
-    struct vt__identity identity;
     enum vt__name_kind kind;
     enum vt__metric metric;
     struct vt_slice text;
     uint64_t number;
     uint32_t small;
     (void)vt__parse_name(bytes, &kind, &text);
-    (void)vt__parse_identity(bytes, &identity);
     (void)vt__parse_customer(bytes, &number);
-    (void)vt__parse_customer_id(bytes, &number, &identity);
-    (void)vt__parse_customer_day(bytes, &number, &small);
     (void)vt__parse_block(bytes, &small, &number);
     (void)vt__parse_item(bytes, &small);
     (void)vt__parse_change(bytes, &number);
