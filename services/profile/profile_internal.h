@@ -30,8 +30,8 @@ enum {
 /* ---- one write on its way: made on the caller's thread, in the request's arena ---- */
 struct vt__job {
     struct vt__job *next;
-    /* Adds to the batch on the writer thread; NULL: events, which form groups. An error leaves
-     * nothing behind and goes to this caller alone. */
+    /* Adds to the batch on the writer thread; NULL: events, which form groups. An error goes to
+     * this caller alone; after the first row it also breaks the writer, so refuse before that. */
     struct vt_err (*apply)(struct vt_profile *profile, struct vt__job *job);
     uint32_t n; /* events or entries */
     struct vt_request *request;

@@ -16,8 +16,8 @@
  * A group is a run of event jobs (up to VT__GROUP_EVENTS_MAX events) or one other job, so that
  * every lookup in the store sees all that was written before it.
  *
- * When a write fails the writer's memory (numbers given, caches) may be ahead of the disk. It then
- * refuses everything until the store is opened again; reads go on.
+ * When a write fails, or a job fails half-way, the writer's memory (numbers given, caches) may be
+ * ahead of the disk. It then refuses everything until the store is opened again; reads go on.
  */
 
 #define NS_PER_S INT64_C(1000000000)
@@ -157,6 +157,15 @@ static struct vt_err refuse_broken(void)
     return VT_ERR(VT_UNAVAILABLE, "the store failed in writing: reads go on, restart to write");
 }
 
+/* Of a job that was refused before it wrote anything nothing is left. One that failed after that
+ * has numbered what its batch will now never tell the disk. */
+static void give_up(struct vt_profile *profile)
+{
+    if (!vt_store_batch_is_empty(profile->batch))
+        atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+    reset_commit(profile);
+}
+
 static void run_group(struct vt_profile *profile, struct vt__job *jobs)
 {
     if (atomic_load_explicit(&profile->broken, memory_order_relaxed)) {
@@ -171,7 +180,7 @@ static void run_group(struct vt_profile *profile, struct vt__job *jobs)
         else
             fatal = vt__group_add(profile, job);
         if (vt_failed(job->err))
-            reset_commit(profile); /* alone in its group */
+            give_up(profile); /* alone in its group */
     }
     if (vt_failed(fatal))
         atomic_store_explicit(&profile->broken, true, memory_order_relaxed);

@@ -578,6 +578,11 @@ void vt_store_batch_clear(struct vt_store_batch *batch)
     rocksdb_writebatch_clear(batch->writes);
 }
 
+bool vt_store_batch_is_empty(struct vt_store_batch *batch)
+{
+    return rocksdb_writebatch_count(batch->writes) == 0;
+}
+
 void vt_store_batch_put(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,
                         struct vt_slice value)
 {

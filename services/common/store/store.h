@@ -89,6 +89,7 @@ VT_MUST_USE struct vt_err vt_store_batch_new(struct vt_store *store,
                                              struct vt_store_batch **ret_batch);
 void vt_store_batch_free(struct vt_store_batch *batch); /* NULL is allowed */
 void vt_store_batch_clear(struct vt_store_batch *batch);
+bool vt_store_batch_is_empty(struct vt_store_batch *batch);
 void vt_store_batch_put(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,
                         struct vt_slice value);
 void vt_store_batch_merge(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,
