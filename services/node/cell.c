@@ -23,6 +23,7 @@
 #include "services/common/rpc/http.h"
 #include "services/common/rpc/server.h"
 #include "services/model/handlers.h"
+#include "services/node/checkpoint.h"
 #include "services/node/item_follower.h"
 #include "services/node/token_key.h"
 #include "services/profile/follow.h"
@@ -71,6 +72,7 @@ static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
         .create = true,
     };
     VT_TRY(vt_profile_open(&profile, diag, &cell->profile));
+    vt_checkpoint_sweep(options->data);
     return vt_item_follower_start(cell->profile, cell->items, &cell->follower);
 }
 

@@ -60,8 +60,13 @@ static struct vt_err send_part(struct vt_import_remote *remote, const struct cal
     vt_arena_reset(&remote->request);
     vt_arena_reset(&remote->answer);
     VT_TRY(call->encode(remote, batch, first, n, &body));
-    VT_TRY(vt_rpc_client_call(remote->channel, call->path, body, &options, &remote->answer, diag,
-                              &answer));
+    struct vt_err err = vt_rpc_client_call(remote->channel, call->path, body, &options,
+                                           &remote->answer, diag, &answer);
+    if (err.code == VT_UNAVAILABLE)
+        vt_diag_set(diag, "",
+                    "the server that holds the data folder went away; import again, and "
+                    "what it has taken is known already");
+    VT_TRY(err);
     return call->count(remote, batch, first, n, answer, diag);
 }
 
