@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/dataset/mix.h"
+
+#define LARGEST_BELOW_2_64 0x1.fffffffffffffp63 /* of the doubles: a share of 1 does not overflow  \
+                                                 */
+
 bool vt_sparse_has(const struct vt_sparse *matrix, uint32_t row, uint32_t column)
 {
     uint64_t low = matrix->starts[row], high = matrix->starts[row + 1];
@@ -83,20 +88,13 @@ static void mark_leave_one_out(struct marking *marking)
     }
 }
 
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 /* Decides by pair, so that repeats of a pair stay together. */
 static void mark_random(struct marking *marking)
 {
-    uint64_t limit = (uint64_t)(marking->options->test_share * 18446744073709549568.0);
+    uint64_t limit = (uint64_t)(marking->options->test_share * LARGEST_BELOW_2_64);
     for (uint64_t i = 0; i < marking->n; i++) {
-        uint64_t pair = mix(mix(marking->options->seed ^ marking->interactions[i].user) +
-                            marking->interactions[i].item);
+        uint64_t pair = vt_mix64(vt_mix64(marking->options->seed ^ marking->interactions[i].user) +
+                                 marking->interactions[i].item);
         marking->is_test[i] = pair < limit;
     }
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "models/kernels/kernels.h"
+#include "models/popularity/popularity.h"
 #include "services/common/base/options.h"
 
 enum { SETTINGS_MAX = 8, KEY_BYTES_MAX = 64 };
@@ -28,8 +29,7 @@ struct vt_algorithm {
     const char *name;
     struct setting settings[SETTINGS_MAX]; /* ends with a NULL key */
     struct vt_err (*train)(const struct vt_sparse *matrix,
-                           const struct vt_algorithm_options *options,
-                           vt_training_progress_fn progress, void *ctx, struct vt_diag *diag,
+                           const struct vt_algorithm_options *options, struct vt_diag *diag,
                            struct vt_trained *ret_trained);
 };
 
@@ -77,30 +77,25 @@ static void ials_free(void *model)
     free(model);
 }
 
-struct progress_bridge {
-    vt_training_progress_fn fn;
-    void *ctx;
-};
-
 static bool ials_progress(void *ctx, const struct vt_ials_progress *progress)
 {
-    struct progress_bridge *bridge = ctx;
-    return bridge->fn(bridge->ctx, progress->iteration, progress->iterations, progress->loss);
+    const struct vt_algorithm_options *options = ctx;
+    return options->progress(options->progress_ctx, progress->iteration, progress->iterations,
+                             progress->loss);
 }
 
 static struct vt_err ials_train(const struct vt_sparse *matrix,
-                                const struct vt_algorithm_options *options,
-                                vt_training_progress_fn progress, void *ctx, struct vt_diag *diag,
+                                const struct vt_algorithm_options *options, struct vt_diag *diag,
                                 struct vt_trained *ret_trained)
 {
     struct vt_ials_model *model = calloc(1, sizeof *model);
     VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
     struct vt_ials_options ials = options->ials;
-    struct progress_bridge bridge = {progress, ctx};
     ials.threads = options->threads;
     ials.seed = options->seed;
-    struct vt_err err =
-        vt_ials_train(matrix, &ials, progress != NULL ? ials_progress : NULL, &bridge, diag, model);
+    ials.progress = options->progress != NULL ? ials_progress : NULL;
+    ials.progress_ctx = (void *)(uintptr_t)options; /* only read there */
+    struct vt_err err = vt_ials_train(matrix, &ials, diag, model);
     if (vt_failed(err)) {
         free(model);
         return err;
@@ -110,6 +105,7 @@ static struct vt_err ials_train(const struct vt_sparse *matrix,
                         .self = model,
                         .scratch_bytes = ials_layout(model->dim).bytes,
                         .score = ials_score},
+        .factors = model,
         .model = model,
         .free_model = ials_free,
     };
@@ -133,12 +129,9 @@ static void itemcf_free(void *model)
 }
 
 static struct vt_err itemcf_train(const struct vt_sparse *matrix,
-                                  const struct vt_algorithm_options *options,
-                                  vt_training_progress_fn progress, void *ctx, struct vt_diag *diag,
+                                  const struct vt_algorithm_options *options, struct vt_diag *diag,
                                   struct vt_trained *ret_trained)
 {
-    (void)progress;
-    (void)ctx;
     struct vt_neighbor_model *model = calloc(1, sizeof *model);
     VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
     struct vt_neighbor_options neighbor = options->neighbor;
@@ -160,7 +153,7 @@ static struct vt_err itemcf_train(const struct vt_sparse *matrix,
 
 struct popularity {
     uint32_t n_items;
-    double weights[]; /* summed confidence of all users */
+    float counts[]; /* models/popularity/popularity.h */
 };
 
 static struct vt_err popularity_score(const void *self, const struct vt_weighted_history *history,
@@ -169,25 +162,26 @@ static struct vt_err popularity_score(const void *self, const struct vt_weighted
     const struct popularity *model = self;
     (void)history;
     (void)scratch;
-    memcpy(ret_scores, model->weights, model->n_items * sizeof *ret_scores);
+    for (uint32_t item = 0; item < model->n_items; item++)
+        ret_scores[item] = (double)model->counts[item];
     return vt_ok();
 }
 
 static struct vt_err popularity_train(const struct vt_sparse *matrix,
                                       const struct vt_algorithm_options *options,
-                                      vt_training_progress_fn progress, void *ctx,
                                       struct vt_diag *diag, struct vt_trained *ret_trained)
 {
     (void)options;
-    (void)progress;
-    (void)ctx;
     (void)diag;
     struct popularity *model =
-        calloc(1, sizeof *model + (size_t)matrix->n_cols * sizeof model->weights[0]);
+        calloc(1, sizeof *model + (size_t)matrix->n_cols * sizeof model->counts[0]);
     VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
     model->n_items = matrix->n_cols;
-    for (uint64_t e = 0; e < matrix->n_entries; e++)
-        model->weights[matrix->columns[e]] += (double)matrix->values[e];
+    struct vt_err err = vt_popularity_train(matrix, model->counts);
+    if (vt_failed(err)) {
+        free(model);
+        return err;
+    }
     *ret_trained = (struct vt_trained){
         .recommender = {.name = "popularity", .self = model, .score = popularity_score},
         .model = model,
@@ -219,7 +213,8 @@ static const struct vt_algorithm algorithms[] = {
 };
 enum { N_ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
 
-const char *vt_algorithm_choices(void)
+/* Names joined by '|'. */
+static const char *algorithm_choices(void)
 {
     return "ials|itemcf|popularity";
 }
@@ -240,7 +235,7 @@ const struct vt_algorithm *vt_algorithm_find(const char *name, struct vt_diag *d
     const char *nearest = vt_nearest_name(name, names, N_ALGORITHMS);
     vt_diag_set(diag, "algorithm", "unknown algorithm '%s'%s%s%s; there are %s", name,
                 nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
-                nearest != NULL ? "'" : "", vt_algorithm_choices());
+                nearest != NULL ? "'" : "", algorithm_choices());
     return NULL;
 }
 
@@ -308,9 +303,8 @@ struct vt_err vt_algorithm_set(const struct vt_algorithm *algorithm, const char 
 
 struct vt_err vt_algorithm_train(const struct vt_algorithm *algorithm,
                                  const struct vt_sparse *matrix,
-                                 const struct vt_algorithm_options *options,
-                                 vt_training_progress_fn progress, void *ctx, struct vt_diag *diag,
+                                 const struct vt_algorithm_options *options, struct vt_diag *diag,
                                  struct vt_trained *ret_trained)
 {
-    return algorithm->train(matrix, options, progress, ctx, diag, ret_trained);
+    return algorithm->train(matrix, options, diag, ret_trained);
 }

@@ -12,25 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/index/top.h"
 #include "models/kernels/parallel.h"
 
 enum { BLOCK_USERS = 32, SCRATCH_ALIGNMENT = 16 };
-
-uint32_t vt_top_k(const double *scores, uint32_t n, uint32_t k, uint32_t *ret_columns)
-{
-    uint32_t n_found = 0;
-    for (uint32_t column = 0; column < n; column++) {
-        double score = scores[column];
-        bool enters = n_found < k ? score > -INFINITY : score > scores[ret_columns[k - 1]];
-        if (!enters)
-            continue;
-        uint32_t at = n_found < k ? n_found++ : k - 1;
-        for (; at > 0 && score > scores[ret_columns[at - 1]]; at--)
-            ret_columns[at] = ret_columns[at - 1];
-        ret_columns[at] = column;
-    }
-    return n_found;
-}
 
 /* Sums over users; means in the end. */
 struct sums {
@@ -39,9 +24,10 @@ struct sums {
 };
 
 struct thread_scratch {
-    double *scores;    /* n_items */
-    double *user_sums; /* n_users, zero between lists */
-    uint32_t *top;     /* k */
+    double *scores;            /* n_items */
+    double *user_sums;         /* n_users, zero between lists */
+    struct vt_index_hit *hits; /* k */
+    uint32_t *top;             /* k: columns of the list */
     void *recommender;
     struct vt_err err; /* the first of this thread */
 };
@@ -51,9 +37,10 @@ struct evaluation {
     const struct vt_eval_options *options;
     const struct vt_sparse *histories;
     struct vt_sparse train_by_item;
-    double *popularity;   /* n_items: train users of each */
-    double *discounts;    /* k: 1/log2(rank + 1) */
-    atomic_uchar *listed; /* n_items; relaxed: only ever set to 1, read after the join */
+    double *popularity;     /* n_items: train users of each */
+    uint32_t n_train_users; /* with anything in train */
+    double *discounts;      /* k: 1/log2(rank + 1) */
+    atomic_uchar *listed;   /* n_items; relaxed: only ever set to 1, read after the join */
     struct sums *blocks;
     struct thread_scratch *threads;
     uint32_t n_threads, n_blocks;
@@ -85,6 +72,19 @@ static struct vt_err score_user(const struct evaluation *evaluation, uint32_t us
         if (evaluation->popularity[item] <= 0)
             scratch->scores[item] = -INFINITY;
     return vt_ok();
+}
+
+/* The list in scratch->top; returns its length. Neither -INFINITY (out) nor NaN (never) enters. */
+static uint32_t rank_items(const struct evaluation *evaluation, struct thread_scratch *scratch)
+{
+    struct vt_top top = {.hits = scratch->hits, .capacity = evaluation->options->k};
+    for (uint32_t item = 0; item < evaluation->options->train->n_cols; item++)
+        if (scratch->scores[item] > -INFINITY)
+            vt_top_offer(&top, (struct vt_index_hit){.score = scratch->scores[item], .row = item});
+    vt_top_sort(&top);
+    for (uint32_t i = 0; i < top.n; i++)
+        scratch->top[i] = top.hits[i].row;
+    return top.n;
 }
 
 static bool is_test_item(const struct vt_sparse *test, uint32_t user, uint32_t item)
@@ -143,7 +143,7 @@ static double pair_cosines(const struct vt_sparse *by_item, const uint32_t *top,
 static void add_variety(const struct evaluation *evaluation, const uint32_t *top, uint32_t n_top,
                         double *user_sums, struct sums *sums)
 {
-    double n_users = (double)evaluation->options->train->n_rows;
+    double n_users = (double)evaluation->n_train_users;
     for (uint32_t i = 0; i < n_top; i++) {
         atomic_store_explicit(&evaluation->listed[top[i]], 1, memory_order_relaxed);
         sums->novelty += log2(n_users / evaluation->popularity[top[i]]);
@@ -162,8 +162,7 @@ static struct vt_err evaluate_user(const struct evaluation *evaluation, uint32_t
                                    struct thread_scratch *scratch, struct sums *sums)
 {
     VT_TRY(score_user(evaluation, user, scratch));
-    uint32_t n_top = vt_top_k(scratch->scores, evaluation->options->train->n_cols,
-                              evaluation->options->k, scratch->top);
+    uint32_t n_top = rank_items(evaluation, scratch);
     sums->n_users++;
     add_accuracy(evaluation, user, scratch->top, n_top, sums);
     add_variety(evaluation, scratch->top, n_top, scratch->user_sums, sums);
@@ -235,10 +234,11 @@ static struct vt_err thread_scratch_init(struct thread_scratch *scratch,
     scratch->scores = calloc((size_t)options->train->n_cols + 1, sizeof *scratch->scores);
     scratch->user_sums = calloc((size_t)options->train->n_rows + 1, sizeof *scratch->user_sums);
     scratch->top = calloc(options->k, sizeof *scratch->top);
+    scratch->hits = calloc(options->k, sizeof *scratch->hits);
     scratch->recommender =
         aligned_alloc(SCRATCH_ALIGNMENT, bytes / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT);
     VT_CHECK(scratch->scores != NULL && scratch->user_sums != NULL && scratch->top != NULL &&
-                 scratch->recommender != NULL,
+                 scratch->hits != NULL && scratch->recommender != NULL,
              VT_EXHAUSTED, "out of memory for evaluation");
     return vt_ok();
 }
@@ -247,6 +247,8 @@ static void fill_tables(struct evaluation *evaluation)
 {
     for (uint32_t item = 0; item < evaluation->train_by_item.n_rows; item++)
         evaluation->popularity[item] = (double)row_length(&evaluation->train_by_item, item);
+    for (uint32_t user = 0; user < evaluation->options->train->n_rows; user++)
+        evaluation->n_train_users += row_length(evaluation->options->train, user) > 0 ? 1 : 0;
     for (uint32_t rank = 0; rank < evaluation->options->k; rank++)
         evaluation->discounts[rank] = 1 / log2((double)rank + 2);
 }
@@ -276,6 +278,7 @@ static void evaluation_fini(struct evaluation *evaluation)
         free(evaluation->threads[t].scores);
         free(evaluation->threads[t].user_sums);
         free(evaluation->threads[t].top);
+        free(evaluation->threads[t].hits);
         free(evaluation->threads[t].recommender);
     }
     free(evaluation->threads);

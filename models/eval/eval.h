@@ -18,8 +18,10 @@
  *   hit_rate   1 when there is a hit
  *   map        Σ over hits (hits so far / rank), over min(k, test items)
  *   coverage   share of train's items that appear in anybody's list
- *   diversity  1 - mean cosine between the items of a list (as sets of train users)
- *   novelty    mean of log2(train users / train users of the item), in bits
+ *   diversity  1 - mean cosine between the items of a list (as sets of train users); 1 for a list
+ *              without a pair
+ *   novelty    mean of log2(train users / train users of the item), in bits; train users are those
+ *              with an item in train
  */
 struct vt_metrics_at_k {
     uint32_t n_users; /* with test items */
@@ -42,9 +44,5 @@ struct vt_eval_options {
 VT_MUST_USE struct vt_err vt_evaluate(const struct vt_recommender *recommender,
                                       const struct vt_eval_options *options,
                                       struct vt_metrics_at_k *ret_metrics);
-
-/* The first k columns by score, best first, ties to the lower column; -INFINITY and NaN never
- * enter. `ret_columns` holds k. Returns how many there are. */
-uint32_t vt_top_k(const double *scores, uint32_t n, uint32_t k, uint32_t *ret_columns);
 
 #endif

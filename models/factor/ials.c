@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/dataset/mix.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 
@@ -48,7 +49,8 @@ void vt_ials_options_default(struct vt_ials_options *ret_options)
     };
 }
 
-double vt_ials_auto_unobserved_weight(const struct vt_sparse *matrix)
+/* What counts is the weight of all unobserved pairs against that of the observed ones. */
+static double auto_unobserved_weight(const struct vt_sparse *matrix)
 {
     double cells = (double)matrix->n_rows * (double)matrix->n_cols;
     double weight = DEFAULT_UNOBSERVED_RATIO * (double)matrix->n_entries / cells;
@@ -78,13 +80,10 @@ static struct vt_err factors_allocate(uint32_t n_rows, uint32_t dim, struct fact
     return vt_ok();
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014) as a hash of a counter: any element without the others. */
+/* splitmix64 as a hash of a counter: any element without the others. */
 static uint64_t random_bits(uint64_t seed, uint64_t counter)
 {
-    uint64_t z = seed + (counter + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return vt_mix64(seed + (counter + 1) * VT_MIX64_STEP);
 }
 
 /* Nearly normal with variance 1: twelve uniform numbers less six. Only integer and exact double
@@ -333,10 +332,10 @@ static struct vt_err run_half_step(struct training *training, const struct vt_sp
     return vt_ok();
 }
 
-static struct vt_err iterate(struct training *training, vt_ials_progress_fn progress, void *ctx,
-                             double *ret_loss)
+static struct vt_err iterate(struct training *training, double *ret_loss)
 {
-    struct vt_ials_progress report = {.iterations = training->options->iterations};
+    const struct vt_ials_options *options = training->options;
+    struct vt_ials_progress report = {.iterations = options->iterations};
     bool go_on = true;
     for (uint32_t i = 1; i <= report.iterations && go_on; i++) {
         double user_loss[2], item_loss[2];
@@ -347,7 +346,7 @@ static struct vt_err iterate(struct training *training, vt_ials_progress_fn prog
         report.iteration = i;
         report.loss = item_loss[0] + user_loss[1];
         VT_CHECK(isfinite(report.loss), VT_CORRUPT, "iALS: the loss is not finite");
-        go_on = progress == NULL || progress(ctx, &report);
+        go_on = options->progress == NULL || options->progress(options->progress_ctx, &report);
     }
     *ret_loss = report.loss;
     return vt_ok();
@@ -398,9 +397,8 @@ static struct vt_err training_init(struct training *training, const struct vt_sp
 {
     *training = (struct training){
         .options = options,
-        .unobserved_weight = options->unobserved_weight > 0
-                                 ? options->unobserved_weight
-                                 : vt_ials_auto_unobserved_weight(matrix),
+        .unobserved_weight = options->unobserved_weight > 0 ? options->unobserved_weight
+                                                            : auto_unobserved_weight(matrix),
         .dim = options->factors,
         .n_threads = vt_threads_resolve(options->threads),
         .by_user = *matrix,
@@ -485,8 +483,7 @@ static struct vt_err check_matrix(const struct vt_sparse *matrix, struct vt_diag
 }
 
 struct vt_err vt_ials_train(const struct vt_sparse *matrix, const struct vt_ials_options *options,
-                            vt_ials_progress_fn progress, void *ctx, struct vt_diag *diag,
-                            struct vt_ials_model *ret_model)
+                            struct vt_diag *diag, struct vt_ials_model *ret_model)
 {
     VT_TRY(check_options(options, diag));
     VT_TRY(check_matrix(matrix, diag));
@@ -494,7 +491,7 @@ struct vt_err vt_ials_train(const struct vt_sparse *matrix, const struct vt_ials
     double loss = 0;
     struct vt_err err = training_init(&training, matrix, options);
     if (!vt_failed(err))
-        err = iterate(&training, progress, ctx, &loss);
+        err = iterate(&training, &loss);
     if (!vt_failed(err))
         take_model(&training, loss, ret_model);
     training_fini(&training);

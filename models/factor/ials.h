@@ -7,6 +7,13 @@
 #include "models/dataset/dataset.h"
 #include "models/factor/fold_in.h"
 
+struct vt_ials_progress {
+    uint32_t iteration, iterations; /* 1-based */
+    double loss; /* the objective, exact for the factors after this iteration; never rises */
+};
+/* False ends training after this iteration. Runs on the caller's thread. */
+typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *progress);
+
 /* iALS (Hu, Koren, Volinsky 2008) in the form of Rendle, Krichene, Zhang, Koren: "Revisiting the
  * Performance of iALS on Item Recommendation Benchmarks", 2022: frequency-scaled regularisation and
  * a weight for what was not observed. docs/models.md says where the defaults come from. */
@@ -15,15 +22,16 @@ struct vt_ials_options {
     uint32_t iterations; /* of users, then items; 1 … VT_IALS_ITERATIONS_MAX */
     double regularization;
     double regularization_exponent; /* 0: the same for all, 1: by frequency */
-    double unobserved_weight;       /* of every pair; 0: from the data's density */
+    double unobserved_weight;       /* of every pair; 0: 5 × the density, at most 1 */
     double init_stddev;             /* of a factor vector's length */
     uint64_t seed;
-    uint32_t threads; /* 0: one per CPU */
+    uint32_t threads;             /* 0: one per CPU */
+    vt_ials_progress_fn progress; /* may be NULL */
+    void *progress_ctx;
 };
 enum { VT_IALS_ITERATIONS_MAX = 1000 };
+/* The defaults of docs/models.md: 64 factors, 16 iterations. */
 void vt_ials_options_default(struct vt_ials_options *ret_options);
-/* The weight that `unobserved_weight` 0 stands for. */
-double vt_ials_auto_unobserved_weight(const struct vt_sparse *matrix);
 
 /* The items' side: all that serving needs. Owned arrays; immutable once trained, any thread. */
 struct vt_ials_model {
@@ -37,13 +45,6 @@ void vt_ials_model_free(struct vt_ials_model *model); /* zeroed or NULL is allow
 /* The model as fold-in wants it; borrows. */
 struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model);
 
-struct vt_ials_progress {
-    uint32_t iteration, iterations; /* 1-based */
-    double loss; /* the objective, exact for the factors after this iteration; never rises */
-};
-/* False ends training after this iteration. Runs on the caller's thread. */
-typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *progress);
-
 /*
  * Trains on a user × item matrix of confidences (values > 0). Same matrix, options and BLAS
  * kernels: same bytes, for any thread count. VT_INVALID for options out of range (`diag` says
@@ -52,8 +53,7 @@ typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *pr
  * multiply-adds; memory: both sides' factors, the matrix transposed, and dim²·threads.
  */
 VT_MUST_USE struct vt_err vt_ials_train(const struct vt_sparse *matrix,
-                                        const struct vt_ials_options *options,
-                                        vt_ials_progress_fn progress, void *ctx,
-                                        struct vt_diag *diag, struct vt_ials_model *ret_model);
+                                        const struct vt_ials_options *options, struct vt_diag *diag,
+                                        struct vt_ials_model *ret_model);
 
 #endif

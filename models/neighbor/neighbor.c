@@ -2,7 +2,7 @@
  * Row i of the kernel needs the users of item i and what else they took: two steps through the
  * matrix and its transpose into a dense accumulator, one accumulator per thread. A row depends on
  * nothing but the matrix and is added up in the order of users, so the bytes do not depend on which
- * thread took it. The best K of a row are kept in a heap with the worst on top. Rows are cut into
+ * thread took it. Rows are cut into
  * blocks small enough that a few heavy items do not keep one thread busy at the end.
  */
 #include "models/neighbor/neighbor.h"
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/index/top.h"
 #include "models/kernels/parallel.h"
 
 enum { ROWS_PER_BLOCK = 32 };
@@ -26,6 +27,7 @@ struct accumulator {
     uint32_t *n_common; /* n_items, zero between rows */
     uint32_t *touched;  /* columns that are not zero */
     uint32_t n_touched;
+    struct vt_index_hit *hits; /* neighbors: the best so far */
 };
 
 struct training {
@@ -43,58 +45,6 @@ void vt_neighbor_options_default(struct vt_neighbor_options *ret_options)
 {
     *ret_options =
         (struct vt_neighbor_options){.neighbors = 100, .shrinkage = 10, .user_items_max = 5000};
-}
-
-/* ---- the best K: a heap with the worst at 0 ---- */
-
-static bool is_better(struct neighbor a, struct neighbor b)
-{
-    if (a.value > b.value || a.value < b.value)
-        return a.value > b.value;
-    return a.column < b.column;
-}
-
-static void sift_down(struct neighbor *heap, uint32_t n, uint32_t at)
-{
-    for (;;) {
-        uint32_t worst = at, left = 2 * at + 1, right = left + 1;
-        if (left < n && is_better(heap[worst], heap[left]))
-            worst = left;
-        if (right < n && is_better(heap[worst], heap[right]))
-            worst = right;
-        if (worst == at)
-            return;
-        struct neighbor swap = heap[at];
-        heap[at] = heap[worst];
-        heap[worst] = swap;
-        at = worst;
-    }
-}
-
-static void sift_up(struct neighbor *heap, uint32_t at)
-{
-    while (at > 0 && is_better(heap[(at - 1) / 2], heap[at])) {
-        struct neighbor swap = heap[at];
-        heap[at] = heap[(at - 1) / 2];
-        heap[(at - 1) / 2] = swap;
-        at = (at - 1) / 2;
-    }
-}
-
-static void keep(struct neighbor *heap, uint32_t capacity, uint32_t *n, struct neighbor candidate)
-{
-    if (*n < capacity) {
-        heap[*n] = candidate;
-        sift_up(heap, (*n)++);
-    } else if (is_better(candidate, heap[0])) {
-        heap[0] = candidate;
-        sift_down(heap, *n, 0);
-    }
-}
-
-static int best_first(const void *a, const void *b)
-{
-    return is_better(*(const struct neighbor *)a, *(const struct neighbor *)b) ? -1 : 1;
 }
 
 /* ---- one row ---- */
@@ -128,11 +78,19 @@ static float similarity(const struct training *training, const struct accumulato
     return (float)(accumulator->sums[column] / norms * shrink);
 }
 
+static void keep_best(struct training *training, uint32_t row, struct vt_top *top)
+{
+    struct neighbor *best = &training->best[(size_t)row * training->options.neighbors];
+    vt_top_sort(top);
+    for (uint32_t i = 0; i < top->n; i++)
+        best[i] = (struct neighbor){(float)top->hits[i].score, top->hits[i].row};
+    training->n_best[row] = top->n;
+}
+
 static void train_row(struct training *training, struct accumulator *accumulator, uint32_t row)
 {
     const struct vt_sparse *by_item = &training->by_item;
-    uint32_t k = training->options.neighbors, n = 0;
-    struct neighbor *heap = &training->best[(size_t)row * k];
+    struct vt_top top = {.hits = accumulator->hits, .capacity = training->options.neighbors};
     for (uint64_t i = by_item->starts[row]; i < by_item->starts[row + 1]; i++)
         if (user_counts(training, by_item->columns[i]))
             add_user(training, accumulator, by_item->columns[i], (double)by_item->values[i]);
@@ -140,13 +98,12 @@ static void train_row(struct training *training, struct accumulator *accumulator
         uint32_t column = accumulator->touched[i];
         float value = similarity(training, accumulator, row, column);
         if (column != row && value > 0)
-            keep(heap, k, &n, (struct neighbor){value, column});
+            vt_top_offer(&top, (struct vt_index_hit){.score = (double)value, .row = column});
         accumulator->sums[column] = 0;
         accumulator->n_common[column] = 0;
     }
     accumulator->n_touched = 0;
-    qsort(heap, n, sizeof *heap, best_first);
-    training->n_best[row] = n;
+    keep_best(training, row, &top);
 }
 
 static void train_block(void *ctx, uint32_t block, uint32_t thread)
@@ -172,13 +129,14 @@ static void compute_norms(struct training *training)
     }
 }
 
-static bool alloc_accumulator(struct accumulator *accumulator, uint32_t n_items)
+static bool alloc_accumulator(struct accumulator *accumulator, uint32_t n_items, uint32_t neighbors)
 {
     accumulator->sums = calloc(n_items, sizeof *accumulator->sums);
     accumulator->n_common = calloc(n_items, sizeof *accumulator->n_common);
     accumulator->touched = calloc(n_items, sizeof *accumulator->touched);
+    accumulator->hits = calloc(neighbors, sizeof *accumulator->hits);
     return accumulator->sums != NULL && accumulator->n_common != NULL &&
-           accumulator->touched != NULL;
+           accumulator->touched != NULL && accumulator->hits != NULL;
 }
 
 static struct vt_err alloc_training(struct training *training)
@@ -192,7 +150,7 @@ static struct vt_err alloc_training(struct training *training)
     bool whole = training->norms != NULL && training->best != NULL && training->n_best != NULL &&
                  training->accumulators != NULL;
     for (uint32_t i = 0; whole && i < training->n_threads; i++)
-        whole = alloc_accumulator(&training->accumulators[i], n_items);
+        whole = alloc_accumulator(&training->accumulators[i], n_items, training->options.neighbors);
     VT_CHECK(whole, VT_EXHAUSTED, "out of memory for item neighbours");
     return vt_ok();
 }
@@ -203,6 +161,7 @@ static void free_training(struct training *training)
         free(training->accumulators[i].sums);
         free(training->accumulators[i].n_common);
         free(training->accumulators[i].touched);
+        free(training->accumulators[i].hits);
     }
     free(training->accumulators);
     free(training->norms);

@@ -22,6 +22,7 @@ struct vt_neighbor_options {
     uint32_t user_items_max; /* a user with more items is no shopper: left out; 0: nobody is */
     uint32_t threads;        /* 0: one per CPU */
 };
+/* 100 neighbours, shrinkage 10, users of up to 5,000 items. */
 void vt_neighbor_options_default(struct vt_neighbor_options *ret_options);
 
 /* Owned arrays; immutable once trained, any thread. */
@@ -35,7 +36,7 @@ void vt_neighbor_model_free(struct vt_neighbor_model *model); /* zeroed is allow
 
 /* Same matrix and options: same bytes, for any thread count. VT_INVALID for options out of range;
  * VT_EXHAUSTED without memory. Cost: Σ over users of the square of their items; memory: the matrix
- * transposed, 12 bytes per item and thread, and 8 · neighbors bytes per item. */
+ * transposed, 16 bytes per item and thread, and twice 8 · neighbors bytes per item. */
 VT_MUST_USE struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
                                             const struct vt_neighbor_options *options,
                                             struct vt_diag *diag,

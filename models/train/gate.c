@@ -3,11 +3,11 @@
  * versions come from different held-out events, so the margin is wide enough for that noise and
  * narrow enough to catch a broken training.
  */
+#include "models/train/train.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "models/train/train.h"
 
 void vt_gate_options_default(struct vt_gate_options *ret_options)
 {

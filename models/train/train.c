@@ -79,6 +79,16 @@ static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
     return true;
 }
 
+/* The algorithm's options, its iterations being told to the stage. */
+static struct vt_algorithm_options observed_by(struct stage *stage,
+                                               const struct vt_train_options *options)
+{
+    struct vt_algorithm_options observed = options->algorithm_options;
+    observed.progress = on_iteration;
+    observed.progress_ctx = stage;
+    return observed;
+}
+
 static void add_metric(struct vt_train_result *result, const char *name, double value)
 {
     VT_ASSERT(result->view.n_metrics < VT_BUNDLE_METRICS_MAX);
@@ -112,9 +122,9 @@ static struct vt_err measure(const struct vt_split *split, const struct vt_algor
         .k = options->k,
         .threads = options->algorithm_options.threads,
     };
+    const struct vt_algorithm_options training = observed_by(stage, options);
     struct vt_trained trained = {0};
-    VT_TRY(vt_algorithm_train(algorithm, &split->train, &options->algorithm_options, on_iteration,
-                              stage, diag, &trained));
+    VT_TRY(vt_algorithm_train(algorithm, &split->train, &training, diag, &trained));
     struct vt_err err = vt_evaluate(&trained.recommender, &eval, ret_metrics);
     vt_trained_free(&trained);
     return err;
@@ -183,9 +193,10 @@ static struct vt_err train_sources(const struct vt_train_options *options, struc
     const struct vt_sparse *matrix = &result->dataset.matrix;
     struct vt_neighbor_options neighbor = options->algorithm_options.neighbor;
     neighbor.threads = options->algorithm_options.threads;
+    const struct vt_algorithm_options training = observed_by(stage, options);
+    /* The other families are made in any case, below. */
     if (strcmp(vt_algorithm_name(options->algorithm), "ials") == 0)
-        VT_TRY(vt_algorithm_train(options->algorithm, matrix, &options->algorithm_options,
-                                  on_iteration, stage, diag, &result->trained));
+        VT_TRY(vt_algorithm_train(options->algorithm, matrix, &training, diag, &result->trained));
     VT_TRY(vt_neighbor_train(matrix, &neighbor, diag, &result->neighbors));
     result->popularity = calloc(matrix->n_cols, sizeof *result->popularity);
     VT_CHECK(result->popularity != NULL, VT_EXHAUSTED, "out of memory for popularity");
@@ -250,8 +261,8 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
     view->popularity = result->popularity;
     view->metrics = result->metrics;
     view->parameters = result->parameters;
-    if (result->trained.model != NULL)
-        fill_factors(view, result->trained.model);
+    if (result->trained.factors != NULL)
+        fill_factors(view, result->trained.factors);
 }
 
 static struct vt_err run_stages(const struct vt_interaction *interactions, uint64_t n,
@@ -268,10 +279,10 @@ static struct vt_err run_stages(const struct vt_interaction *interactions, uint6
 }
 
 struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n,
-                           const struct vt_train_options *options, vt_train_progress_fn progress,
-                           void *ctx, struct vt_diag *diag, struct vt_train_result *ret_result)
+                           const struct vt_train_options *options, struct vt_diag *diag,
+                           struct vt_train_result *ret_result)
 {
-    struct stage stage = {.fn = progress, .ctx = ctx};
+    struct stage stage = {.fn = options->progress, .ctx = options->progress_ctx};
     struct vt_err err = run_stages(interactions, n, options, &stage, diag, ret_result);
     if (vt_failed(err))
         vt_train_result_free(ret_result);

@@ -11,14 +11,21 @@
  * bundle → the gate → disk. Plain functions in that order; the caller holds the lock of
  * vt_train_lock around all of it. One thread calls, training uses its own.
  */
+
+/* What a stage does, in words for people, and the iterations done of its total. On the caller's
+ * thread. */
+typedef void (*vt_train_progress_fn)(void *ctx, const char *stage, uint32_t done, uint32_t total);
+
 struct vt_train_options {
     const struct vt_algorithm *algorithm;
     struct vt_algorithm_options algorithm_options; /* also of the item neighbours */
     struct vt_dataset_options dataset;             /* event weights and decay */
-    uint32_t served_history_max; /* newest events of a customer that serving knows */
-    enum vt_protocol protocol;   /* of what is held out: TIME, or RANDOM where there is no time */
-    double test_share;           /* this share is held out for the metrics */
-    uint32_t k;                  /* length of the lists that are measured */
+    uint32_t served_history_max;   /* newest events of a customer that serving knows */
+    enum vt_protocol protocol;     /* of what is held out: TIME, or RANDOM where there is no time */
+    double test_share;             /* this share is held out for the metrics */
+    uint32_t k;                    /* length of the lists that are measured */
+    vt_train_progress_fn progress; /* may be NULL */
+    void *progress_ctx;
 };
 /* Default event weights, no decay, the newest tenth held out, lists of 20. */
 void vt_train_options_default(struct vt_train_options *ret_options);
@@ -37,9 +44,6 @@ struct vt_train_result {
 };
 void vt_train_result_free(struct vt_train_result *result); /* zeroed is allowed */
 
-/* What a stage does, for progress: "measuring" and "training", iterations done of total. */
-typedef void (*vt_train_progress_fn)(void *ctx, const char *stage, uint32_t done, uint32_t total);
-
 /* Bytes that training will have in use at its peak, from above: n interactions of up to so many
  * users and items. Derived from the arrays that each step holds. */
 uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t n, uint64_t n_users,
@@ -47,16 +51,17 @@ uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t 
 
 /* VT_PRECONDITION when there is too little to learn from (no event that counts, one customer, one
  * item): `diag` says what is missing. Where a part of a split would be empty the metrics are left
- * out. Same input and options: same arrays, for any thread count. `result` zeroed. */
+ * out. Same input and options: same arrays, for any thread count. Pass `ret_result` zeroed; after a
+ * failure it is zeroed again. */
 VT_MUST_USE struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n,
-                                       const struct vt_train_options *options,
-                                       vt_train_progress_fn progress, void *ctx,
-                                       struct vt_diag *diag, struct vt_train_result *ret_result);
+                                       const struct vt_train_options *options, struct vt_diag *diag,
+                                       struct vt_train_result *ret_result);
 
 struct vt_gate_options {
     double margin;       /* recall and ndcg may be lower than the parent's by this share */
     double coverage_min; /* of the parent's items, the share that must still be there */
 };
+/* A tenth, and four fifths. */
 void vt_gate_options_default(struct vt_gate_options *ret_options);
 /* Is the content fit to replace `parent` (NULL: nothing serves)? VT_PRECONDITION with the reason in
  * `diag`. Shapes and finite numbers are the bundle's own checks and are not repeated here. */
@@ -68,6 +73,7 @@ VT_MUST_USE struct vt_err vt_gate_check(const struct vt_bundle_view *content,
 /* Holds DIR/train.lock so that there is one trainer; VT_UNAVAILABLE names the pid that has it. A
  * kill gives it back. */
 VT_MUST_USE struct vt_err vt_train_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd);
+/* Gives the lock back. */
 void vt_train_unlock(int fd);
 
 /* Names the version, writes it beside the others and, with `publish`, makes it CURRENT. */

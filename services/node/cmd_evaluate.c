@@ -259,8 +259,10 @@ static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
     int64_t started_ns = now_ns();
     vt_progress_begin(&run->progress, stderr, "training", "iterations", 0);
     run->iteration_started_ns = started_ns;
-    VT_TRY(vt_algorithm_train(run->algorithm, &run->split.train, &run->algorithm_options,
-                              on_iteration, run, diag, &run->trained));
+    run->algorithm_options.progress = on_iteration;
+    run->algorithm_options.progress_ctx = run;
+    VT_TRY(vt_algorithm_train(run->algorithm, &run->split.train, &run->algorithm_options, diag,
+                              &run->trained));
     if (run->n_iterations > 0)
         vt_progress_end(&run->progress, run->n_iterations);
     run->train_s = seconds_since(started_ns);

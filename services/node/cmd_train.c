@@ -217,8 +217,10 @@ static struct vt_err train_locked(struct train_run *run, struct vt_diag *diag)
     VT_TRY(read_interactions(run, diag));
     if (run->interactions.n > 0)
         tell_memory(run);
-    struct vt_err err = vt_train_run(run->interactions.list, run->interactions.n, &run->train,
-                                     on_progress, run, diag, &run->result);
+    run->train.progress = on_progress;
+    run->train.progress_ctx = run;
+    struct vt_err err =
+        vt_train_run(run->interactions.list, run->interactions.n, &run->train, diag, &run->result);
     close_stage(run);
     VT_TRY(err);
     int64_t now_ns = vt_clock_monotonic_ns(vt_clock_system());

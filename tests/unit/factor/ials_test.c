@@ -42,7 +42,7 @@ static struct vt_ials_model train(const struct vt_sparse *matrix,
                                   const struct vt_ials_options *options)
 {
     struct vt_ials_model model;
-    assert_ok(vt_ials_train(matrix, options, NULL, NULL, NULL, &model));
+    assert_ok(vt_ials_train(matrix, options, NULL, &model));
     return model;
 }
 
@@ -61,7 +61,9 @@ static void loss_never_rises(void **state)
     struct vt_ials_options options = small_options();
     struct vt_ials_model model;
     double last = INFINITY;
-    assert_ok(vt_ials_train(&matrix, &options, loss_falls, &last, NULL, &model));
+    options.progress = loss_falls;
+    options.progress_ctx = &last;
+    assert_ok(vt_ials_train(&matrix, &options, NULL, &model));
     assert_true(isfinite(last));
     vt_ials_model_free(&model);
     vt_sparse_free(&matrix);
@@ -96,6 +98,64 @@ static void another_seed_gives_other_bytes(void **state)
     vt_ials_model_free(&one);
     vt_ials_model_free(&other);
     vt_sparse_free(&matrix);
+}
+
+/* Fold-in of every row of `matrix` into `model`: n_rows × dim. */
+static float *fold_in_all(const struct vt_fold_in_model *model, const struct vt_sparse *matrix)
+{
+    float *vectors = calloc((size_t)matrix->n_rows * model->dim, sizeof *vectors);
+    void *scratch = malloc(vt_fold_in_scratch_bytes(model->dim));
+    for (uint32_t row = 0; row < matrix->n_rows; row++) {
+        uint64_t start = matrix->starts[row];
+        assert_ok(vt_fold_in(model, matrix->columns + start, matrix->values + start,
+                             (uint32_t)(matrix->starts[row + 1] - start), scratch,
+                             vectors + (size_t)row * model->dim));
+    }
+    free(scratch);
+    return vectors;
+}
+
+static void gram_of(const float *rows, uint32_t n_rows, uint32_t dim, double weight, double *ret)
+{
+    memset(ret, 0, (size_t)dim * dim * sizeof *ret);
+    for (uint32_t row = 0; row < n_rows; row++)
+        for (uint32_t i = 0; i < dim; i++)
+            for (uint32_t j = 0; j < dim; j++)
+                ret[i * dim + j] +=
+                    weight * (double)rows[row * dim + i] * (double)rows[row * dim + j];
+}
+
+/* One more iteration by fold-in alone, users from the items and then items from those users, gives
+ * the items that training one iteration longer has: what serves is what was trained. */
+static void fold_in_of_a_training_row_is_its_trained_vector(void **state)
+{
+    (void)state;
+    struct vt_sparse by_user = make_matrix(), by_item;
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model before = train(&by_user, &options);
+    options.iterations++;
+    struct vt_ials_model after = train(&by_user, &options);
+    struct vt_fold_in_model to_users = vt_ials_fold_in_model(&before);
+    float *users = fold_in_all(&to_users, &by_user);
+    double gram[7 * 7];
+    gram_of(users, by_user.n_rows, before.dim, before.unobserved_weight, gram);
+    struct vt_fold_in_model to_items = to_users;
+    to_items.item_factors = users;
+    to_items.gram = gram;
+    to_items.n_items = by_user.n_rows;
+    to_items.row_stride = before.dim;
+    assert_ok(vt_sparse_transpose(&by_user, &by_item));
+    float *items = fold_in_all(&to_items, &by_item);
+    for (uint32_t i = 0; i < after.n_items; i++)
+        for (uint32_t d = 0; d < after.dim; d++)
+            assert_float_equal(items[i * after.dim + d],
+                               after.item_factors[(size_t)i * after.row_stride + d], 1e-4);
+    free(users);
+    free(items);
+    vt_ials_model_free(&before);
+    vt_ials_model_free(&after);
+    vt_sparse_free(&by_user);
+    vt_sparse_free(&by_item);
 }
 
 /* The gradient of the fold-in's objective at x, in long double, from the definition. */
@@ -195,11 +255,11 @@ static void options_out_of_range_are_refused_by_name(void **state)
     struct vt_ials_model model;
     struct vt_diag diag = {0};
     options.factors = VT_FACTORS_MAX + 1;
-    assert_code(vt_ials_train(&matrix, &options, NULL, NULL, &diag, &model), VT_INVALID);
+    assert_code(vt_ials_train(&matrix, &options, &diag, &model), VT_INVALID);
     assert_string_equal(diag.field, "factors");
     options = small_options();
     options.regularization = NAN;
-    assert_code(vt_ials_train(&matrix, &options, NULL, NULL, &diag, &model), VT_INVALID);
+    assert_code(vt_ials_train(&matrix, &options, &diag, &model), VT_INVALID);
     assert_string_equal(diag.field, "regularization");
     vt_sparse_free(&matrix);
 }
@@ -222,6 +282,7 @@ int main(void)
         cmocka_unit_test(loss_never_rises),
         cmocka_unit_test(any_thread_count_gives_the_same_bytes),
         cmocka_unit_test(another_seed_gives_other_bytes),
+        cmocka_unit_test(fold_in_of_a_training_row_is_its_trained_vector),
         cmocka_unit_test(fold_in_is_where_the_gradient_vanishes),
         cmocka_unit_test(fold_in_finds_the_taste_of_one_event),
         cmocka_unit_test(fold_in_of_no_usable_event_is_zero),
