@@ -23,6 +23,7 @@ struct batch {
     enum batch_kind kind;
     struct vt_arena arena; /* owned */
     struct vt_request request;
+    struct vt_profile_write write;
     struct vt_diag diag;
     uint32_t n;
     struct vt_ingest_refused refused;
@@ -94,6 +95,8 @@ static struct vt_err begin_batch(struct vt_import_local *local, enum batch_kind 
     vt_diag_clear(&batch->diag);
     batch->request =
         (struct vt_request){.arena = &batch->arena, .diag = &batch->diag, .deadline_ns = INT64_MAX};
+    batch->write =
+        (struct vt_profile_write){.request = &batch->request, .done = on_written, .ctx = batch};
     batch->kind = kind;
     batch->n = n;
     batch->upserted = (struct vt_upsert_result){0};
@@ -110,8 +113,7 @@ static struct vt_err sink_events(void *self, const struct vt_event *events, uint
     struct batch *batch;
     VT_TRY(begin_batch(local, BATCH_EVENTS, n, diag, &batch));
     batch->refused = refused;
-    vt_profile_write_events(local->profile, &batch->request, events, n, false, batch->results,
-                            on_written, batch);
+    vt_profile_write_events(local->profile, &batch->write, events, n, batch->results);
     return vt_ok();
 }
 
@@ -121,8 +123,7 @@ static struct vt_err sink_items(void *self, const struct vt_item *items, uint32_
     struct vt_import_local *local = self;
     struct batch *batch;
     VT_TRY(begin_batch(local, BATCH_ITEMS, n, diag, &batch));
-    vt_profile_upsert_items(local->profile, &batch->request, items, n, 0, false, &batch->upserted,
-                            on_written, batch);
+    vt_profile_upsert_items(local->profile, &batch->write, items, n, 0, &batch->upserted);
     return vt_ok();
 }
 
@@ -134,8 +135,8 @@ static struct vt_err sink_customers(void *self, const struct vt_customer_row *cu
     VT_TRY(begin_batch(local, BATCH_CUSTOMERS, n, diag, &batch));
     for (uint32_t i = 0; i < n; i++)
         batch->customers[i] = vt_import_customer(&customers[i]);
-    vt_profile_upsert_customers(local->profile, &batch->request, batch->customers, n, false,
-                                &batch->upserted, on_written, batch);
+    vt_profile_upsert_customers(local->profile, &batch->write, batch->customers, n,
+                                &batch->upserted);
     return vt_ok();
 }
 

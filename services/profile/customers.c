@@ -299,22 +299,19 @@ static struct vt_err check_customers(const struct vt_customer *customers, uint32
     return vt_ok();
 }
 
-void vt_profile_upsert_customers(struct vt_profile *profile, struct vt_request *request,
+void vt_profile_upsert_customers(struct vt_profile *profile, const struct vt_profile_write *write,
                                  const struct vt_customer *customers, uint32_t n_customers,
-                                 bool validate_only, struct vt_upsert_result *result,
-                                 vt_profile_written_fn done, void *ctx)
+                                 struct vt_upsert_result *result)
 {
     *result = (struct vt_upsert_result){0};
-    struct vt_err err = check_customers(customers, n_customers, request->diag);
-    if (vt_failed(err) || validate_only) {
-        done(ctx, err);
+    struct vt_err err = check_customers(customers, n_customers, write->request->diag);
+    if (vt_failed(err) || write->validate_only) {
+        write->done(write->ctx, err);
         return;
     }
     vt__writer_submit(profile, &(struct vt__job){.apply = apply_upsert,
                                                  .n = n_customers,
-                                                 .request = request,
+                                                 .write = *write,
                                                  .input = customers,
-                                                 .result = result,
-                                                 .done = done,
-                                                 .ctx = ctx});
+                                                 .result = result});
 }

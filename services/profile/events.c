@@ -32,25 +32,22 @@ static uint32_t judge_all(struct vt_profile *profile, struct vt_request *request
     return n_good;
 }
 
-void vt_profile_write_events(struct vt_profile *profile, struct vt_request *request,
-                             const struct vt_event *events, uint32_t n_events, bool validate_only,
-                             struct vt_event_result *results, vt_profile_written_fn done, void *ctx)
+void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results)
 {
     if (n_events == 0 || n_events > VT_EVENT_BATCH_MAX) {
-        vt_diag_set(request->diag, "events", "%u events: send 1 to %d in a call", n_events,
+        vt_diag_set(write->request->diag, "events", "%u events: send 1 to %d in a call", n_events,
                     VT_EVENT_BATCH_MAX);
-        done(ctx, VT_ERR(VT_INVALID, "a call takes 1 to 1,000 events"));
+        write->done(write->ctx, VT_ERR(VT_INVALID, "a call takes 1 to 1,000 events"));
         return;
     }
-    uint32_t n_good = judge_all(profile, request, events, n_events, results);
-    if (validate_only || n_good == 0) {
-        done(ctx, vt_ok());
+    uint32_t n_good = judge_all(profile, write->request, events, n_events, results);
+    if (write->validate_only || n_good == 0) {
+        write->done(write->ctx, vt_ok());
         return;
     }
-    vt__writer_submit(profile, &(struct vt__job){.n = n_events,
-                                                 .request = request,
-                                                 .input = events,
-                                                 .result = results,
-                                                 .done = done,
-                                                 .ctx = ctx});
+    vt__writer_submit(
+        profile,
+        &(struct vt__job){.n = n_events, .write = *write, .input = events, .result = results});
 }

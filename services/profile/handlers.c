@@ -100,9 +100,10 @@ static void write_events(struct vt_rpc_call *call, void *service)
         events_written(write, vt_ok());
         return;
     }
-    vt_profile_write_events(rpc->profile, request, write->request.events, write->request.n_events,
-                            write->request.validate_only, write->request.domain_results,
-                            events_written, write);
+    const struct vt_profile_write waiting = {request, write->request.validate_only, events_written,
+                                             write};
+    vt_profile_write_events(rpc->profile, &waiting, write->request.events, write->request.n_events,
+                            write->request.domain_results);
 }
 
 static void stream_events(struct vt_rpc_call *call, void *service)
@@ -181,8 +182,10 @@ static void upsert_customers(struct vt_rpc_call *call, void *service)
         return;
     }
     upsert->call = call;
-    vt_profile_upsert_customers(rpc->profile, request, asked.customers, asked.n_customers,
-                                asked.validate_only, &upsert->result, customers_written, upsert);
+    const struct vt_profile_write waiting = {request, asked.validate_only, customers_written,
+                                             upsert};
+    vt_profile_upsert_customers(rpc->profile, &waiting, asked.customers, asked.n_customers,
+                                &upsert->result);
 }
 
 static struct vt_err list_customers(void *service, struct vt_request *request, struct vt_slice body,
@@ -259,8 +262,9 @@ static void upsert_items(struct vt_rpc_call *call, void *service)
         return;
     }
     upsert->call = call;
-    vt_profile_upsert_items(rpc->profile, request, asked.items, asked.n_items, asked.mask,
-                            asked.validate_only, &upsert->result, items_written, upsert);
+    const struct vt_profile_write waiting = {request, asked.validate_only, items_written, upsert};
+    vt_profile_upsert_items(rpc->profile, &waiting, asked.items, asked.n_items, asked.mask,
+                            &upsert->result);
 }
 
 static struct vt_err get_items(void *service, struct vt_request *request, struct vt_slice body,
@@ -352,9 +356,10 @@ static void delete_items(struct vt_rpc_call *call, void *service)
         vt_rpc_call_fail(call, err);
         return;
     }
-    vt_profile_delete_items(rpc->profile, vt_rpc_call_request(call), delete->request.ids,
-                            delete->request.n_ids, delete->request.validate_only, &delete->result,
-                            items_deleted, delete);
+    const struct vt_profile_write waiting = {vt_rpc_call_request(call),
+                                             delete->request.validate_only, items_deleted, delete};
+    vt_profile_delete_items(rpc->profile, &waiting, delete->request.ids, delete->request.n_ids,
+                            &delete->result);
 }
 
 static void watch(struct vt_rpc_call *call, void *service)

@@ -205,7 +205,7 @@ static struct vt_err require_described(struct vt_profile *profile, struct vt__jo
             continue;
         char field[VT_DIAG_FIELD_BYTES];
         snprintf(field, sizeof field, "items[%u].id", i);
-        vt_diag_set(job->request->diag, field,
+        vt_diag_set(job->write.request->diag, field,
                     "unknown: with update_mask the item must exist; send the whole entry first");
         return VT_ERR(VT_NOT_FOUND, "update_mask names fields of an item that is not there");
     }
@@ -229,25 +229,22 @@ static struct vt_err apply_upsert(struct vt_profile *profile, struct vt__job *jo
     return vt_ok();
 }
 
-void vt_profile_upsert_items(struct vt_profile *profile, struct vt_request *request,
+void vt_profile_upsert_items(struct vt_profile *profile, const struct vt_profile_write *write,
                              const struct vt_item *items, uint32_t n_items, uint32_t mask,
-                             bool validate_only, struct vt_upsert_result *result,
-                             vt_profile_written_fn done, void *ctx)
+                             struct vt_upsert_result *result)
 {
     *result = (struct vt_upsert_result){0};
-    struct vt_err err = check_items(items, n_items, request->diag);
-    if (vt_failed(err) || validate_only) {
-        done(ctx, err);
+    struct vt_err err = check_items(items, n_items, write->request->diag);
+    if (vt_failed(err) || write->validate_only) {
+        write->done(write->ctx, err);
         return;
     }
     vt__writer_submit(profile, &(struct vt__job){.apply = apply_upsert,
                                                  .n = n_items,
-                                                 .request = request,
+                                                 .write = *write,
                                                  .input = items,
                                                  .mask = mask,
-                                                 .result = result,
-                                                 .done = done,
-                                                 .ctx = ctx});
+                                                 .result = result});
 }
 
 /* ---- delete ---- */
@@ -287,30 +284,27 @@ static struct vt_err apply_delete(struct vt_profile *profile, struct vt__job *jo
     return vt_ok();
 }
 
-void vt_profile_delete_items(struct vt_profile *profile, struct vt_request *request,
-                             const struct vt_slice *ids, uint32_t n_ids, bool validate_only,
-                             struct vt_delete_result *result, vt_profile_written_fn done, void *ctx)
+void vt_profile_delete_items(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_slice *ids, uint32_t n_ids,
+                             struct vt_delete_result *result)
 {
     struct vt__fault fault = {0};
-    struct vt_err err = check_count(n_ids, "ids", request->diag);
+    struct vt_err err = check_count(n_ids, "ids", write->request->diag);
     for (uint32_t i = 0; i < n_ids && !vt_failed(err); i++) {
         if (vt__check_id(ids[i], "ids", &fault))
             continue;
-        vt_diag_set(request->diag, "ids", "entry %u: %s", i, fault.text);
+        vt_diag_set(write->request->diag, "ids", "entry %u: %s", i, fault.text);
         err = VT_ERR(VT_INVALID, "an item id is not valid");
     }
-    if (vt_failed(err) || validate_only) {
-        done(ctx, err);
+    if (vt_failed(err) || write->validate_only) {
+        write->done(write->ctx, err);
         return;
     }
     result->deleted = 0;
-    vt__writer_submit(profile, &(struct vt__job){.apply = apply_delete,
-                                                 .n = n_ids,
-                                                 .request = request,
-                                                 .input = ids,
-                                                 .result = result,
-                                                 .done = done,
-                                                 .ctx = ctx});
+    vt__writer_submit(
+        profile,
+        &(struct vt__job){
+            .apply = apply_delete, .n = n_ids, .write = *write, .input = ids, .result = result});
 }
 
 /* ---- reads ---- */

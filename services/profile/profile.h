@@ -60,6 +60,8 @@ struct vt_profile_view {
     uint32_t n_segments;
 };
 
+/* Up to three point reads. Somebody unknown is found = false, not an error. VT_INVALID: neither id
+ * is valid; VT_EXHAUSTED: the request's arena is full; VT_CORRUPT. Any thread. */
 VT_MUST_USE struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
                                          const struct vt_profile_key *key, uint32_t max_events,
                                          struct vt_profile_view *ret_view);
@@ -77,7 +79,21 @@ struct vt_profile_port {
 /* The port of this process's own store: calls vt_profile_get inline. */
 struct vt_profile_port vt_profile_local_port(struct vt_profile *profile);
 
-/* ---- writes: the continuation runs on the writer thread after the fsync ---- */
+/* ---- writes ---- */
+typedef void (*vt_profile_written_fn)(void *ctx, struct vt_err err);
+
+/* Who waits for a write, and for what. The struct is copied; the request, and the input and the
+ * result handed over beside it, stay valid until `done`. */
+struct vt_profile_write {
+    struct vt_request *request; /* a refusal is told in its diag */
+    bool validate_only;         /* judge everything, write nothing */
+    /* Runs once: on the writer thread after the fsync, or inline when nothing is queued:
+     * validate_only, VT_INVALID input, VT_EXHAUSTED over the queue's limit. VT_UNAVAILABLE: an
+     * earlier write failed, and the store must be opened again. */
+    vt_profile_written_fn done;
+    void *ctx;
+};
+
 enum vt_event_outcome { VT_EVENT_ACCEPTED = 1, VT_EVENT_DUPLICATE = 2, VT_EVENT_REJECTED = 3 };
 struct vt_event_result {
     enum vt_event_outcome outcome;
@@ -85,24 +101,22 @@ struct vt_event_result {
     struct vt_slice reason; /* in the request's arena */
     uint64_t sequence;
 };
-typedef void (*vt_profile_written_fn)(void *ctx, struct vt_err err);
 
-/* Judges every event, then queues the good ones. `results` is the caller's, n_events long, filled
- * when `done` runs. With validate_only `done` runs inline. VT_EXHAUSTED at once over the queue's
- * limit. Events and results must stay valid until `done`. */
-void vt_profile_write_events(struct vt_profile *profile, struct vt_request *request,
-                             const struct vt_event *events, uint32_t n_events, bool validate_only,
-                             struct vt_event_result *results, vt_profile_written_fn done,
-                             void *ctx);
+/* Judges every event, then queues the good ones. `results` is n_events long and filled when `done`
+ * runs. VT_INVALID only for a batch of 0 or above VT_EVENT_BATCH_MAX. Any thread. */
+void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results);
 
 struct vt_upsert_result {
     uint32_t inserted, updated, unchanged;
     uint64_t sequence; /* of the last change (items) */
 };
-void vt_profile_upsert_customers(struct vt_profile *profile, struct vt_request *request,
+/* All or nothing: VT_INVALID names the first entry that is wrong. Replaces consent and attributes;
+ * a denial deletes the history. Of entries with one id the last counts. Any thread. */
+void vt_profile_upsert_customers(struct vt_profile *profile, const struct vt_profile_write *write,
                                  const struct vt_customer *customers, uint32_t n_customers,
-                                 bool validate_only, struct vt_upsert_result *result,
-                                 vt_profile_written_fn done, void *ctx);
+                                 struct vt_upsert_result *result);
 
 /* Which fields of vt_item an update names. */
 enum vt_item_field {
@@ -119,27 +133,30 @@ enum vt_item_field {
     VT_ITEM_URI = 1 << 10,
     VT_ITEM_COST = 1 << 11,
 };
-/* mask 0: whole entries. */
-void vt_profile_upsert_items(struct vt_profile *profile, struct vt_request *request,
+/* All or nothing, as above. `mask` (bits of enum vt_item_field) 0 replaces whole entries and makes
+ * new ones; otherwise the item must exist: VT_NOT_FOUND. Any thread. */
+void vt_profile_upsert_items(struct vt_profile *profile, const struct vt_profile_write *write,
                              const struct vt_item *items, uint32_t n_items, uint32_t mask,
-                             bool validate_only, struct vt_upsert_result *result,
-                             vt_profile_written_fn done, void *ctx);
+                             struct vt_upsert_result *result);
+
 struct vt_delete_result {
     uint32_t deleted;
     uint64_t sequence;
     bool *missing; /* caller's, n_ids long */
 };
-void vt_profile_delete_items(struct vt_profile *profile, struct vt_request *request,
-                             const struct vt_slice *ids, uint32_t n_ids, bool validate_only,
-                             struct vt_delete_result *result, vt_profile_written_fn done,
-                             void *ctx);
+/* Deleted items keep their numbers; unknown ones are marked in result->missing. Any thread. */
+void vt_profile_delete_items(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_slice *ids, uint32_t n_ids,
+                             struct vt_delete_result *result);
 
 /* ---- catalog reads ---- */
+/* By id, or by number when the id is empty. Texts live in the request's arena. Any thread. */
 VT_MUST_USE struct vt_err vt_profile_get_item(struct vt_profile *profile,
                                               struct vt_request *request, struct vt_slice id,
                                               uint32_t number, struct vt_item *ret_item,
-                                              bool *ret_found); /* by id when not empty */
-/* Up to max entries with numbers above `after`; bounded. */
+                                              bool *ret_found);
+/* Up to `max` entries with numbers above `after`, ascending, into the caller's arrays; texts live
+ * in the request's arena. Iterates: on a thread that may block. */
 VT_MUST_USE struct vt_err vt_profile_list_items(struct vt_profile *profile,
                                                 struct vt_request *request, uint32_t after,
                                                 uint32_t max, struct vt_item *ret_items,

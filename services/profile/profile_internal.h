@@ -34,12 +34,10 @@ struct vt__job {
      * this caller alone; after the first row it also breaks the writer, so refuse before that. */
     struct vt_err (*apply)(struct vt_profile *profile, struct vt__job *job);
     uint32_t n; /* events or entries */
-    struct vt_request *request;
+    struct vt_profile_write write;
     const void *input;
     uint32_t mask;
     void *result;
-    vt_profile_written_fn done;
-    void *ctx;
     struct vt_err err;
 };
 

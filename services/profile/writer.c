@@ -147,7 +147,7 @@ static void finish_jobs(struct vt__job *jobs, struct vt_err err)
 {
     while (jobs != NULL) {
         struct vt__job *next = jobs->next; /* `done` ends the request that holds the job */
-        jobs->done(jobs->ctx, vt_failed(jobs->err) ? jobs->err : err);
+        jobs->write.done(jobs->write.ctx, vt_failed(jobs->err) ? jobs->err : err);
         jobs = next;
     }
 }
@@ -245,9 +245,10 @@ static void *writer_main(void *context)
 
 void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
 {
-    struct vt__job *queued = vt_arena_alloc(job->request->arena, sizeof *queued);
+    struct vt__job *queued = vt_arena_alloc(job->write.request->arena, sizeof *queued);
     if (queued == NULL) {
-        job->done(job->ctx, VT_ERR(VT_EXHAUSTED, "the call's memory is used up: send less"));
+        job->write.done(job->write.ctx,
+                        VT_ERR(VT_EXHAUSTED, "the call's memory is used up: send less"));
         return;
     }
     *queued = *job;
@@ -263,9 +264,11 @@ void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
     }
     pthread_mutex_unlock(&profile->lock);
     if (!open)
-        job->done(job->ctx, VT_ERR(VT_PRECONDITION, "this store is open for reading only"));
+        job->write.done(job->write.ctx,
+                        VT_ERR(VT_PRECONDITION, "this store is open for reading only"));
     else if (!room)
-        job->done(job->ctx, VT_ERR(VT_EXHAUSTED, "the write queue is full: try again later"));
+        job->write.done(job->write.ctx,
+                        VT_ERR(VT_EXHAUSTED, "the write queue is full: try again later"));
 }
 
 struct vt_err vt__writer_start(struct vt_profile *profile)

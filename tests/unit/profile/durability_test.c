@@ -74,8 +74,9 @@ static void write_batch(struct child *child, uint64_t batch)
     }
     vt_arena_reset(&child->arena);
     child->done = false;
-    vt_profile_write_events(child->profile, &child->request, child->events, BATCH, false,
-                            child->results, on_written, child);
+    const struct vt_profile_write write = {
+        .request = &child->request, .done = on_written, .ctx = child};
+    vt_profile_write_events(child->profile, &write, child->events, BATCH, child->results);
     pthread_mutex_lock(&child->lock);
     while (!child->done)
         pthread_cond_wait(&child->changed, &child->lock);

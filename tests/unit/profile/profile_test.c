@@ -19,11 +19,14 @@ struct fixture {
     struct vt_arena arena;
     struct vt_diag diag;
     struct vt_request request;
+    struct vt_profile_write write;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool done;
     struct vt_err err;
 };
+
+static void on_written(void *ctx, struct vt_err err);
 
 static struct vt_profile_options options_of(struct fixture *f)
 {
@@ -39,6 +42,7 @@ static int setup(void **state)
     assert_true(vt_arena_init_owned(&f->arena, 8 << 20));
     f->request =
         (struct vt_request){.arena = &f->arena, .diag = &f->diag, .deadline_ns = INT64_MAX};
+    f->write = (struct vt_profile_write){.request = &f->request, .done = on_written, .ctx = f};
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
     struct vt_profile_options options = options_of(f);
@@ -102,7 +106,7 @@ static struct vt_event view_of(const char *id, const char *customer, const char 
 static struct vt_event_result write_one(struct fixture *f, struct vt_event event)
 {
     struct vt_event_result result = {0};
-    vt_profile_write_events(f->profile, &f->request, &event, 1, false, &result, on_written, f);
+    vt_profile_write_events(f->profile, &f->write, &event, 1, &result);
     assert_ok(wait_written(f));
     return result;
 }
@@ -118,7 +122,7 @@ static struct vt_profile_view get(struct fixture *f, const char *customer)
 static struct vt_upsert_result upsert(struct fixture *f, struct vt_item item, uint32_t mask)
 {
     struct vt_upsert_result result;
-    vt_profile_upsert_items(f->profile, &f->request, &item, 1, mask, false, &result, on_written, f);
+    vt_profile_upsert_items(f->profile, &f->write, &item, 1, mask, &result);
     assert_ok(wait_written(f));
     return result;
 }
@@ -161,7 +165,7 @@ static void duplicate_inside_one_batch_is_found(void **state)
     struct fixture *f = *state;
     struct vt_event events[2] = {view_of("e1", "ann", "mug"), view_of("e1", "ann", "mug")};
     struct vt_event_result results[2];
-    vt_profile_write_events(f->profile, &f->request, events, 2, false, results, on_written, f);
+    vt_profile_write_events(f->profile, &f->write, events, 2, results);
     assert_ok(wait_written(f));
     assert_int_equal(results[0].outcome, VT_EVENT_ACCEPTED);
     assert_int_equal(results[1].outcome, VT_EVENT_DUPLICATE);
@@ -223,13 +227,13 @@ static void denied_consent_forgets_the_history_and_keeps_none(void **state)
     struct vt_upsert_result result;
     struct vt_customer ann = {.id = s("ann"), .consent = 2};
     write_one(f, view_of("e1", "ann", "mug"));
-    vt_profile_upsert_customers(f->profile, &f->request, &ann, 1, false, &result, on_written, f);
+    vt_profile_upsert_customers(f->profile, &f->write, &ann, 1, &result);
     assert_ok(wait_written(f));
     assert_int_equal(result.updated, 1);
     write_one(f, view_of("e2", "ann", "mug"));
     assert_false(get(f, "ann").consent);
     ann.consent = 1;
-    vt_profile_upsert_customers(f->profile, &f->request, &ann, 1, false, &result, on_written, f);
+    vt_profile_upsert_customers(f->profile, &f->write, &ann, 1, &result);
     assert_ok(wait_written(f));
     assert_true(get(f, "ann").consent);
     assert_int_equal(get(f, "ann").n_events, 0);
@@ -257,8 +261,7 @@ static void mask_on_an_unknown_item_is_not_found(void **state)
     struct fixture *f = *state;
     struct vt_item cup = {.id = s("cup"), .price = 5};
     struct vt_upsert_result result;
-    vt_profile_upsert_items(f->profile, &f->request, &cup, 1, VT_ITEM_PRICE, false, &result,
-                            on_written, f);
+    vt_profile_upsert_items(f->profile, &f->write, &cup, 1, VT_ITEM_PRICE, &result);
     assert_code(wait_written(f), VT_NOT_FOUND);
     assert_string_equal(f->diag.field, "items[0].id");
 }
@@ -292,7 +295,7 @@ static void watch_gives_snapshot_then_tail(void **state)
     assert_int_equal(vt_item_table_number(table, s("pot")), 2);
     assert_int_equal(vt_item_table_n_described(table), 1);
     upsert(f, (struct vt_item){.id = s("cup"), .stock = 1}, 0);
-    vt_profile_delete_items(f->profile, &f->request, &mug, 1, false, &deleted, on_written, f);
+    vt_profile_delete_items(f->profile, &f->write, &mug, 1, &deleted);
     assert_ok(wait_written(f));
     vt_clock_fake_advance_ms(&f->clock, 2000);
     write_one(f, view_of("e2", "ann", "cup"));

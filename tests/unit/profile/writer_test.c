@@ -68,7 +68,8 @@ static void on_written(void *ctx, struct vt_err err)
 static struct vt_err upsert(struct fixture *f, const struct vt_item *items, uint32_t n)
 {
     struct vt_upsert_result result;
-    vt_profile_upsert_items(f->profile, &f->request, items, n, 0, false, &result, on_written, f);
+    const struct vt_profile_write write = {.request = &f->request, .done = on_written, .ctx = f};
+    vt_profile_upsert_items(f->profile, &write, items, n, 0, &result);
     pthread_mutex_lock(&f->lock);
     while (!f->done)
         pthread_cond_wait(&f->changed, &f->lock);

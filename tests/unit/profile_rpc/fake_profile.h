@@ -44,66 +44,60 @@ struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *requ
     return fake.err;
 }
 
-void vt_profile_write_events(struct vt_profile *profile, struct vt_request *request,
-                             const struct vt_event *events, uint32_t n_events, bool validate_only,
-                             struct vt_event_result *results, vt_profile_written_fn done, void *ctx)
+void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results)
 {
     (void)profile;
-    (void)request;
     fake.n_calls++;
     fake.n_events = n_events;
     fake.first_event = events[0];
-    fake.validate_only = validate_only;
+    fake.validate_only = write->validate_only;
     for (uint32_t i = 0; i < n_events; i++)
         results[i] = (struct vt_event_result){.outcome = VT_EVENT_ACCEPTED, .sequence = 100 + i};
-    done(ctx, fake.err);
+    write->done(write->ctx, fake.err);
 }
 
-void vt_profile_upsert_customers(struct vt_profile *profile, struct vt_request *request,
+void vt_profile_upsert_customers(struct vt_profile *profile, const struct vt_profile_write *write,
                                  const struct vt_customer *customers, uint32_t n_customers,
-                                 bool validate_only, struct vt_upsert_result *result,
-                                 vt_profile_written_fn done, void *ctx)
+                                 struct vt_upsert_result *result)
 {
     (void)profile;
-    (void)request;
     (void)customers;
     fake.n_calls++;
     fake.n_customers = n_customers;
-    fake.validate_only = validate_only;
+    fake.validate_only = write->validate_only;
     result->inserted = n_customers;
-    done(ctx, fake.err);
+    write->done(write->ctx, fake.err);
 }
 
-void vt_profile_upsert_items(struct vt_profile *profile, struct vt_request *request,
+void vt_profile_upsert_items(struct vt_profile *profile, const struct vt_profile_write *write,
                              const struct vt_item *items, uint32_t n_items, uint32_t mask,
-                             bool validate_only, struct vt_upsert_result *result,
-                             vt_profile_written_fn done, void *ctx)
+                             struct vt_upsert_result *result)
 {
     (void)profile;
-    (void)request;
     fake.n_calls++;
     fake.n_items = n_items;
     fake.mask = mask;
     fake.first_item = items[0];
-    fake.validate_only = validate_only;
+    fake.validate_only = write->validate_only;
     result->updated = n_items;
     result->sequence = 9;
-    done(ctx, fake.err);
+    write->done(write->ctx, fake.err);
 }
 
-void vt_profile_delete_items(struct vt_profile *profile, struct vt_request *request,
-                             const struct vt_slice *ids, uint32_t n_ids, bool validate_only,
-                             struct vt_delete_result *result, vt_profile_written_fn done, void *ctx)
+void vt_profile_delete_items(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_slice *ids, uint32_t n_ids,
+                             struct vt_delete_result *result)
 {
     (void)profile;
-    (void)request;
     (void)ids;
     fake.n_calls++;
     fake.n_ids = n_ids;
-    fake.validate_only = validate_only;
+    fake.validate_only = write->validate_only;
     result->missing[n_ids - 1] = true;
     result->deleted = n_ids - 1;
-    done(ctx, fake.err);
+    write->done(write->ctx, fake.err);
 }
 
 /* Knows the SKU "mug" and every even number. */

@@ -59,7 +59,9 @@ static void upsert(const char *id)
     struct vt_item item = {.id = vt_slice_str(id), .title = vt_slice_str("Mug"), .stock = -1};
     struct vt_upsert_result result = {0};
     atomic_bool written = false;
-    vt_profile_upsert_items(profile, &request, &item, 1, 0, false, &result, on_written, &written);
+    const struct vt_profile_write write = {
+        .request = &request, .done = on_written, .ctx = &written};
+    vt_profile_upsert_items(profile, &write, &item, 1, 0, &result);
     while (!atomic_load(&written))
         sched_yield();
     assert_int_equal(result.inserted, 1);
