@@ -14,8 +14,18 @@ import sys
 
 # Part: (pattern of its files, parts whose headers it may include besides its own). The first
 # pattern that matches counts. A service has three parts: its domain, its wire code, its shell.
-MODELS = ["bundle", "dataset", "eval", "factor", "index", "kernels", "neighbor", "popularity",
-          "train"]
+MODEL_ARROWS = {
+    "kernels": [],
+    "dataset": [],
+    "index": ["kernels"],
+    "factor": ["dataset", "kernels"],
+    "neighbor": ["dataset", "index", "kernels"],
+    "popularity": ["dataset"],
+    "bundle": ["index"],
+    "eval": ["dataset", "factor", "index", "kernels", "neighbor", "popularity"],
+    "train": ["bundle", "dataset", "eval", "kernels", "popularity"],
+}
+MODELS = list(MODEL_ARROWS)
 SERVICES = ["profile", "candidate", "ranking", "model"]
 COMMON = ["base", "catalog"]
 SHELL = r"(handlers|handler_\w+|watch|follow|remote)"
@@ -28,10 +38,7 @@ PARTS = {
     "catalog": (r"services/common/catalog/", ["base"]),
     "wire": (r"services/common/wire/", ["base", "pb", "proto"]),
     "handler": (r"services/common/handler/", ["base", "rpc", "pb"]),
-    "kernels": (r"models/kernels/", ["base"]),
-    "dataset": (r"models/dataset/", ["base"]),
-    **{name: (rf"models/{name}/", ["base"] + [m for m in MODELS if m not in (name, "train")])
-       for name in MODELS if name not in ("kernels", "dataset")},
+    **{name: (rf"models/{name}/", ["base"] + arrows) for name, arrows in MODEL_ARROWS.items()},
     # Services meet in one process through their domain headers; what is one request's way goes
     # ranking -> candidate -> profile, never back.
     "profile.wire": (r"services/profile/wire\w*\.[ch]$",
@@ -52,7 +59,7 @@ PARTS = {
     "model.wire": (r"services/model/wire\w*\.[ch]$", COMMON + ["pb", "wire", "proto", "bundle"]),
     "model.shell": (rf"services/model/{SHELL}\.[ch]$",
                     COMMON + ["rpc", "handler", "pb", "wire", "model.wire", "bundle"]),
-    "ingest": (r"services/ingest/", COMMON + ["profile", "dataset"]),
+    "ingest": (r"services/ingest/", COMMON),
     "demo": (r"services/demo/", COMMON),
     "client": (r"services/client/", COMMON + ["rpc", "pb", "wire", "proto"]),
     # The program may put everything together, but decodes no message and calls no library.
@@ -69,7 +76,13 @@ OUTSIDE = [
     (r"(cblas|lapacke)\.h", r"models/kernels/blas/|tests/"),
     (r"protobuf-c/|.*\.pb-c\.h$",
      r"services/common/(pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
-    (r"jansson\.h", r"services/(ingest|demo|client|node)/|models/(bundle|eval|train)/|loadtest/|tests/"),
+    (r"jansson\.h", r"services/(ingest|demo|client|node)/|models/bundle/|loadtest/|tests/"),
+    (r"sodium\.h", r"services/ranking/|services/node/|tests/"),
+    (r"openssl/", r"services/common/base/|models/bundle/|tests/"),
+    (r"unicode/", r"services/common/base/|services/ingest/|tests/"),
+    (r"archive(_entry)?\.h|csv\.h", r"services/ingest/|tests/"),
+    (r"microhttpd\.h", r"services/common/rpc/|tests/"),
+    (r"zstd\.h", r"services/profile/|tests/"),
     (r"yaml\.h", r"services/common/base/"),
     (r"(immintrin|arm_neon)\.h", r"models/|tests/"),
 ]

@@ -29,24 +29,16 @@ enum {
     AT_PADDING = 48
 };
 
-static const struct {
-    uint64_t bytes;
-    const char *name;
-} types[] = {
-    [VT_ARRAY_F32] = {4, "float32"},
-    [VT_ARRAY_F64] = {8, "float64"},
-    [VT_ARRAY_U32] = {4, "uint32"},
-    [VT_ARRAY_U64] = {8, "uint64"},
+static const uint64_t type_bytes[] = {
+    [VT_ARRAY_F32] = 4,
+    [VT_ARRAY_F64] = 8,
+    [VT_ARRAY_U32] = 4,
+    [VT_ARRAY_U64] = 8,
 };
 
 uint64_t vt_array_type_bytes(enum vt_array_type type)
 {
-    return types[type].bytes;
-}
-
-const char *vt_array_type_name(enum vt_array_type type)
-{
-    return types[type].name;
+    return type_bytes[type];
 }
 
 static void put_le(unsigned char *at, uint64_t value, unsigned n_bytes)

@@ -32,10 +32,10 @@ struct vt_array {
     struct vt_slice bytes; /* the whole mapping; empty when not mapped */
 };
 
+/* Bytes of one number; 0 for a type that there is not. */
 uint64_t vt_array_type_bytes(enum vt_array_type type);
-/* "float32", "uint64" …; the names numpy has. */
-const char *vt_array_type_name(enum vt_array_type type);
 
+/* The header of type, dimensions and shape; `values` is not looked at. */
 void vt_array_header_encode(const struct vt_array *array, unsigned char ret_header[64]);
 /* Judges header and length of a whole file; `values` points into `file`. VT_CORRUPT with the reason
  * in `diag`. Never reads outside `file`. */
@@ -48,6 +48,7 @@ VT_MUST_USE struct vt_err vt_array_write(const char *path, const struct vt_array
 /* Maps a file; `diag` names it. Unmap with vt_array_close. */
 VT_MUST_USE struct vt_err vt_array_open(const char *path, struct vt_diag *diag,
                                         struct vt_array *ret_array);
-void vt_array_close(struct vt_array *array); /* zeroes it; zeroed is allowed */
+/* Unmaps and zeroes; zeroed is allowed. */
+void vt_array_close(struct vt_array *array);
 
 #endif

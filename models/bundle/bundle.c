@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "models/bundle/bundle_private.h"
@@ -429,12 +430,6 @@ void vt__bundle_count_add(struct vt_bundle *bundle, int64_t delta)
 int64_t vt__bundle_count(const struct vt_bundle *bundle)
 {
     return atomic_load_explicit(&bundle->count, memory_order_acquire);
-}
-
-void vt_bundle_acquire(struct vt_bundle *bundle)
-{
-    /* relaxed: the caller already holds a reference, so the bundle cannot go away meanwhile. */
-    atomic_fetch_add_explicit(&bundle->count, 1, memory_order_relaxed);
 }
 
 void vt_bundle_release(struct vt_bundle *bundle)

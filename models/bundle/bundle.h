@@ -27,7 +27,8 @@ enum {
     VT_BUNDLE_STRIDE_FLOATS = 16, /* factor_stride is dim rounded up to this: 64 bytes */
 };
 
-/* Item-item kernel or neighbour list in CSR: row i holds the neighbours of row i, best first. */
+/* Item-item kernel or neighbour list in CSR: row i holds the neighbours of row i, best first. A
+ * borrowed view of mapped arrays; training's struct vt_sparse owns its own, ascending by column. */
 struct vt_csr {
     uint32_t n_rows;
     const uint64_t *starts; /* n_rows + 1 */
@@ -79,11 +80,12 @@ struct vt_bundle_view {
  * everything. */
 VT_MUST_USE struct vt_err vt_bundle_open(const char *data_dir, const char *version, bool verify,
                                          struct vt_diag *diag, struct vt_bundle **ret_bundle);
+/* Never NULL; valid while the bundle is held. */
 const struct vt_bundle_view *vt_bundle_view(const struct vt_bundle *bundle);
 /* UINT32_MAX when the item has no row. O(1) where numbers are dense, else O(log n). */
 uint32_t vt_bundle_row(const struct vt_bundle *bundle, uint32_t item_number);
-void vt_bundle_acquire(struct vt_bundle *bundle);
-void vt_bundle_release(struct vt_bundle *bundle); /* unmaps at the last; NULL is allowed */
+/* Gives a reference back; the last one unmaps. NULL is allowed. Any thread. */
+void vt_bundle_release(struct vt_bundle *bundle);
 
 /* The name a version gets: UTC time of creation, then 8 hex of a sha256 over arrays and parameters:
  * "20261122-221530123-9f86d081". Sorts by age; the same content shows the same tail. */

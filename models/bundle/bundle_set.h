@@ -16,7 +16,8 @@ struct vt_metrics;
  * line. No bundle at all is fine. */
 VT_MUST_USE struct vt_err vt_bundle_set_open(const char *data_dir, struct vt_metrics *metrics,
                                              struct vt_diag *diag, struct vt_bundle_set **ret_set);
-void vt_bundle_set_close(struct vt_bundle_set *set); /* stops the watcher; NULL is allowed */
+/* Stops the watcher; bundles that readers still hold live on until released. NULL is allowed. */
+void vt_bundle_set_close(struct vt_bundle_set *set);
 
 /* The current bundle, acquired; NULL when there is none. Wait-free. */
 struct vt_bundle *vt_bundle_set_current(struct vt_bundle_set *set);

@@ -254,7 +254,7 @@ static bool is_listed(const uint32_t *items, uint32_t n, uint32_t item)
 static bool is_seen(const struct vt_candidate_query *query, uint32_t item)
 {
     for (uint32_t e = 0; !query->include_seen && e < query->n_history; e++)
-        if (query->history[e].item == item && vt__taste_is_seen(query->history[e].type))
+        if (query->history[e].item == item && vt_candidate_is_seen(query->history[e].type))
             return true;
     return false;
 }

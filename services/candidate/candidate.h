@@ -64,11 +64,16 @@ struct vt_candidate_list {
     const char *degraded_reason; /* valid as long as the arena; NULL: not degraded */
 };
 
+/* True for events after which an item counts as seen; being shown or searched for does not. */
+bool vt_candidate_is_seen(unsigned event_type);
+
+/* Bundles, items, clock and metrics are borrowed; `metrics` may be NULL. VT_EXHAUSTED. */
 VT_MUST_USE struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles,
                                                    struct vt_item_table *items,
                                                    const struct vt_clock *clock,
                                                    struct vt_metrics *metrics,
                                                    struct vt_candidate_service **ret_service);
+/* No request may run any more. NULL is allowed. */
 void vt_candidate_service_free(struct vt_candidate_service *service);
 
 /* VT_PRECONDITION when the pinned version is not held (`diag` names the current one). */
@@ -85,6 +90,7 @@ struct vt_candidate_port {
     void (*get)(void *self, struct vt_request *request, const struct vt_candidate_query *query,
                 int64_t deadline_ns, vt_candidate_list_fn done, void *ctx);
 };
+/* Finishes inline, on the caller's thread. Borrows the service. */
 struct vt_candidate_port vt_candidate_local_port(struct vt_candidate_service *service);
 
 #endif

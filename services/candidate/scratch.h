@@ -57,7 +57,9 @@ struct vt__scratch_pool {
 /* Fitting the bundle (grown by malloc only when the model grew); NULL without memory. */
 struct vt__scratch *vt__scratch_take(struct vt__scratch_pool *pool,
                                      const struct vt_bundle_view *view);
+/* Gives it back as it came: cells and excluded bits zero. */
 void vt__scratch_give(struct vt__scratch_pool *pool, struct vt__scratch *scratch);
+/* Frees what the pool holds; nothing may be lent any more. */
 void vt__scratch_pool_fini(struct vt__scratch_pool *pool);
 
 #endif

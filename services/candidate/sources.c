@@ -49,7 +49,7 @@ static bool keeps_out(const struct vt__gathering *gathering, const struct vt_his
     if (event->type >= VT_EVENT_TYPE_COUNT || event->item == 0)
         return false;
     if (!gathering->query->include_seen)
-        return vt__taste_is_seen(event->type);
+        return vt_candidate_is_seen(event->type);
     return gathering->view->event_weights[event->type] < 0 &&
            !is_in(gathering->taste->items, gathering->taste->n, event->item);
 }

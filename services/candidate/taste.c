@@ -10,7 +10,7 @@
 
 #include "models/dataset/history.h"
 
-bool vt__taste_is_seen(unsigned event_type)
+bool vt_candidate_is_seen(unsigned event_type)
 {
     return event_type != VT_EVENT_IMPRESSION && event_type != VT_EVENT_SEARCH;
 }

@@ -23,7 +23,4 @@ VT_MUST_USE struct vt_err vt__taste_make(const struct vt_bundle *bundle,
                                          const struct vt_candidate_query *query,
                                          struct vt_arena *arena, struct vt__taste *ret_taste);
 
-/* True for events after which an item counts as seen; being shown or searched for does not. */
-bool vt__taste_is_seen(unsigned event_type);
-
 #endif

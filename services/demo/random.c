@@ -1,3 +1,8 @@
+/*
+ * PCG32 (XSH-RR 64/32): one multiplication and a rotation a draw, a stream chosen by the increment.
+ * Ours rather than the C library's, because every byte of the generator follows from the seed on
+ * any machine; bounds are met by rejection, so that no value is likelier than another.
+ */
 #include "services/demo/random.h"
 
 void vt_random_init(struct vt_random *random, uint64_t seed, uint64_t stream)
@@ -40,14 +45,6 @@ double vt_random_unit(struct vt_random *random)
 bool vt_random_chance(struct vt_random *random, double probability)
 {
     return vt_random_unit(random) < probability;
-}
-
-double vt_random_bell(struct vt_random *random)
-{
-    double sum = -6.0;
-    for (int i = 0; i < 12; i++)
-        sum += vt_random_unit(random);
-    return sum;
 }
 
 uint32_t vt_random_pick(struct vt_random *random, const double *cumulative, uint32_t n)

@@ -15,6 +15,7 @@ struct vt_random {
 /* Different `stream`s of one seed are independent: one per purpose, so that a change in one part
  * of the generator does not reshuffle the others. */
 void vt_random_init(struct vt_random *random, uint64_t seed, uint64_t stream);
+/* All 32 bits. */
 uint32_t vt_random_u32(struct vt_random *random);
 /* 0 ≤ result < bound; bound above 0. Unbiased. */
 uint32_t vt_random_below(struct vt_random *random, uint32_t bound);
@@ -22,9 +23,8 @@ uint32_t vt_random_below(struct vt_random *random, uint32_t bound);
 uint32_t vt_random_between(struct vt_random *random, uint32_t min, uint32_t max);
 /* 0 ≤ result < 1, 32 bits of it. */
 double vt_random_unit(struct vt_random *random);
+/* True with this probability: never at 0, always at 1. */
 bool vt_random_chance(struct vt_random *random, double probability);
-/* Mean 0, deviation 1, tails cut at ±6: the sum of twelve uniforms. */
-double vt_random_bell(struct vt_random *random);
 /* Index drawn by running totals `cumulative` (ascending, last one the sum); n above 0. O(log n). */
 uint32_t vt_random_pick(struct vt_random *random, const double *cumulative, uint32_t n);
 

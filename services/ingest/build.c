@@ -357,7 +357,9 @@ static const char *const fee_codes[] = {
     "delivery", "voucher", "adjust", "gift_*",       "test*",     "samples",
 };
 
-bool vt_fee_code(struct vt_slice item_id, bool invoices)
+/* True for codes of fees, postage, vouchers and tests that shops book like products. Codes of one
+ * or two letters count in invoice lines only: a catalog may have an item "b". */
+static bool is_fee_code(struct vt_slice item_id, bool invoices)
 {
     char code[24];
     if (item_id.len == 0 || item_id.len >= sizeof code || (item_id.len <= 2 && !invoices))
@@ -424,7 +426,7 @@ static void judge_what(struct builder *b, struct vt_event_row *row)
         missing(b, VT_RULE_MISSING_ITEM, "item_id");
     if (event->type == VT_EVENT_RATING && (event->value < 0 || event->value > 10))
         missing(b, VT_RULE_RATING_OUT_OF_RANGE, "value");
-    if (vt_fee_code(event->item_id, b->options->guests))
+    if (is_fee_code(event->item_id, b->options->guests))
         vt_record_flag(b->record, VT_RULE_FEE_CODE);
 }
 
@@ -496,7 +498,7 @@ static void judge_item(struct builder *b)
         missing(b, VT_RULE_AVAILABILITY_REVERSED, "available_until");
     if (!field_told(b->record, "stock"))
         item->stock = -1;
-    if (vt_fee_code(item->id, b->options->guests))
+    if (is_fee_code(item->id, b->options->guests))
         vt_record_flag(b->record, VT_RULE_FEE_CODE);
 }
 

@@ -25,8 +25,5 @@ VT_MUST_USE struct vt_err vt_build_record(struct vt_record_set *set,
                                           const struct vt_row *row);
 /* True for the codes that ISO 4217 lists. */
 bool vt_currency_known(struct vt_slice code);
-/* True for codes of fees, postage, vouchers and tests that shops book like products. Codes of one
- * or two letters count in invoice lines only: a catalog may have an item "b". */
-bool vt_fee_code(struct vt_slice item_id, bool invoices);
 
 #endif

@@ -151,8 +151,7 @@ static bool is_seen(const struct run *run, uint32_t item)
 {
     for (uint32_t e = 0; !run->query.include_seen && e < run->profile.n_events; e++) {
         const struct vt_history_event *event = &run->profile.events[e];
-        if (event->item == item && event->type != VT_EVENT_IMPRESSION &&
-            event->type != VT_EVENT_SEARCH)
+        if (event->item == item && vt_candidate_is_seen(event->type))
             return true;
     }
     return false;

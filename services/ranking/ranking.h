@@ -33,6 +33,7 @@ struct vt_ranking_options {
 };
 VT_MUST_USE struct vt_err vt_ranking_service_new(const struct vt_ranking_options *options,
                                                  struct vt_ranking_service **ret_service);
+/* No call may run any more. The token key is wiped. NULL is allowed. */
 void vt_ranking_service_free(struct vt_ranking_service *service);
 
 enum { VT_RECOMMEND_N_MAX = 200, VT_RANK_ITEMS_MAX = 1000 };

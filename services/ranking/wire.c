@@ -23,13 +23,20 @@ static struct vt_err check_who(const struct vt_ranking_query *query, struct vt_d
     return vt_check_optional_id(query->who.visitor_id, VT_FIELD("visitor_id"), diag);
 }
 
-static struct vt_err read_ids(struct vt_arena *arena, char *const *texts, size_t n, size_t min,
-                              size_t max, const char *list, struct vt_diag *diag,
-                              const struct vt_slice **ret_ids, uint32_t *ret_n)
+/* A list of SKUs as it arrived, and how long it may be. */
+struct id_list {
+    const char *field;
+    char *const *texts;
+    size_t n, min, max;
+};
+
+static struct vt_err read_ids(const struct id_list *list, struct vt_arena *arena,
+                              struct vt_diag *diag, const struct vt_slice **ret_ids,
+                              uint32_t *ret_n)
 {
-    VT_TRY(vt_check_count(n, min, max, VT_FIELD(list), diag));
-    VT_TRY(vt_wire_ids(arena, texts, n, list, diag, ret_ids));
-    *ret_n = (uint32_t)n;
+    VT_TRY(vt_check_count(list->n, list->min, list->max, VT_FIELD(list->field), diag));
+    VT_TRY(vt_wire_ids(arena, list->texts, list->n, list->field, diag, ret_ids));
+    *ret_n = (uint32_t)list->n;
     return vt_ok();
 }
 
@@ -53,12 +60,12 @@ struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *ar
     VT_TRY(vt_check_range(message->n, 1, VT_RECOMMEND_N_MAX, VT_FIELD("n"), diag));
     VT_TRY(vt_check_range(message->diversity, 0, DIVERSITY_MAX, VT_FIELD("diversity"), diag));
     VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
-    VT_TRY(read_ids(arena, message->context_item_ids, message->n_context_item_ids, 0,
-                    VT_RECOMMEND_CONTEXT_MAX, "context_item_ids", diag, &query.context_ids,
-                    &query.n_context_ids));
-    VT_TRY(read_ids(arena, message->exclude_item_ids, message->n_exclude_item_ids, 0,
-                    VT_RECOMMEND_EXCLUDE_MAX, "exclude_item_ids", diag, &query.exclude_ids,
-                    &query.n_exclude_ids));
+    VT_TRY(read_ids(&(struct id_list){"context_item_ids", message->context_item_ids,
+                                      message->n_context_item_ids, 0, VT_RECOMMEND_CONTEXT_MAX},
+                    arena, diag, &query.context_ids, &query.n_context_ids));
+    VT_TRY(read_ids(&(struct id_list){"exclude_item_ids", message->exclude_item_ids,
+                                      message->n_exclude_item_ids, 0, VT_RECOMMEND_EXCLUDE_MAX},
+                    arena, diag, &query.exclude_ids, &query.n_exclude_ids));
     *ret_query = query;
     return vt_ok();
 }
@@ -78,11 +85,12 @@ struct vt_err vt_wire_rank_decode(struct vt_slice body, struct vt_arena *arena,
         .include_seen = true, /* the caller's list is returned whole */
     };
     VT_TRY(check_who(&query, diag));
-    VT_TRY(read_ids(arena, message->item_ids, message->n_item_ids, 1, VT_RANK_ITEMS_MAX, "item_ids",
-                    diag, &query.rank_ids, &query.n_rank_ids));
-    VT_TRY(read_ids(arena, message->context_item_ids, message->n_context_item_ids, 0,
-                    VT_RECOMMEND_CONTEXT_MAX, "context_item_ids", diag, &query.context_ids,
-                    &query.n_context_ids));
+    VT_TRY(read_ids(
+        &(struct id_list){"item_ids", message->item_ids, message->n_item_ids, 1, VT_RANK_ITEMS_MAX},
+        arena, diag, &query.rank_ids, &query.n_rank_ids));
+    VT_TRY(read_ids(&(struct id_list){"context_item_ids", message->context_item_ids,
+                                      message->n_context_item_ids, 0, VT_RECOMMEND_CONTEXT_MAX},
+                    arena, diag, &query.context_ids, &query.n_context_ids));
     query.n = query.n_rank_ids;
     *ret_query = query;
     return vt_ok();
@@ -104,11 +112,12 @@ struct vt_err vt_wire_similar_decode(struct vt_slice body, struct vt_arena *aren
     VT_TRY(check_who(&query, diag));
     VT_TRY(vt_check_range(message->n, 1, VT_RECOMMEND_N_MAX, VT_FIELD("n"), diag));
     VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
-    VT_TRY(read_ids(arena, message->item_ids, message->n_item_ids, 1, VT_SIMILAR_ITEMS_MAX,
-                    "item_ids", diag, &query.context_ids, &query.n_context_ids));
-    VT_TRY(read_ids(arena, message->exclude_item_ids, message->n_exclude_item_ids, 0,
-                    VT_RECOMMEND_EXCLUDE_MAX, "exclude_item_ids", diag, &query.exclude_ids,
-                    &query.n_exclude_ids));
+    VT_TRY(read_ids(&(struct id_list){"item_ids", message->item_ids, message->n_item_ids, 1,
+                                      VT_SIMILAR_ITEMS_MAX},
+                    arena, diag, &query.context_ids, &query.n_context_ids));
+    VT_TRY(read_ids(&(struct id_list){"exclude_item_ids", message->exclude_item_ids,
+                                      message->n_exclude_item_ids, 0, VT_RECOMMEND_EXCLUDE_MAX},
+                    arena, diag, &query.exclude_ids, &query.n_exclude_ids));
     *ret_query = query;
     return vt_ok();
 }

@@ -17,6 +17,11 @@ services/common/rpc/server.c|"services/common/store/store.h"|no
 models/factor/ials.c|<cblas.h>|no
 models/factor/ials.c|"services/profile/profile.h"|no
 models/kernels/kernels.c|"models/dataset/dataset.h"|no
+models/factor/ials.c|"models/bundle/bundle.h"|no
+models/popularity/popularity.c|"models/eval/eval.h"|no
+models/factor/ials.c|"models/kernels/kernels.h"|yes
+services/ingest/ingest.c|"services/profile/profile.h"|no
+services/candidate/candidate.c|<sodium.h>|no
 services/candidate/candidate.c|"vitrine/v1/types.pb-c.h"|no
 services/candidate/wire.c|"vitrine/v1/types.pb-c.h"|yes
 services/candidate/candidate.c|"services/candidate/wire.h"|no
