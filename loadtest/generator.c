@@ -120,8 +120,9 @@ static void send_call(struct load_call *call, int64_t intended_ns)
     if (intended_ns >= generator->count_from_ns)
         generator->result.sent++;
     generator->n_under_way++;
-    vt_rpc_client_start(call->channel, &call->request, options->path, body,
-                        now_ns() + options->timeout_ms * NS_PER_MS, on_done, call);
+    const struct vt_rpc_outgoing outgoing = {
+        options->path, body, now_ns() + options->timeout_ms * NS_PER_MS, on_done, call};
+    vt_rpc_client_start(call->channel, &call->request, &outgoing);
 }
 
 /* ---- open loop ---- */

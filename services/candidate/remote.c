@@ -61,8 +61,8 @@ static void port_get(void *self, struct vt_request *request, const struct vt_can
         return;
     }
     *get = (struct get){.request = request, .done = done, .ctx = ctx};
-    vt_circuit_start(&remote->circuit, &get->call, request, GET_CANDIDATES, body, deadline_ns,
-                     on_answer, get);
+    const struct vt_rpc_outgoing outgoing = {GET_CANDIDATES, body, deadline_ns, on_answer, get};
+    vt_circuit_start(&remote->circuit, &get->call, request, &outgoing);
 }
 
 struct vt_candidate_port vt_candidate_remote_port(struct vt_candidate_remote *remote)

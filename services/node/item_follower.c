@@ -1,7 +1,8 @@
 /*
  * Drains the watch until it has nothing more, refreshes the popular list if anything changed, and
- * sleeps until the writer thread wakes it. A failing watch is logged and opened anew from the last
- * sequence applied, at most once a second.
+ * sleeps until the writer thread wakes it. A failing watch is logged and opened anew, at most once
+ * a second: from the last sequence applied, or from nothing when it failed inside a snapshot, all
+ * of whose changes carry the sequence that only the whole of it stands for.
  */
 #include "services/node/item_follower.h"
 
@@ -19,6 +20,7 @@ struct vt_item_follower {
     struct vt_arena arena;
     struct vt_change changes[CHANGES_AT_ONCE];
     uint64_t sequence; /* last one applied */
+    bool in_snapshot;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -68,8 +70,13 @@ static struct vt_err apply_next(struct vt_item_follower *follower, struct vt_wat
     vt_arena_reset(&follower->arena);
     VT_TRY(vt_watch_next(watch, &follower->arena, CHANGES_AT_ONCE, follower->changes, ret_n));
     for (uint32_t i = 0; i < *ret_n; i++) {
-        VT_TRY(vt_change_apply(&follower->changes[i], follower->table));
-        follower->sequence = follower->changes[i].sequence;
+        const struct vt_change *change = &follower->changes[i];
+        VT_TRY(vt_change_apply(change, follower->table));
+        if (change->kind == VT_CHANGE_SNAPSHOT_BEGIN)
+            follower->in_snapshot = true;
+        if (change->kind == VT_CHANGE_SNAPSHOT_DONE)
+            follower->in_snapshot = false;
+        follower->sequence = change->sequence;
     }
     return vt_ok();
 }
@@ -96,8 +103,8 @@ static void *run(void *ctx)
     bool go_on = true;
     while (go_on) {
         struct vt_watch *watch = NULL;
-        struct vt_err err =
-            vt_watch_open(follower->profile, follower->sequence, wake_up, follower, &watch);
+        uint64_t since = follower->in_snapshot ? 0 : follower->sequence;
+        struct vt_err err = vt_watch_open(follower->profile, since, wake_up, follower, &watch);
         if (!vt_failed(err))
             err = follow(follower, watch);
         vt_watch_close(watch);

@@ -8,6 +8,8 @@
  * table's only writer. The twin of vt_profile_follow, which does it over gRPC. */
 struct vt_item_follower;
 
+/* Returns at once; the table is ready once the first snapshot is applied. Both are borrowed.
+ * VT_EXHAUSTED: no memory or no thread. */
 VT_MUST_USE struct vt_err vt_item_follower_start(struct vt_profile *profile,
                                                  struct vt_item_table *table,
                                                  struct vt_item_follower **ret_follower);

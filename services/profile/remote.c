@@ -59,8 +59,8 @@ static void port_get(void *self, struct vt_request *request, const struct vt_pro
         return;
     }
     *get = (struct get){.request = request, .done = done, .ctx = ctx};
-    vt_circuit_start(&remote->circuit, &get->call, request, GET_PROFILE, body, deadline_ns,
-                     on_answer, get);
+    const struct vt_rpc_outgoing outgoing = {GET_PROFILE, body, deadline_ns, on_answer, get};
+    vt_circuit_start(&remote->circuit, &get->call, request, &outgoing);
 }
 
 struct vt_profile_port vt_profile_remote_port(struct vt_profile_remote *remote)

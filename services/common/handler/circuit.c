@@ -40,20 +40,22 @@ static void on_done(void *ctx, struct vt_err err, struct vt_slice body)
     if (vt_breaker_record(&circuit->breaker, vt_clock_monotonic_ns(circuit->clock),
                           outcome_of(err, call->request)))
         vt_counter_add(circuit->opened, 1);
-    call->done(call->ctx, err, body);
+    call->outgoing.done(call->outgoing.ctx, err, body);
 }
 
 void vt_circuit_start(struct vt_circuit *circuit, struct vt_circuit_call *call,
-                      struct vt_request *request, const char *path, struct vt_slice body,
-                      int64_t deadline_ns, vt_rpc_done_fn done, void *ctx)
+                      struct vt_request *request, const struct vt_rpc_outgoing *outgoing)
 {
     if (!vt_breaker_allow(&circuit->breaker, vt_clock_monotonic_ns(circuit->clock))) {
         vt_counter_add(circuit->refused, 1);
-        done(ctx, VT_ERR(VT_UNAVAILABLE, "given up for a moment: no answer to the last calls"),
-             vt_slice(NULL, 0));
+        outgoing->done(outgoing->ctx,
+                       VT_ERR(VT_UNAVAILABLE, "given up for a moment: no answer to the last calls"),
+                       vt_slice(NULL, 0));
         return;
     }
-    *call =
-        (struct vt_circuit_call){.circuit = circuit, .request = request, .done = done, .ctx = ctx};
-    vt_rpc_client_start(circuit->channel, request, path, body, deadline_ns, on_done, call);
+    *call = (struct vt_circuit_call){circuit, request, *outgoing};
+    struct vt_rpc_outgoing watched = *outgoing;
+    watched.done = on_done;
+    watched.ctx = call;
+    vt_rpc_client_start(circuit->channel, request, &watched);
 }

@@ -27,12 +27,10 @@ void vt_circuit_init(struct vt_circuit *circuit, struct vt_rpc_channel *channel,
 struct vt_circuit_call {
     struct vt_circuit *circuit;
     struct vt_request *request;
-    vt_rpc_done_fn done;
-    void *ctx;
+    struct vt_rpc_outgoing outgoing; /* as the caller wants it */
 };
 /* As vt_rpc_client_start; while the circuit is open `done` gets VT_UNAVAILABLE at once, inline. */
 void vt_circuit_start(struct vt_circuit *circuit, struct vt_circuit_call *call,
-                      struct vt_request *request, const char *path, struct vt_slice body,
-                      int64_t deadline_ns, vt_rpc_done_fn done, void *ctx);
+                      struct vt_request *request, const struct vt_rpc_outgoing *outgoing);
 
 #endif

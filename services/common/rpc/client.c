@@ -263,8 +263,7 @@ static struct vt_err start_call(struct vt_rpc_channel *channel, const struct sta
 /* Lives in the request's arena until the call is done. */
 struct handler_call {
     struct vt_request *request;
-    vt_rpc_done_fn done;
-    void *ctx;
+    struct vt_rpc_outgoing outgoing;
 };
 
 static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice body,
@@ -273,7 +272,7 @@ static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice b
     struct handler_call *call = ctx;
     if (vt_failed(err) && message.len > 0)
         vt_diag_set(call->request->diag, "", "%.*s", (int)message.len, message.data);
-    call->done(call->ctx, err, body);
+    call->outgoing.done(call->outgoing.ctx, err, body);
 }
 
 static void call_blocking(struct vt_rpc_channel *channel, const struct start_options *options)
@@ -284,27 +283,27 @@ static void call_blocking(struct vt_rpc_channel *channel, const struct start_opt
     if (!vt_failed(err))
         err = start_call(channel, &blocking);
     if (vt_failed(err))
-        call->done(call->ctx, err, (struct vt_slice){0});
+        call->outgoing.done(call->outgoing.ctx, err, (struct vt_slice){0});
     else
         vt_rpc_loop_run_one(blocking.loop, INT64_MAX);
     vt_rpc_loop_free(blocking.loop);
 }
 
 void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
-                         const char *path, struct vt_slice body, int64_t deadline_ns,
-                         vt_rpc_done_fn done, void *ctx)
+                         const struct vt_rpc_outgoing *outgoing)
 {
     struct handler_call *call = vt_arena_alloc(request->arena, sizeof *call);
     if (call == NULL) {
-        done(ctx, VT_ERR(VT_EXHAUSTED, "no memory for a call"), (struct vt_slice){0});
+        outgoing->done(outgoing->ctx, VT_ERR(VT_EXHAUSTED, "no memory for a call"),
+                       (struct vt_slice){0});
         return;
     }
-    *call = (struct handler_call){.request = request, .done = done, .ctx = ctx};
+    *call = (struct handler_call){.request = request, .outgoing = *outgoing};
     struct vt_rpc_metadata trace = {"traceparent", vt_slice_str(request->traceparent)};
     struct start_options options = {.loop = request->loop,
-                                    .path = path,
-                                    .body = body,
-                                    .deadline_ns = deadline_ns,
+                                    .path = outgoing->path,
+                                    .body = outgoing->body,
+                                    .deadline_ns = outgoing->deadline_ns,
                                     .metadata = &trace,
                                     .n_metadata = trace.value.len > 0 ? 1 : 0,
                                     .done = on_handler_call_done,
@@ -315,7 +314,7 @@ void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *requ
     }
     struct vt_err err = start_call(channel, &options);
     if (vt_failed(err))
-        done(ctx, err, (struct vt_slice){0});
+        outgoing->done(outgoing->ctx, err, (struct vt_slice){0});
 }
 
 /* ---- from programs ---- */

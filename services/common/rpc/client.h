@@ -12,36 +12,45 @@
  * addresses after "ipv4:" with round robin. Any thread; reconnects by itself. */
 struct vt_rpc_channel;
 
+/* Does not connect yet: a service that is away shows at the first call. VT_EXHAUSTED. */
 VT_MUST_USE struct vt_err vt_rpc_channel_new(const char *target, struct vt_rpc_channel **ret);
 void vt_rpc_channel_free(struct vt_rpc_channel *channel); /* after its calls; NULL is allowed */
 
 /* Runs on the thread of request->loop. `body` is valid during the call of this function. */
 typedef void (*vt_rpc_done_fn)(void *ctx, struct vt_err err, struct vt_slice body);
 
-/* Starts a call from inside a handler, on its serving thread; completes on the same thread, at
- * `deadline_ns` (CLOCK_MONOTONIC) at the latest. `done` is never called before this returns, except
- * with request->loop NULL (a loopback test), where the call blocks. traceparent travels along.
- * `body` is copied. The request must not be answered before `done`. On failure its diag gets the
- * server's message. */
-void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
-                         const char *path, struct vt_slice body, int64_t deadline_ns,
-                         vt_rpc_done_fn done, void *ctx);
+/* A call that a handler makes. */
+struct vt_rpc_outgoing {
+    const char *path;     /* "/vitrine.v1.ProfileService/GetProfile"; a literal */
+    struct vt_slice body; /* copied */
+    int64_t deadline_ns;  /* CLOCK_MONOTONIC; the call completes by then */
+    vt_rpc_done_fn done;
+    void *ctx;
+};
 
-/* For programs: blocks until the answer. `ret_body` is copied into the arena. On failure `diag`
- * gets the server's message. */
+/* Starts the call on the serving thread, where it completes too. `done` is never called before this
+ * returns, except with request->loop NULL (a loopback test), where the call blocks, and when it
+ * cannot even be started. traceparent travels along. The request must not be answered before
+ * `done`. On failure its diag gets the server's message. */
+void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
+                         const struct vt_rpc_outgoing *outgoing);
+
 struct vt_rpc_call_options {
     uint32_t timeout_ms;
     const struct vt_rpc_metadata *metadata; /* borrowed */
     size_t n_metadata;
 };
+/* For programs: blocks until the answer, which is copied into the arena. VT_DEADLINE after the
+ * timeout; otherwise what the server's status means, with its message in `diag`. */
 VT_MUST_USE struct vt_err vt_rpc_client_call(struct vt_rpc_channel *channel, const char *path,
                                              struct vt_slice body,
                                              const struct vt_rpc_call_options *options,
                                              struct vt_arena *arena, struct vt_diag *diag,
                                              struct vt_slice *ret_body);
 
-/* A server stream read by one dedicated thread. */
+/* A server stream, read by one thread of its own. */
 struct vt_rpc_stream;
+/* Sends `body` (copied); what the server says about it comes with the first message. */
 VT_MUST_USE struct vt_err vt_rpc_stream_open(struct vt_rpc_channel *channel, const char *path,
                                              struct vt_slice body, struct vt_rpc_stream **ret);
 /* Blocks for the next message (copied into the arena); VT_CANCELLED after vt_rpc_stream_cancel;

@@ -11,19 +11,18 @@ static struct vt_candidate_query sent[8];
 
 /* Stands for the network: notes the query and answers what the script says. */
 void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
-                         const char *path, struct vt_slice body, int64_t deadline_ns,
-                         vt_rpc_done_fn done, void *ctx)
+                         const struct vt_rpc_outgoing *outgoing)
 {
     (void)channel;
-    (void)deadline_ns;
-    assert_string_equal(path, "/vitrine.v1.CandidateService/GetCandidates");
+    assert_string_equal(outgoing->path, "/vitrine.v1.CandidateService/GetCandidates");
     assert_true(n_sent < 8);
-    assert_ok(vt_wire_candidate_query_decode(body, request->arena, NULL, &sent[n_sent]));
+    assert_ok(vt_wire_candidate_query_decode(outgoing->body, request->arena, NULL, &sent[n_sent]));
     enum vt_code code = script[n_sent++];
     struct vt_candidate_list list = {.version = vt_slice_str("theirs")};
     struct vt_slice answer = {0};
     assert_ok(vt_wire_candidate_list_encode(&list, request->arena, &answer));
-    done(ctx, code == VT_OK ? vt_ok() : VT_ERR((uint16_t)code, "scripted"), answer);
+    outgoing->done(outgoing->ctx, code == VT_OK ? vt_ok() : VT_ERR((uint16_t)code, "scripted"),
+                   answer);
 }
 
 static unsigned char memory[1 << 20];

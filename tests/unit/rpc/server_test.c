@@ -105,8 +105,10 @@ static void relay(struct vt_rpc_call *call, void *service)
     struct fixture *fixture = service;
     struct vt_request *request = vt_rpc_call_request(call);
     bool wrong = vt_rpc_call_body(call).len == 0;
-    vt_rpc_client_start(fixture->channel, request, wrong ? "/test.T/Refuse" : "/test.T/Trace",
-                        vt_rpc_call_body(call), request->deadline_ns, outgoing_done, call);
+    const struct vt_rpc_outgoing outgoing = {wrong ? "/test.T/Refuse" : "/test.T/Trace",
+                                             vt_rpc_call_body(call), request->deadline_ns,
+                                             outgoing_done, call};
+    vt_rpc_client_start(fixture->channel, request, &outgoing);
 }
 
 static const struct vt_rpc_method methods[] = {
