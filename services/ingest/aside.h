@@ -35,7 +35,8 @@ VT_MUST_USE struct vt_err vt_aside_review(struct vt_aside *aside, const struct v
 /* Makes the file appear. ret_path (VT_ASIDE_PATH_BYTES) is empty when there is none. */
 VT_MUST_USE struct vt_err vt_aside_commit(struct vt_aside *aside, struct vt_diag *diag,
                                           char *ret_path);
-void vt_aside_fini(struct vt_aside *aside); /* drops what was not committed */
+/* Drops what was not committed; zeroed is allowed. */
+void vt_aside_fini(struct vt_aside *aside);
 
 /* A text as a JSON string with its quotes; broken UTF-8 becomes U+FFFD. */
 void vt_json_text(FILE *out, struct vt_slice text);

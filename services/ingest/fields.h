@@ -35,6 +35,7 @@ struct vt_field_spec {
     bool expected;        /* its absence lowers completeness */
 };
 
+/* The kind's table, `*ret_n` long: constant, any thread. */
 const struct vt_field_spec *vt_fields(enum vt_record_kind kind, size_t *ret_n);
 /* Index by name or synonym, in any case, blanks and dashes read as underscores, camelCase
  * understood; -1 when unknown. */

@@ -131,16 +131,20 @@ struct vt_ingest_result {
 VT_MUST_USE struct vt_err vt_ingest_run(const struct vt_ingest_options *options,
                                         const struct vt_ingest_sink *sink, struct vt_diag *diag,
                                         struct vt_ingest_result *ret_result);
+/* Zeroed is allowed. */
 void vt_ingest_result_fini(struct vt_ingest_result *result);
 
 /* A folder stands for its files that are known by name (u.data …, items.jsonl …). Paths are
  * malloc'd; free with vt_ingest_paths_free. */
 VT_MUST_USE struct vt_err vt_ingest_expand(const char *const *paths, size_t n_paths,
                                            struct vt_diag *diag, char ***ret_paths, size_t *ret_n);
+/* NULL is allowed. */
 void vt_ingest_paths_free(char **paths, size_t n);
 
-/* ---- the scorecard ---- */
+/* ---- the scorecard; a failure to write shows in ferror(out) ---- */
+/* A page of text for a terminal. */
 void vt_report_text(const struct vt_ingest_result *result, FILE *out);
+/* One JSON object; its keys are in docs/data-quality.md. */
 void vt_report_json(const struct vt_ingest_result *result, FILE *out);
 /* One page with its style and charts inside. */
 void vt_report_html(const struct vt_ingest_result *result, FILE *out);

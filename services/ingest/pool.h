@@ -15,7 +15,9 @@ struct vt_pool {
     size_t used, capacity;        /* bytes of the newest block */
 };
 
+/* An empty pool; takes no memory yet. */
 void vt_pool_init(struct vt_pool *pool);
+/* Frees all that came from it. */
 void vt_pool_fini(struct vt_pool *pool);
 /* 16-byte aligned and cleared; NULL when there is no memory. */
 void *vt_pool_alloc(struct vt_pool *pool, size_t size_bytes);
@@ -34,7 +36,9 @@ struct vt_intern {
     uint32_t n, n_slots;             /* n_slots is a power of two or 0 */
 };
 
+/* An empty map over `pool`, which must outlive it. */
 void vt_intern_init(struct vt_intern *intern, struct vt_pool *pool);
+/* Frees the map; its texts stay as long as the pool. */
 void vt_intern_fini(struct vt_intern *intern);
 /* The number of `bytes`, made when new; 0 when there is no memory. */
 uint32_t vt_intern_add(struct vt_intern *intern, struct vt_slice bytes);

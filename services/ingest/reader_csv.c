@@ -15,7 +15,7 @@
 #include "services/ingest/source.h"
 #include "services/ingest/text_clean.h"
 
-enum { COLUMNS_MAX = VT_ROW_CELLS_MAX, MAPS_MAX = 64 };
+enum { COLUMNS_MAX = VT_ROW_CELLS_MAX, MAPS_MAX = 64, COLUMN_SHOWN_BYTES = 32 };
 
 struct csv {
     struct vt_reader_output out;
@@ -71,6 +71,11 @@ static int column_by_name(const struct csv *csv, struct vt_slice name)
     return -1;
 }
 
+static int shown_bytes(struct vt_slice name)
+{
+    return name.len < COLUMN_SHOWN_BYTES ? (int)name.len : COLUMN_SHOWN_BYTES;
+}
+
 /* "InvoiceNo, StockCode, …" for messages. */
 static void list_columns(const struct csv *csv, char *text, size_t size)
 {
@@ -78,8 +83,7 @@ static void list_columns(const struct csv *csv, char *text, size_t size)
     text[0] = '\0';
     for (size_t i = 0; i < csv->n_cells && n + 40 < size; i++)
         n += (size_t)snprintf(text + n, size - n, "%s%.*s", i > 0 ? ", " : "",
-                              csv->cells[i].len > 32 ? 32 : (int)csv->cells[i].len,
-                              csv->cells[i].data);
+                              shown_bytes(csv->cells[i]), csv->cells[i].data);
 }
 
 static struct vt_err refuse_header(struct csv *csv, const char *missing)
@@ -91,6 +95,15 @@ static struct vt_err refuse_header(struct csv *csv, const char *missing)
     if (csv->diag != NULL)
         csv->diag->line = csv->row_line;
     return VT_ERR(VT_INVALID, "the header lacks columns");
+}
+
+/* What is told with --map counts, whatever other columns are called. */
+static void map_column(struct csv *csv, int column, int field)
+{
+    for (size_t i = 0; i < csv->n_columns; i++)
+        if (csv->columns[i] == field)
+            csv->columns[i] = -1;
+    csv->columns[column] = field;
 }
 
 static struct vt_err apply_maps(struct csv *csv)
@@ -108,10 +121,10 @@ static struct vt_err apply_maps(struct csv *csv)
             return VT_ERR(VT_INVALID, "unknown field in --map");
         }
         if (at >= 0)
-            csv->columns[at] = index;
-        else if (n + column.len + 3 < sizeof missing)
+            map_column(csv, at, index);
+        else if (n + COLUMN_SHOWN_BYTES + 3 < sizeof missing)
             n += (size_t)snprintf(missing + n, sizeof missing - n, "%s%.*s", n > 0 ? ", " : "",
-                                  (int)column.len, column.data);
+                                  shown_bytes(column), column.data);
     }
     return n > 0 ? refuse_header(csv, missing) : vt_ok();
 }

@@ -105,6 +105,7 @@ struct vt_record_set {
     size_t n, capacity;
 };
 
+/* An empty set; free it with vt_record_set_fini, which takes all texts with it. */
 void vt_record_set_init(struct vt_record_set *set);
 void vt_record_set_fini(struct vt_record_set *set);
 /* A cleared record with its row; VT_EXHAUSTED past the limit. Pointers to records are valid until
@@ -112,11 +113,13 @@ void vt_record_set_fini(struct vt_record_set *set);
 VT_MUST_USE struct vt_err vt_record_set_add(struct vt_record_set *set, enum vt_record_kind kind,
                                             struct vt_record **ret_record);
 
+/* Notes that the rule caught the record. */
 static inline void vt_record_flag(struct vt_record *record, enum vt_rule rule)
 {
     record->rules |= UINT64_C(1) << rule;
 }
 
+/* Whether it did. */
 static inline bool vt_record_has(const struct vt_record *record, enum vt_rule rule)
 {
     return (record->rules >> rule & 1) != 0;

@@ -23,7 +23,8 @@ struct vt_source;
  * `diag`. */
 VT_MUST_USE struct vt_err vt_source_open(const char *path, struct vt_diag *diag,
                                          struct vt_source **ret_source);
-void vt_source_close(struct vt_source *source); /* NULL is allowed */
+/* Stops the thread, wherever it is. NULL is allowed. */
+void vt_source_close(struct vt_source *source);
 
 /* The first bytes, unpacked; borrowed, valid until the first vt_source_next. */
 struct vt_slice vt_source_head(const struct vt_source *source);

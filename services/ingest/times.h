@@ -18,7 +18,8 @@ struct vt_zone;
 /* A zone of the IANA table, "Europe/London"; VT_INVALID when ICU does not know it. */
 VT_MUST_USE struct vt_err vt_zone_new(const char *name, struct vt_diag *diag,
                                       struct vt_zone **ret_zone);
-void vt_zone_free(struct vt_zone *zone); /* NULL is allowed */
+/* NULL is allowed. */
+void vt_zone_free(struct vt_zone *zone);
 
 /* False when it is no time. *ret_assumed: the text named no zone, so `zone` was used. A local time
  * that the zone skips in spring counts on from before the change; of one that it has twice in

@@ -507,6 +507,29 @@ static void maps_name_columns(void **state)
     assert_int_equal(f->memory.n_events, 1);
 }
 
+static void told_map_counts_before_a_column_of_that_name(void **state)
+{
+    struct fixture *f = *state;
+    const char *const maps[] = {"customer_id=Member", "revenue=Net", NULL};
+    f->options.maps = maps;
+    import(f, "shop.csv", "revenue,Member,Item,Date,Net,user\n99,m,a,2024-12-31,7.5,u\n");
+    assert_int_equal(f->memory.n_events, 1);
+    assert_float_equal(f->memory.revenue, 7.5, 0);
+    assert_memory_equal(f->memory.events[0].customer_id.data, "m", 1);
+}
+
+static void map_to_a_missing_column_is_refused_however_long(void **state)
+{
+    struct fixture *f = *state;
+    char map[300] = "revenue=";
+    memset(map + 8, 'x', 200);
+    const char *const maps[] = {map, NULL};
+    f->options.maps = maps;
+    write_bytes(f, "shop.csv", "user,item,date\nu,a,2024-12-31\n", 30);
+    assert_code(run(f), VT_INVALID);
+    assert_non_null(strstr(f->diag.text, "xxx"));
+}
+
 static void mended_review_line_is_imported(void **state)
 {
     struct fixture *f = *state;
@@ -696,6 +719,8 @@ int main(void)
         CASE(derived_event_ids_are_the_same_again),
         CASE(kept_duplicates_have_ids_of_their_own),
         CASE(maps_name_columns),
+        CASE(told_map_counts_before_a_column_of_that_name),
+        CASE(map_to_a_missing_column_is_refused_however_long),
         CASE(mended_review_line_is_imported),
         CASE(unreadable_lines_are_rejected_and_the_rest_goes_on),
         CASE(an_event_that_the_store_refuses_is_a_rejected_row),
