@@ -17,7 +17,9 @@ struct histogram {
     uint64_t max; /* exact */
 };
 
+/* Counts one value; above 2^47 it counts in the last bucket. */
 void histogram_add(struct histogram *histogram, uint64_t value);
+/* As if every value of `from` had been added to `into`. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 /* The value that a share `q` (0 to 1) of all does not exceed, rounded up to its bucket's end; 0
  * when empty. */

@@ -4,7 +4,9 @@
 /* The commands of vitrine-load: argv[0] is the command's name; the exit status comes back. */
 enum { LOAD_EXIT_DONE = 0, LOAD_EXIT_FAILED = 1, LOAD_EXIT_USAGE = 2 };
 
+/* An echo server on the bare gRPC C core, until SIGTERM or SIGINT. */
 int load_floor(int argc, char **argv);
+/* Recommend at a rate, or as fast as answers come; prints what happened. */
 int load_recommend(int argc, char **argv);
 
 #endif

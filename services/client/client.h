@@ -27,9 +27,11 @@ struct vt_client_ask {
     bool include_seen;
 };
 
+/* One call of RecommendationService each; `ask` is what its request has. */
 int vt_client_recommend(const struct vt_client *client, const struct vt_client_ask *ask);
 int vt_client_rank(const struct vt_client *client, const struct vt_client_ask *ask);
 int vt_client_similar(const struct vt_client *client, const struct vt_client_ask *ask);
+/* `token` is the attributionToken of an answer. */
 int vt_client_explain(const struct vt_client *client, const char *token);
 /* The customer's facts and newest events; titles come from the catalog of the same target. */
 int vt_client_profile(const struct vt_client *client, const struct vt_client_ask *ask,

@@ -1,3 +1,7 @@
+/*
+ * What the answers look like: products as a table with the reason beside the score, because people
+ * ask "why this?" first; or any message as JSON, which scripts read. One thread.
+ */
 #include "services/client/print.h"
 
 #include <ctype.h>

@@ -1,3 +1,8 @@
+/*
+ * One command, one connection: a channel, an arena that a large answer fits in, and errors told in
+ * words, with what to do when nobody listens. Nothing is tried again: the person decides. One
+ * thread.
+ */
 #include "services/client/session.h"
 
 #include <stdio.h>

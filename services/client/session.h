@@ -17,6 +17,7 @@ struct vt_session {
 /* On failure the error is printed. */
 VT_MUST_USE struct vt_err vt__session_open(const struct vt_client *client,
                                            struct vt_session *ret_session);
+/* What answers pointed to is gone afterwards. */
 void vt__session_close(struct vt_session *session);
 
 /* Calls `path` and decodes the answer, which lives in the session's arena. `key` is the metadata

@@ -7,7 +7,11 @@
 #include "services/common/base/arena.h"
 #include "services/common/base/slice.h"
 
-/* ModelService on the wire. Everything lives in the arena. */
+/*
+ * ModelService on the wire. Everything lives in the arena. Decoders: VT_INVALID with the field in
+ * `diag` for what is malformed or against the contract, VT_EXHAUSTED when the arena is full, as
+ * encoders. Any thread.
+ */
 
 /* A version as ListVersions tells it. */
 struct vt_model_version {

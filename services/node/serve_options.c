@@ -1,3 +1,8 @@
+/*
+ * The table of `vitrine serve`: flags, configuration keys, environment, defaults and limits in one
+ * place (docs/operations.md explains them), and the few rules between options that a table cannot
+ * say.
+ */
 #include "services/node/serve_options.h"
 
 #include <string.h>

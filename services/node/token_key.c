@@ -1,3 +1,8 @@
+/*
+ * Several processes of a cell may start at once on an empty folder. Each writes its key to a file
+ * of its own and links that to the name all look for: link(2) fails for all but the first, so
+ * nobody ever reads half a key, and everybody ends with the same one.
+ */
 #include "services/node/token_key.h"
 
 #include <errno.h>

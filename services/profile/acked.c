@@ -1,3 +1,8 @@
+/*
+ * Two slots, written in turn, each {sequence, checksum}: one may be torn, the other then holds the
+ * mark before. Zeros are a slot never written (a file system may also leave them after a power
+ * cut). Anything else is damage, and damage here must not pass for "nothing acknowledged".
+ */
 #include "services/profile/acked.h"
 
 #include <errno.h>
@@ -9,12 +14,6 @@
 #include <xxhash.h>
 
 #include "services/profile/codec.h"
-
-/*
- * Two slots, written in turn, each {sequence, checksum}: one may be torn, the other then holds the
- * mark before. Zeros are a slot never written (a file system may also leave them after a power
- * cut). Anything else is damage, and damage here must not pass for "nothing acknowledged".
- */
 
 enum { SLOT_BYTES = 16, SLOTS = 2 };
 #define CHECK_SEED UINT64_C(0x76697472696e65) /* "vitrine": so that zeros do not check out */

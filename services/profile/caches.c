@@ -1,10 +1,3 @@
-#include <stdlib.h>
-#include <string.h>
-
-#include <xxhash.h>
-
-#include "services/profile/profile_internal.h"
-
 /*
  * What spares the writer lookups in the store; both are of fixed size and hold nothing that is not
  * on disk. One thread, the writer's.
@@ -13,6 +6,12 @@
  * It is complete only if all ids on disk went into it, so at open they are read when they are few;
  * else every event asks the store, whose own filters then do the work.
  */
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "services/profile/profile_internal.h"
 
 enum {
     FILTER_WORDS = 1 << 20, /* 8 MiB: 3 % false "perhaps" at 8 million ids */

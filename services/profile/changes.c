@@ -1,7 +1,3 @@
-#include "services/profile/changes.h"
-
-#include <stdlib.h>
-
 /*
  * A reader's place. A snapshot is not a frozen view: it walks the items a page at a time, while the
  * writer goes on, and stands for the sequence at which it began. Whatever changes meanwhile is in
@@ -9,6 +5,9 @@
  * nobody holds a RocksDB snapshot for a slow reader. Who falls further behind than the ring reaches
  * begins a new snapshot.
  */
+#include "services/profile/changes.h"
+
+#include <stdlib.h>
 
 enum { COUNTS_PER_CHANGE = 1000, TAIL_MAX = 512 };
 static const float WEIGHT_UNIT = 0.001f;

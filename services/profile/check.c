@@ -1,15 +1,14 @@
+/*
+ * What may enter the store. Runs on the caller's thread, touches nothing shared. Each check returns
+ * true when all is well; the first fault stops the chain and says which field and what would be
+ * right. The domain checks although wire has: importers and tests come in by the same door.
+ */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "services/common/base/text.h"
 #include "services/profile/profile_internal.h"
-
-/*
- * What may enter the store. Runs on the caller's thread, touches nothing shared. Each check returns
- * true when all is well; the first fault stops the chain and says which field and what would be
- * right. The domain checks although wire has: importers and tests come in by the same door.
- */
 
 enum { CURRENCY_LETTERS = 3 };
 static const double RATING_MAX = 10;

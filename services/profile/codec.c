@@ -1,13 +1,12 @@
-#include "services/profile/codec.h"
-
-#include <stdlib.h>
-#include <string.h>
-
 /*
  * The one place where a number of ours becomes bytes on disk and back. Fixed numbers are big-endian
  * so that keys sort as numbers do. Failures stick instead of being returned one by one: an encoder
  * is a straight column, and one check at its end decides.
  */
+#include "services/profile/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { CAPACITY_MIN = 256, VARINT_BYTES_MAX = 10 };
 

@@ -15,8 +15,11 @@ struct vt__buffer {
     size_t len, capacity;
     bool failed;
 };
+/* Frees the memory; the buffer is zero again. */
 void vt__buffer_fini(struct vt__buffer *buffer);
+/* Borrowed until the next put. */
 struct vt_slice vt__buffer_slice(const struct vt__buffer *buffer);
+/* Appenders: amortised O(bytes). */
 void vt__put_bytes(struct vt__buffer *buffer, const void *bytes, size_t len);
 void vt__put_u8(struct vt__buffer *buffer, unsigned value);
 void vt__put_u16(struct vt__buffer *buffer, uint16_t value); /* big-endian, as all fixed ones */

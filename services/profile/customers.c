@@ -1,14 +1,13 @@
-#include <stdio.h>
-#include <string.h>
-
-#include "services/profile/history.h"
-#include "services/profile/profile_internal.h"
-
 /*
  * Who somebody is and what is known about them: identity → number → record and history. Reads are
  * three point reads on the caller's thread. Upserts replace attributes and consent; a denial
  * deletes the history in the same batch.
  */
+#include <stdio.h>
+#include <string.h>
+
+#include "services/profile/history.h"
+#include "services/profile/profile_internal.h"
 
 static const uint32_t CUSTOMERS_BATCH_MAX = 1000;
 

@@ -1,3 +1,8 @@
+/*
+ * Written by the writer thread once per group, read by the trainer and by whatever replays the log.
+ * Columns because values of one kind compress together: on a shop's day about 10 bytes an event
+ * instead of 60. Times and customers are kept as differences to the row before.
+ */
 #include "services/profile/event_block.h"
 
 #include <math.h>
@@ -5,12 +10,6 @@
 #include <string.h>
 
 #include <zstd.h>
-
-/*
- * Written by the writer thread once per group, read by the trainer and by whatever replays the log.
- * Columns because values of one kind compress together: on a shop's day about 10 bytes an event
- * instead of 60. Times and customers are kept as differences to the row before.
- */
 
 enum column {
     CUSTOMER = 1,

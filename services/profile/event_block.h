@@ -43,6 +43,7 @@ struct vt__block {
     struct vt__reader columns[VT__BLOCK_COLUMNS + 1]; /* by column id; empty: all zero */
     bool present[VT__BLOCK_COLUMNS + 1];
 };
+/* Unpacks the payload: O(raw bytes). VT_CORRUPT: not a block of ours; VT_EXHAUSTED: no memory. */
 VT_MUST_USE struct vt_err vt__block_open(struct vt_slice bytes, struct vt__block *block);
 void vt__block_fini(struct vt__block *block);
 /* The next row; *ret_more false behind the last. Texts are borrowed from the block. */

@@ -1,9 +1,8 @@
-#include "services/profile/profile_internal.h"
-
 /*
  * The door for events. Judging happens on the caller's thread, so that a batch of nonsense costs
  * the writer nothing; what it finds good goes to the writer as one job (group.c).
  */
+#include "services/profile/profile_internal.h"
 
 static void reject(struct vt_profile *profile, struct vt_request *request,
                    const struct vt__fault *fault, struct vt_event_result *ret_result)

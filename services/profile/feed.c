@@ -1,9 +1,3 @@
-#include <stdlib.h>
-#include <string.h>
-
-#include "services/profile/changes.h"
-#include "services/profile/profile_internal.h"
-
 /*
  * What followers of the catalog can ask without the store: the newest changes in a ring, and how
  * much each item was wanted. The writer thread appends after each commit; watches read under the
@@ -14,6 +8,11 @@
  * The changes family is the ring's backing: read back at open, so that readers can come back after
  * a restart, and trimmed to the ring's length.
  */
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/profile/changes.h"
+#include "services/profile/profile_internal.h"
 
 #define NS_PER_MS INT64_C(1000000)
 

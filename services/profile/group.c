@@ -1,3 +1,9 @@
+/*
+ * The events of one commit, gathered before anything is encoded: one log block, one history operand
+ * for each customer, one sum for each item and hour, however many events there are. All memory is
+ * allocated once; lookups inside the group go through two small hash tables, because the store
+ * cannot yet see what the group will write.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,13 +13,6 @@
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
-
-/*
- * The events of one commit, gathered before anything is encoded: one log block, one history operand
- * for each customer, one sum for each item and hour, however many events there are. All memory is
- * allocated once; lookups inside the group go through two small hash tables, because the store
- * cannot yet see what the group will write.
- */
 
 enum {
     TABLE_SLOTS = 4 * VT__GROUP_EVENTS_MAX, /* a power of two */

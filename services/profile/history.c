@@ -1,13 +1,12 @@
-#include "services/profile/history.h"
-
-#include <stdlib.h>
-
 /*
  * The history's algebra. Folding keeps the N first of the union in a total order, and of equal keys
  * the greatest value. Both "union", "greatest" and "first N" are associative, commutative and
  * idempotent, and N does not depend on the value, so operands may come in any order, be folded in
  * any grouping, and be told twice: the result is the same bytes. Late events land in time order.
  */
+#include "services/profile/history.h"
+
+#include <stdlib.h>
 
 static int compare(int64_t a, int64_t b)
 {

@@ -1,12 +1,11 @@
+/* Open addressing, at most half full; the ids lie in one text, so that a million of them are two
+ * allocations. Nothing is ever removed: numbers are permanent. */
 #include "services/profile/id_map.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <xxhash.h>
-
-/* Open addressing, at most half full; the ids lie in one text, so that a million of them are two
- * allocations. Nothing is ever removed: numbers are permanent. */
 
 struct vt__id_slot {
     uint32_t hash, number; /* number 0: free */

@@ -1,3 +1,8 @@
+/*
+ * Keys are built in the caller's memory: a write batch of a thousand events makes several thousand
+ * of them, none of which may cost an allocation. External ids are checked for length at the door
+ * (events.c, customers.c, items.c), so a key always fits.
+ */
 #include "services/profile/keys.h"
 
 #include <string.h>
@@ -6,12 +11,6 @@
 
 #include "services/common/base/err.h"
 #include "services/profile/codec.h"
-
-/*
- * Keys are built in the caller's memory: a write batch of a thousand events makes several thousand
- * of them, none of which may cost an allocation. External ids are checked for length at the door
- * (events.c, customers.c, items.c), so a key always fits.
- */
 
 static void add(struct vt__key *key, uint64_t value, unsigned n_bytes)
 {

@@ -1,3 +1,9 @@
+/*
+ * Opening, closing, and what concerns the whole store. Opening reads back what the writer keeps in
+ * memory: the numbering, every SKU, the counts, the newest changes; customers and histories stay on
+ * disk. Before anything is served the sequence on disk is held against the mark of what was
+ * acknowledged (acked.h): a store that came back with less is refused, not served.
+ */
 #include "services/profile/profile.h"
 
 #include <stdio.h>
@@ -9,13 +15,6 @@
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
-
-/*
- * Opening, closing, and what concerns the whole store. Opening reads back what the writer keeps in
- * memory: the numbering, every SKU, the counts, the newest changes; customers and histories stay on
- * disk. Before anything is served the sequence on disk is held against the mark of what was
- * acknowledged (acked.h): a store that came back with less is refused, not served.
- */
 
 static const int64_t IDEMPOTENCY_WINDOW_DEFAULT_MS = INT64_C(14) * 24 * 3600 * 1000;
 

@@ -107,11 +107,12 @@ struct vt_profile {
     struct vt__feed feed;
 };
 
-/* writer.c */
+/* writer.c. Between start and stop the thread runs; stop works off what is queued. */
 VT_MUST_USE struct vt_err vt__writer_start(struct vt_profile *profile);
 void vt__writer_stop(struct vt_profile *profile);
 /* Queues a job that fills input, result …; refuses with `done` at once when full or broken. */
 void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job);
+/* Put or merge profile->value under the key into the batch, and empty it. Writer thread. */
 void vt__put(struct vt_profile *profile, enum vt__family family, struct vt__key key);
 void vt__merge(struct vt_profile *profile, enum vt__family family, struct vt__key key);
 /* Notes a change of this commit under the next sequence: row for the changes log and the ring. */
@@ -121,14 +122,16 @@ VT_MUST_USE struct vt_err vt__add_change(struct vt_profile *profile, enum vt_cha
 VT_MUST_USE struct vt_err vt__number_item(struct vt_profile *profile, struct vt_slice id,
                                           uint32_t *ret_number, bool *ret_is_new);
 
-/* group.c: events of a commit */
+/* group.c: the events of a commit. Writer thread. _add judges against what was seen and puts what
+ * they mention; _finish puts rows, histories and counts; an error of either is the whole group's.
+ */
 VT_MUST_USE struct vt_err vt__group_new(struct vt__group **ret_group);
 void vt__group_free(struct vt__group *group);
 VT_MUST_USE struct vt_err vt__group_add(struct vt_profile *profile, struct vt__job *job);
 VT_MUST_USE struct vt_err vt__group_finish(struct vt_profile *profile);
 void vt__group_clear(struct vt__group *group);
 
-/* caches.c */
+/* caches.c: writer thread; sizes are fixed */
 VT_MUST_USE struct vt_err vt__seen_filter_new(struct vt_profile *profile,
                                               struct vt__seen_filter **ret_filter);
 void vt__seen_filter_free(struct vt__seen_filter *filter);
@@ -147,7 +150,9 @@ void vt__customer_cache_put(struct vt__customer_cache *cache, const struct vt__k
                             struct vt__known_customer customer);
 
 /* customers.c */
+/* 0 unspecified, 1 granted, 2 denied → may we keep a history? */
 bool vt__consents(const struct vt_profile *profile, int consent);
+/* Point reads of committed rows. Any thread; the record's texts live in the arena. */
 VT_MUST_USE struct vt_err vt__find_customer(struct vt_profile *profile,
                                             const struct vt__identity *identity,
                                             struct vt_diag *diag, uint64_t *ret_number,
@@ -161,7 +166,7 @@ void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
                           const struct vt__identity *identity,
                           const struct vt__customer_record *record);
 
-/* check.c: is it valid? Field names are literals; a NULL return of a check is "fine". */
+/* check.c: is it valid? Each returns false and fills the fault, once. Field names are literals. */
 struct vt__fault {
     const char *field; /* NULL: no fault */
     char text[192];

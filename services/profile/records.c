@@ -1,14 +1,13 @@
-#include "services/profile/records.h"
-
-#include <math.h>
-#include <stdlib.h>
-
 /*
  * What stands behind each key. Small records are a fixed row of numbers. Entries of customers and
  * items are tagged fields (tag, length, bytes): a later version may add a tag, and this one skips
  * it; an absent tag is the field's zero, so that a catalog of bare SKUs stays small. The encoding
  * of an entry is canonical (fields in order of their tags), which is how "unchanged" is found.
  */
+#include "services/profile/records.h"
+
+#include <math.h>
+#include <stdlib.h>
 
 static struct vt_err check(const struct vt__reader *reader)
 {

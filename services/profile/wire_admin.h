@@ -7,7 +7,11 @@
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 
-/* AdminService on the wire. */
+/*
+ * AdminService on the wire. Everything lives in the arena.
+ * Decoders: VT_INVALID with the field in `diag` for what is malformed or against the contract;
+ * VT_EXHAUSTED, as of encoders, when the arena is full. Any thread.
+ */
 enum { VT_PATH_BYTES_MAX = 4000 };
 
 /* An absolute path, NUL-terminated in the arena; anything else is VT_INVALID. */

@@ -4,7 +4,11 @@
 #include "services/common/base/arena.h"
 #include "services/profile/profile.h"
 
-/* CatalogService.Watch on the wire, for both its ends. Everything lives in the arena. */
+/*
+ * CatalogService.Watch on the wire, for both its ends. Everything lives in the arena.
+ * Decoders: VT_INVALID with the field in `diag` for what is malformed or against the contract;
+ * VT_EXHAUSTED, as of encoders, when the arena is full. Any thread.
+ */
 enum { VT_WATCH_CHANGES_MAX = 500 }; /* in one message */
 
 VT_MUST_USE struct vt_err vt_wire_watch_request_encode(uint64_t since_sequence,

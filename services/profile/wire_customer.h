@@ -4,8 +4,12 @@
 #include "services/common/base/arena.h"
 #include "services/profile/profile.h"
 
-/* Customers, their histories, and ProfileService's calls on the wire. Everything lives in the
- * arena. */
+/*
+ * Customers, their histories, and ProfileService's calls on the wire. Everything lives in the
+ * arena.
+ * Decoders: VT_INVALID with the field in `diag` for what is malformed or against the contract;
+ * VT_EXHAUSTED, as of encoders, when the arena is full. Any thread.
+ */
 enum {
     VT_CUSTOMER_BATCH_MAX = 1000,
     VT_CUSTOMER_ATTRIBUTES_MAX = 64,

@@ -6,7 +6,11 @@
 #include "services/common/wire/check.h"
 #include "services/profile/profile.h"
 
-/* Items and the catalog's unary calls on the wire. Everything lives in the arena. */
+/*
+ * Items and the catalog's unary calls on the wire. Everything lives in the arena.
+ * Decoders: VT_INVALID with the field in `diag` for what is malformed or against the contract;
+ * VT_EXHAUSTED, as of encoders, when the arena is full. Any thread.
+ */
 struct Vitrine__V1__Item;
 
 enum { VT_ITEM_BATCH_MAX = 1000 };

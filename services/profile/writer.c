@@ -1,11 +1,3 @@
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "services/profile/acked.h"
-#include "services/profile/profile_internal.h"
-
 /*
  * The writer: one thread that owns numbering, the batch and all caches, so that none of them needs
  * a lock. Callers leave a job in a bounded queue and go on; the writer takes what has gathered,
@@ -19,6 +11,13 @@
  * When a write fails, or a job fails half-way, the writer's memory (numbers given, caches) may be
  * ahead of the disk. It then refuses everything until the store is opened again; reads go on.
  */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "services/profile/acked.h"
+#include "services/profile/profile_internal.h"
 
 #define NS_PER_S INT64_C(1000000000)
 

@@ -1,3 +1,8 @@
+/*
+ * A pointer that moves up a block. Allocating is an addition and a comparison, giving back is
+ * setting it to zero; a decoder that wants more than the block has gets NULL and cannot take the
+ * process with it. Alignment is 16 unless asked for, since vectors of doubles live here too.
+ */
 #include "services/common/base/arena.h"
 
 #include <stdarg.h>

@@ -24,7 +24,9 @@ struct vt_arena {
 void vt_arena_init(struct vt_arena *arena, void *memory, size_t size_bytes);
 /* Allocates its memory with malloc; false when there is none. Free with vt_arena_fini. */
 bool vt_arena_init_owned(struct vt_arena *arena, size_t size_bytes);
+/* Frees what _init_owned allocated; the arena is empty and full afterwards. */
 void vt_arena_fini(struct vt_arena *arena);
+/* Takes everything back at once; what was allocated is invalid. O(1). */
 void vt_arena_reset(struct vt_arena *arena);
 
 /* 16-byte aligned, not cleared; NULL when full. O(1). */

@@ -1,3 +1,7 @@
+/*
+ * A text for people about somebody else's bytes. Those may be long and may be cut, so it is bounded
+ * and never ends inside a character. Setting it costs a printf; only failures pay.
+ */
 #include "services/common/base/diag.h"
 
 #include <stdarg.h>

@@ -1,3 +1,7 @@
+/*
+ * Names of codes for logs, messages and metrics labels, and the end of a process whose own
+ * invariant broke: a core dump at the spot is worth more than an answer made from broken state.
+ */
 #include "services/common/base/err.h"
 
 #include <stdio.h>

@@ -55,11 +55,13 @@ struct vt_err {
 #define VT_ASSERT(cond_) ((cond_) ? (void)0 : vt_assert_failed(#cond_, __FILE__, __LINE__))
 _Noreturn void vt_assert_failed(const char *condition, const char *file, int line);
 
+/* No error. */
 static inline struct vt_err vt_ok(void)
 {
     return (struct vt_err){.code = VT_OK, .what = "ok"};
 }
 
+/* True for every code but VT_OK. */
 static inline bool vt_failed(struct vt_err err)
 {
     return err.code != VT_OK;

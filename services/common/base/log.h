@@ -38,6 +38,7 @@ struct vt_log_field {
 #define vt_log_pick_(level_, event_, ...)                                                          \
     vt_log_write((level_), (event_), (const struct vt_log_field[]){__VA_ARGS__})
 
+/* The least level that is written; VT_LOG_INFO until set. Any thread. */
 void vt_log_set_level(enum vt_log_level level);
 /* `fields` ends with kind VT_LOG_END. */
 void vt_log_write(enum vt_log_level level, const char *event, const struct vt_log_field *fields);

@@ -16,6 +16,7 @@ struct vt_counter;   /* only rises */
 struct vt_gauge;     /* rises and falls */
 struct vt_histogram; /* cumulative buckets, sum, count */
 
+/* VT_EXHAUSTED: no memory. */
 VT_MUST_USE struct vt_err vt_metrics_new(struct vt_metrics **ret_metrics);
 void vt_metrics_free(struct vt_metrics *metrics); /* frees all it made; NULL is allowed */
 
@@ -31,6 +32,7 @@ struct vt_histogram *vt_metrics_histogram(struct vt_metrics *metrics, const char
                                           const char *help, const char *labels,
                                           const double *bounds, unsigned n_bounds);
 
+/* Any thread; wait-free. */
 void vt_counter_add(struct vt_counter *counter, uint64_t n);
 void vt_gauge_set(struct vt_gauge *gauge, double value);
 void vt_gauge_add(struct vt_gauge *gauge, double delta);

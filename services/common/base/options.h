@@ -68,6 +68,7 @@ VT_MUST_USE struct vt_err vt_options_parse(const struct vt_options_spec *spec, i
                                            char **argv, void *target,
                                            struct vt_options *ret_options, bool *ret_help,
                                            struct vt_diag *diag);
+/* Frees the texts that the target borrowed; zero is allowed. */
 void vt_options_fini(struct vt_options *options);
 /* The page of --help. */
 void vt_options_print_help(const struct vt_options_spec *spec);

@@ -22,6 +22,7 @@ struct vt_request {
     char traceparent[56]; /* W3C, NUL-terminated; empty when the caller sent none */
 };
 
+/* True when nobody waits for the answer any more: a hint to stop working. Any thread. */
 static inline bool vt_request_cancelled(const struct vt_request *request)
 {
     return request->cancelled != NULL &&

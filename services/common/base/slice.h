@@ -11,6 +11,7 @@ struct vt_slice {
     size_t len;
 };
 
+/* Borrows `len` bytes. */
 static inline struct vt_slice vt_slice(const void *data, size_t len)
 {
     return (struct vt_slice){.data = data, .len = len};
@@ -22,6 +23,7 @@ static inline struct vt_slice vt_slice_str(const char *text)
     return (struct vt_slice){.data = text, .len = text != NULL ? strlen(text) : 0};
 }
 
+/* Byte by byte; all empty slices are equal. */
 static inline bool vt_slice_equal(struct vt_slice a, struct vt_slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -22,6 +22,7 @@ void vt_table_free(struct vt_table *table);
 /* Cells go from left to right, top to bottom; the text is copied, control characters become spaces.
  */
 void vt_table_cell(struct vt_table *table, struct vt_slice text);
+/* As printf; longer than a cell may be is cut. */
 void vt_table_cellf(struct vt_table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Prints heads and all full rows. */

@@ -1,12 +1,3 @@
-#include "services/common/catalog/item_table.h"
-
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <xxhash.h>
-
 /*
  * Columns in chunks that never move, so that readers need no lock and growing copies nothing.
  * Numbers (price, stock, count …) are relaxed atomics: a reader may see the new price with the old
@@ -23,6 +14,14 @@
  * The SKU index is open addressing over {hash, number} words; entries are never removed, because
  * numbers are permanent.
  */
+#include "services/common/catalog/item_table.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
 
 enum {
     CHUNK_ITEMS = 4096,

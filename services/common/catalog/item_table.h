@@ -35,15 +35,18 @@ struct vt_item {
     uint32_t n_attributes;
 };
 
+/* Empty, and not ready until its first snapshot is complete. */
 VT_MUST_USE struct vt_err vt_item_table_new(struct vt_item_table **ret_table);
 void vt_item_table_free(struct vt_item_table *table); /* NULL is allowed */
 
-/* Writer thread only. Texts are copied. */
+/* Writer thread only, down to _snapshot_done. Texts are copied. VT_EXHAUSTED: no memory, or a
+ * number above what the table can hold; the table is then as before. */
 VT_MUST_USE struct vt_err vt_item_table_upsert(struct vt_item_table *table,
                                                const struct vt_item *item);
 VT_MUST_USE struct vt_err vt_item_table_mention(struct vt_item_table *table, uint32_t number,
                                                 struct vt_slice id); /* numbered, not described */
 void vt_item_table_delete(struct vt_item_table *table, uint32_t number);
+/* `count` is the item's event weight of all time: what popularity goes by. */
 void vt_item_table_set_count(struct vt_item_table *table, uint32_t number, float count);
 /* After a burst of changes: recomputes the popular list (the 1,000 recommendable items with the
  * highest counts, ties by number). */
@@ -58,7 +61,9 @@ void vt_item_table_leave(struct vt_item_table *table, unsigned ticket);
 
 /* True once a snapshot is complete: readiness waits for it. */
 bool vt_item_table_ready(const struct vt_item_table *table);
+/* The highest number mentioned so far; 0: none. */
 uint32_t vt_item_table_max_number(const struct vt_item_table *table);
+/* Items that could be recommended if in stock. */
 uint32_t vt_item_table_n_described(const struct vt_item_table *table);
 /* 0 when the SKU is unknown. */
 uint32_t vt_item_table_number(const struct vt_item_table *table, struct vt_slice id);
@@ -70,6 +75,7 @@ struct vt_slice vt_item_table_id(const struct vt_item_table *table, uint32_t num
 /* Borrowed view (attributes included); false when the number is not described. */
 bool vt_item_table_get(const struct vt_item_table *table, uint32_t number,
                        struct vt_item *ret_item);
+/* What _set_count told last; 0 for an unknown number. */
 float vt_item_table_count(const struct vt_item_table *table, uint32_t number);
 /* The popular list of the last refresh, best first; borrowed inside _enter/_leave. */
 const uint32_t *vt_item_table_popular(const struct vt_item_table *table, uint32_t *ret_n);

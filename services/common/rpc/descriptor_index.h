@@ -14,6 +14,8 @@
  */
 struct vt__descriptor_index;
 
+/* VT_CORRUPT when the set cannot be read; VT_EXHAUSTED over VT__FILES_MAX files or without memory.
+ */
 VT_MUST_USE struct vt_err vt__descriptor_index_new(struct vt_slice set,
                                                    struct vt__descriptor_index **ret_index);
 void vt__descriptor_index_free(struct vt__descriptor_index *index); /* NULL is allowed */

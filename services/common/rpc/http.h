@@ -31,6 +31,7 @@ struct vt_http_options {
 VT_MUST_USE struct vt_err vt_http_server_start(const struct vt_http_options *options,
                                                struct vt_diag *diag,
                                                struct vt_http_server **ret_server);
+/* The port that `listen` became. */
 uint16_t vt_http_server_port(const struct vt_http_server *server);
 void vt_http_server_stop(struct vt_http_server *server); /* waits for it; NULL is allowed */
 

@@ -45,19 +45,23 @@ struct vt_rpc_loop {
 void vt__grpc_acquire(void);
 void vt__grpc_release(void);
 
+/* A queue of its own; the thread that runs it becomes its owner. */
 void vt__loop_init(struct vt_rpc_loop *loop);
 /* Shuts the queue down and drains it. */
 void vt__loop_fini(struct vt_rpc_loop *loop);
 /* Runs completions until the queue is shut down and empty. */
 void vt__loop_run(struct vt_rpc_loop *loop);
 
+/* CLOCK_MONOTONIC both ways; INT64_MAX is gRPC's infinite future. */
 gpr_timespec vt__timespec(int64_t monotonic_ns);
 int64_t vt__nanoseconds(gpr_timespec monotonic);
 int64_t vt__now_ns(void);
 
+/* Copies; owned by the caller. */
 grpc_byte_buffer *vt__byte_buffer(struct vt_slice body);
 /* The bytes of a received buffer, without a copy when they are in one piece. Unref the slice. */
 grpc_slice vt__byte_buffer_bytes(grpc_byte_buffer *buffer);
+/* Borrowed from `slice`. */
 struct vt_slice vt__slice_view(const grpc_slice *slice);
 
 /* ---- call.c ---- */
@@ -103,6 +107,7 @@ struct vt_rpc_call {
     void *received_ctx;
 };
 
+/* OPEN, with the calling thread as its serving thread. The transport fills the rest. */
 void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transport,
                    const struct vt_rpc_method *method);
 /* Judges the request's size, then runs the method's handler. */
@@ -120,6 +125,7 @@ bool vt__traceparent_valid(struct vt_slice text);
 
 /* ---- client.c ---- */
 
+/* Frees a loop's idle calls. */
 void vt__client_calls_free(struct vt__client_call *list);
 
 #endif

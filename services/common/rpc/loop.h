@@ -1,6 +1,7 @@
 #ifndef VT_RPC_LOOP_H
 #define VT_RPC_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "services/common/base/err.h"
@@ -11,6 +12,7 @@
  */
 struct vt_rpc_loop;
 
+/* For the calling thread. VT_EXHAUSTED: no memory. */
 VT_MUST_USE struct vt_err vt_rpc_loop_new(struct vt_rpc_loop **ret_loop);
 /* Runs one completion if there is one before `until_ns` (CLOCK_MONOTONIC, which gRPC rounds up to
  * the next millisecond; 0: looks and returns at once; INT64_MAX: waits). False when the time was

@@ -30,8 +30,10 @@ struct vt__wire_writer {
     bool overflow;
 };
 
+/* One field each, tag included. */
 void vt__wire_put_varint(struct vt__wire_writer *writer, uint32_t number, uint64_t value);
 void vt__wire_put_bytes(struct vt__wire_writer *writer, uint32_t number, struct vt_slice bytes);
+/* What fitted so far; borrowed. */
 struct vt_slice vt__wire_written(const struct vt__wire_writer *writer);
 
 #endif

@@ -24,15 +24,18 @@ struct vt_rpc_server_options {
     struct vt_metrics *metrics; /* borrowed, may be NULL */
 };
 
+/* Nothing is bound yet; the options' texts are copied. VT_EXHAUSTED: no memory. */
 VT_MUST_USE struct vt_err vt_rpc_server_new(const struct vt_rpc_server_options *options,
                                             struct vt_rpc_server **ret_server);
-/* Before _start. The table is borrowed and must outlive the server. */
+/* Before _start, else VT_PRECONDITION; VT_EXHAUSTED over 128 methods. The table is borrowed and
+ * must outlive the server, as must `service`. */
 VT_MUST_USE struct vt_err vt_rpc_server_add(struct vt_rpc_server *server,
                                             const struct vt_rpc_method *methods, size_t n_methods,
                                             void *service);
 /* Binds and serves; health is NOT_SERVING until vt_rpc_server_set_serving(true). A taken port is
  * VT_UNAVAILABLE with the address in `diag`. */
 VT_MUST_USE struct vt_err vt_rpc_server_start(struct vt_rpc_server *server, struct vt_diag *diag);
+/* The port that `listen` became. After _start. */
 uint16_t vt_rpc_server_port(const struct vt_rpc_server *server);
 /* What health says, for "" and every service of this server. Any thread. */
 void vt_rpc_server_set_serving(struct vt_rpc_server *server, bool serving);

@@ -1,3 +1,7 @@
+/*
+ * The kernel drops a flock when its holder dies, however it dies, so a stale file never keeps
+ * anybody out: only the lock counts, the pid inside is for the message.
+ */
 #include "services/common/store/lock.h"
 
 #include <errno.h>
@@ -7,11 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-/*
- * The kernel drops a flock when its holder dies, however it dies, so a stale file never keeps
- * anybody out: only the lock counts, the pid inside is for the message.
- */
 
 enum { PID_TEXT_BYTES = 24 };
 

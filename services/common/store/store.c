@@ -1,3 +1,12 @@
+/*
+ * The only file that knows RocksDB. It narrows a few hundred options and forty calls to what a
+ * store of ours needs: point reads, one writer's fsynced batches, ranges, a checkpoint. Reasons for
+ * the options stand where they are set; those that decide what survives a crash are argued in
+ * docs/adr/0010-store-options.md.
+ *
+ * Memory is bounded: one block cache that holds indexes and filters too, one budget for the
+ * memtables of all families.
+ */
 #include "services/common/store/store.h"
 
 #include <errno.h>
@@ -12,16 +21,6 @@
 
 #include "services/common/base/file.h"
 #include "services/common/store/lock.h"
-
-/*
- * The only file that knows RocksDB. It narrows a few hundred options and forty calls to what a
- * store of ours needs: point reads, one writer's fsynced batches, ranges, a checkpoint. Reasons for
- * the options stand where they are set; those that decide what survives a crash are argued in
- * docs/adr/0010-store-options.md.
- *
- * Memory is bounded: one block cache that holds indexes and filters too, one budget for the
- * memtables of all families.
- */
 
 enum {
     TABLE_CACHE_FILES = 512,

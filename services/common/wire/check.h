@@ -39,6 +39,7 @@ VT_MUST_USE struct vt_err vt_check_optional_id(struct vt_slice id, struct vt_fie
 /* At most VT_TEXT_BYTES_MAX bytes. */
 VT_MUST_USE struct vt_err vt_check_text(struct vt_slice text, struct vt_field field,
                                         struct vt_diag *diag);
+/* min <= value <= max. */
 VT_MUST_USE struct vt_err vt_check_range(int64_t value, int64_t min, int64_t max,
                                          struct vt_field field, struct vt_diag *diag);
 /* How many elements a list has. */

@@ -46,6 +46,7 @@ VT_MUST_USE struct vt_err vt_wire_time_decode(const struct Google__Protobuf__Tim
                                               struct vt_field field, struct vt_diag *diag,
                                               int64_t *ret_time_ms);
 
+/* VT_EXHAUSTED: the arena is full. */
 VT_MUST_USE struct vt_err vt_wire_history_encode(struct vt_arena *arena,
                                                  const struct vt_history_event *events, uint32_t n,
                                                  struct Vitrine__V1__HistoryEvent ***ret_messages);
