@@ -45,16 +45,54 @@ static const struct {
     {VT_RULE_REVENUE_OUTLIER, "revenue", revenue_of},
 };
 
-static int compare_doubles(const void *a, const void *b)
+static void swap(double *a, double *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    double kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Of three, so that values in order, and many equal ones, are no bad case. */
+static double pivot_of(double first, double middle, double last)
+{
+    double low = first < middle ? first : middle, high = first < middle ? middle : first;
+    return last < low ? low : last > high ? high : last;
+}
+
+/* Hoare's selection: the k-th smallest comes to values[k], nothing greater stands before it. Ten
+ * times cheaper than sorting half a million. No NaN: a logarithm of what is above 0. */
+static double select_nth(double *values, size_t n, size_t k)
+{
+    size_t first = 0, last = n - 1;
+    while (first < last) {
+        double pivot = pivot_of(values[first], values[first + (last - first) / 2], values[last]);
+        size_t left = first, right = last;
+        for (;;) {
+            while (values[left] < pivot)
+                left++;
+            while (values[right] > pivot)
+                right--;
+            if (left >= right)
+                break;
+            swap(&values[left++], &values[right--]);
+        }
+        if (k <= right)
+            last = right;
+        else
+            first = right + 1;
+    }
+    return values[k];
 }
 
 static double median(double *values, size_t n)
 {
-    qsort(values, n, sizeof *values, compare_doubles);
-    return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    double upper = select_nth(values, n, n / 2);
+    if (n % 2 == 1)
+        return upper;
+    double lower = values[0];
+    for (size_t i = 1; i < n / 2; i++)
+        lower = values[i] > lower ? values[i] : lower;
+    return (lower + upper) / 2;
 }
 
 /* `scratch` holds the logarithms; they are overwritten. */

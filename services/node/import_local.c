@@ -1,6 +1,6 @@
 /*
  * The importer's way into the live store, in this process. The store's writer thread commits in
- * groups and calls back; the importer's thread keeps a few batches under way and waits for the
+ * groups and calls back; the importer's thread keeps some batches under way and waits for the
  * oldest when all are taken, so that judging the next batch overlaps the fsync of the last. Results
  * are looked at by the importer's thread alone, when it takes a finished batch back.
  */
@@ -14,7 +14,8 @@
 #include "services/node/import_counts.h"
 #include "services/profile/profile.h"
 
-enum { N_BATCHES = 8, BATCH_ARENA_BYTES = 2 << 20 };
+/* Two full groups of the writer's: one being committed, one gathering. */
+enum { N_BATCHES = 32, BATCH_ARENA_BYTES = 2 << 20 };
 
 enum batch_kind { BATCH_EVENTS, BATCH_ITEMS, BATCH_CUSTOMERS };
 

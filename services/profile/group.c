@@ -2,7 +2,8 @@
  * The events of one commit, gathered before anything is encoded: one log block, one history operand
  * for each customer, one sum for each item and hour, however many events there are. All memory is
  * allocated once; lookups inside the group go through two small hash tables, because the store
- * cannot yet see what the group will write.
+ * cannot yet see what the group will write. Rows go into the batch in the order of their keys: each
+ * insertion into the memtable then begins its search near the one before (docs/performance.md).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,12 +27,14 @@ struct group_customer {
     struct vt__key identity;
     struct vt__known_customer known;
     uint32_t first_row, last_row; /* of its consenting rows, index + 1 */
+    uint32_t slot;                /* where customer_table holds it */
 };
 
 struct vt__group {
     uint32_t n_rows, n_customers;
     struct vt__log_row rows[VT__GROUP_EVENTS_MAX];
     struct vt__key seen[VT__GROUP_EVENTS_MAX]; /* of rows[i] */
+    uint32_t seen_slot[VT__GROUP_EVENTS_MAX];  /* where seen_table holds rows[i] */
     uint32_t next_row[VT__GROUP_EVENTS_MAX];   /* of the same customer, index + 1 */
     struct group_customer customers[VT__GROUP_EVENTS_MAX];
     uint32_t seen_table[TABLE_SLOTS], customer_table[TABLE_SLOTS]; /* index + 1 */
@@ -40,6 +43,10 @@ struct vt__group {
         uint64_t dimension;
         int64_t sum;
     } sums[VT__GROUP_EVENTS_MAX];
+    struct order {
+        uint64_t rank;  /* what sorts first: the beginning of a key */
+        uint32_t index; /* of the row or the customer */
+    } order[VT__GROUP_EVENTS_MAX];
 };
 
 struct vt_err vt__group_new(struct vt__group **ret_group)
@@ -58,8 +65,10 @@ void vt__group_clear(struct vt__group *group)
 {
     if (group->n_rows == 0 && group->n_customers == 0)
         return;
-    memset(group->seen_table, 0, sizeof group->seen_table);
-    memset(group->customer_table, 0, sizeof group->customer_table);
+    for (uint32_t i = 0; i < group->n_rows; i++)
+        group->seen_table[group->seen_slot[i]] = NONE;
+    for (uint32_t i = 0; i < group->n_customers; i++)
+        group->customer_table[group->customers[i].slot] = NONE;
     group->n_rows = 0;
     group->n_customers = 0;
 }
@@ -166,7 +175,8 @@ static struct vt_err find_customer(struct vt_profile *profile, const struct vt_e
             vt__customer_cache_put(profile->customers, &key, known);
     }
     *ret_index = group->n_customers++;
-    group->customers[*ret_index] = (struct group_customer){.identity = key, .known = known};
+    group->customers[*ret_index] =
+        (struct group_customer){.identity = key, .known = known, .slot = slot};
     group->customer_table[slot] = *ret_index + 1;
     return vt_ok();
 }
@@ -268,6 +278,7 @@ static struct vt_err add_event(struct vt_profile *profile, const struct vt_event
     uint32_t row = group->n_rows;
     fill_row(event, item, channel, &group->rows[row]);
     group->seen[row] = seen;
+    group->seen_slot[row] = slot;
     group->seen_table[slot] = row + 1;
     add_row(group, customer);
     result->outcome = VT_EVENT_ACCEPTED;
@@ -307,13 +318,22 @@ static void put_history(struct vt_profile *profile, const struct group_customer 
     vt__merge(profile, VT__HISTORY, vt__key_customer(customer->known.number));
 }
 
+static int compare_order(const void *left, const void *right)
+{
+    const struct order *a = left, *b = right;
+    return (a->rank > b->rank) - (a->rank < b->rank);
+}
+
 static void put_customers(struct vt_profile *profile, uint64_t first_sequence)
 {
-    const struct vt__group *group = profile->group;
-    for (uint32_t i = 0; i < group->n_customers; i++) {
-        const struct group_customer *customer = &group->customers[i];
-        if (customer->first_row == NONE)
-            continue;
+    struct vt__group *group = profile->group;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < group->n_customers; i++)
+        if (group->customers[i].first_row != NONE)
+            group->order[n++] = (struct order){group->customers[i].known.number, i};
+    qsort(group->order, n, sizeof group->order[0], compare_order);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct group_customer *customer = &group->customers[group->order[i].index];
         put_history(profile, customer);
         vt__block_list_encode(first_sequence, &profile->value);
         vt__merge(profile, VT__CUSTOMER_EVENTS,
@@ -323,13 +343,17 @@ static void put_customers(struct vt_profile *profile, uint64_t first_sequence)
 
 static void put_seen(struct vt_profile *profile, uint64_t first_sequence)
 {
-    const struct vt__group *group = profile->group;
+    struct vt__group *group = profile->group;
     struct vt__seen seen = {.time_ms = vt_clock_unix_ms(profile->clock)};
+    for (uint32_t i = 0; i < group->n_rows; i++)
+        group->order[i] = (struct order){vt__key_rank(&group->seen[i]), i};
+    qsort(group->order, group->n_rows, sizeof group->order[0], compare_order);
     for (uint32_t i = 0; i < group->n_rows; i++) {
-        seen.sequence = first_sequence + i;
+        uint32_t row = group->order[i].index;
+        seen.sequence = first_sequence + row;
         vt__seen_encode(&seen, &profile->value);
-        vt__put(profile, VT__SEEN, group->seen[i]);
-        vt__seen_filter_add(profile->seen, &group->seen[i]);
+        vt__put(profile, VT__SEEN, group->seen[row]);
+        vt__seen_filter_add(profile->seen, &group->seen[row]);
     }
 }
 

@@ -26,6 +26,14 @@ static void add_text(struct vt__key *key, struct vt_slice text)
     key->len = (uint16_t)(key->len + text.len);
 }
 
+uint64_t vt__key_rank(const struct vt__key *key)
+{
+    uint64_t rank = 0;
+    for (unsigned i = 0; i < 8; i++)
+        rank = rank << 8 | (i < key->len ? key->bytes[i] : 0);
+    return rank;
+}
+
 struct vt__key vt__key_state(void)
 {
     return (struct vt__key){.bytes = {'S'}, .len = 1};

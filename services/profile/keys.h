@@ -70,6 +70,9 @@ static inline struct vt_slice vt__key_slice(const struct vt__key *key)
     return vt_slice(key->bytes, key->len);
 }
 
+/* The key's first 8 bytes, zeros behind its end, as a number that sorts as they do. */
+uint64_t vt__key_rank(const struct vt__key *key);
+
 /* How somebody is called outside. */
 struct vt__identity {
     enum vt__identity_type type;

@@ -65,7 +65,7 @@ static void set_families(struct vt_profile *profile)
 
 static void set_metrics(struct vt_profile *profile, struct vt_metrics *metrics)
 {
-    static const double sizes[] = {1, 10, 100, 1000, 2000, 4000, 8192};
+    static const double sizes[] = {1, 10, 100, 1000, 4000, 16384};
     static const double seconds[] = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1};
     const char *name = "vitrine_events_total", *help = "Events judged, by outcome.";
     profile->n_accepted = vt_metrics_counter(metrics, name, help, "outcome=\"accepted\"");

@@ -18,7 +18,7 @@
 /* What the files of the profile domain share. Who may touch a field stands beside it. */
 
 enum {
-    VT__GROUP_EVENTS_MAX = 8192, /* events that share one fsync */
+    VT__GROUP_EVENTS_MAX = 16384, /* events that share one fsync, and at most a log block */
     VT__QUEUE_EVENTS_DEFAULT = 65536,
     VT__RING_CHANGES = 65536, /* catalog changes kept for readers that come back */
     VT__CHANNELS_MAX = 1000,
