@@ -34,7 +34,9 @@ struct ask_options {
     }
 /* clang-format off */
 #define TARGET   OPTION("target", VT_OPTION_TEXT, target, "ADDR", "127.0.0.1:7400", "service to ask")
-#define TIMEOUT  OPTION("timeout", VT_OPTION_DURATION, timeout_ms, "TIME", "5s", "how long to wait")
+#define TIMEOUT                                                                                    \
+    {.name = "timeout", .kind = VT_OPTION_DURATION, .offset = offsetof(struct ask_options, timeout_ms), \
+     .argument = "TIME", .fallback = "5s", .help = "how long to wait", .min = 1, .max = 3600000}
 #define JSON     OPTION("json", VT_OPTION_BOOL, json, NULL, NULL, "print the response as JSON")
 #define CUSTOMER OPTION("customer", VT_OPTION_TEXT, customer, "ID", NULL, "the customer")
 #define VISITOR  OPTION("visitor", VT_OPTION_TEXT, visitor, "ID", NULL, "the visitor (cookie, device)")

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { DRAIN_MAX_MS = 60 * 60 * 1000 }; /* an orchestrator kills long before */
+
 /* clang-format off */
 #define OPTION(name_, kind_, field_, argument_, fallback_, help_)                                  \
     .name = (name_), .kind = (kind_), .offset = offsetof(struct vt_serve_options, field_),         \
@@ -36,9 +38,11 @@ static const struct vt_option option_table[] = {
     {OPTION("arena-kib", VT_OPTION_U32, arena_kib, "KIB", "1024",
             "memory of one call"), .min = 256, .max = 65536},
     {OPTION("drain-linger", VT_OPTION_DURATION, drain_linger_ms, "TIME", "2s",
-            "after SIGTERM: how long to keep serving while health says NOT_SERVING")},
+            "after SIGTERM: how long to keep serving while health says NOT_SERVING"),
+     .min = 0, .max = DRAIN_MAX_MS},
     {OPTION("drain-grace", VT_OPTION_DURATION, drain_grace_ms, "TIME", "5s",
-            "then: how long calls in flight may take before they are cancelled")},
+            "then: how long calls in flight may take before they are cancelled"),
+     .min = 0, .max = DRAIN_MAX_MS},
     {OPTION("history-max", VT_OPTION_U32, history_max, "N", "200",
             "newest events kept per customer"), .min = 1, .max = 1000},
     {OPTION("queue-events", VT_OPTION_U32, queue_events, "N", "100000",

@@ -322,6 +322,9 @@ def operating_mistakes_are_told_with_what_and_where():
         file = fresh / "file"
         file.write_text("")
         fails("serve", "--data", file / "data", says=str(file))
+    for told in (("--drain-grace", "61m"), ("--drain-linger", "60d")):
+        fails("serve", "--data", DATA, *told, "--check-config", status=2, says=told)
+    fails("event", "--timeout", "60d", "--item", "x", status=2, says=("--timeout", "60d"))
     fails("serve", "--data", DATA, "--role", "ranking", status=2, says="--profile")
     fails("serv", "--data", DATA, status=2, says="serve")
     fails("recommend", "--target", "127.0.0.1:1", "--customer", "x", "--timeout", "2s",

@@ -40,7 +40,7 @@ VT_MUST_USE struct vt_err vt_item_table_new(struct vt_item_table **ret_table);
 void vt_item_table_free(struct vt_item_table *table); /* NULL is allowed */
 
 /* Writer thread only, down to _snapshot_done. Texts are copied. VT_EXHAUSTED: no memory, or a
- * number above what the table can hold; the table is then as before. */
+ * number above what the table can hold; VT_INVALID: number 0, or too many categories. */
 VT_MUST_USE struct vt_err vt_item_table_upsert(struct vt_item_table *table,
                                                const struct vt_item *item);
 VT_MUST_USE struct vt_err vt_item_table_mention(struct vt_item_table *table, uint32_t number,
