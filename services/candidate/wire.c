@@ -122,6 +122,7 @@ struct vt_err vt_wire_candidate_list_decode(struct vt_slice body, struct vt_aren
         candidates[i].item = from->item_number;
         candidates[i].because = from->because_item_number;
         VT_TRY(vt_wire_scores_decode(from->sources, from->n_sources, VT_SOURCE_COUNT,
+                                     VT_FIELD_AT("candidates", i, "sources"), diag,
                                      &candidates[i].sources, candidates[i].scores));
     }
     *ret_list = (struct vt_candidate_list){

@@ -192,14 +192,15 @@ struct vt_err vt_wire_scores_encode(struct vt_arena *arena, uint32_t sources, co
 }
 
 struct vt_err vt_wire_scores_decode(Vitrine__V1__SourceScore *const *messages, size_t n,
-                                    unsigned n_sources, uint32_t *ret_sources, double *ret_scores)
+                                    unsigned n_sources, struct vt_field place, struct vt_diag *diag,
+                                    uint32_t *ret_sources, double *ret_scores)
 {
     uint32_t sources = 0;
     for (size_t i = 0; i < n; i++) {
-        unsigned source = (unsigned)messages[i]->source;
-        VT_CHECK(source < n_sources, VT_INVALID, "an unknown source in an answer");
-        sources |= 1U << source;
-        ret_scores[source] = messages[i]->score;
+        VT_TRY(vt_check_range(messages[i]->source, 1, (int64_t)n_sources - 1, place, diag));
+        VT_TRY(vt_check_finite(messages[i]->score, place, diag));
+        sources |= 1U << messages[i]->source;
+        ret_scores[messages[i]->source] = messages[i]->score;
     }
     *ret_sources = sources;
     return vt_ok();

@@ -61,9 +61,11 @@ VT_MUST_USE struct vt_err vt_wire_history_decode(struct vt_arena *arena,
 VT_MUST_USE struct vt_err vt_wire_scores_encode(struct vt_arena *arena, uint32_t sources,
                                                 const double *scores, size_t *ret_n,
                                                 struct Vitrine__V1__SourceScore ***ret_messages);
-/* Fills scores[0 .. n_sources); VT_INVALID for a source outside. */
+/* Fills scores[1 .. n_sources); VT_INVALID at `place` for a source outside and for a score that is
+ * not finite: one NaN would spoil the order of the whole list. */
 VT_MUST_USE struct vt_err vt_wire_scores_decode(struct Vitrine__V1__SourceScore *const *messages,
-                                                size_t n, unsigned n_sources, uint32_t *ret_sources,
+                                                size_t n, unsigned n_sources, struct vt_field place,
+                                                struct vt_diag *diag, uint32_t *ret_sources,
                                                 double *ret_scores);
 
 #endif

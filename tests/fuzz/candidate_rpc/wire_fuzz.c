@@ -1,6 +1,9 @@
 /* Any bytes, as the query and as the answer of GetCandidates. Both are decoded by one end and
  * encoded by the other, so both are judged by the round trip as well. */
 #include "services/candidate/wire.h"
+
+#include <math.h>
+
 #include "tests/testlib/fuzz.h"
 
 static struct vt_err query(struct vt_slice body, struct vt_arena *arena, struct vt_diag *diag,
@@ -16,6 +19,15 @@ static struct vt_err query(struct vt_slice body, struct vt_arena *arena, struct 
     return vt_wire_candidate_query_encode(&query, arena, ret_again);
 }
 
+/* What the blend of the sources relies on. */
+static void judge_scores(const struct vt_candidate *candidate)
+{
+    vt_fuzz_expect(candidate->sources >> VT_SOURCE_COUNT == 0);
+    vt_fuzz_expect((candidate->sources & 1U << VT_SOURCE_NONE) == 0);
+    for (unsigned source = VT_SOURCE_NONE; source < VT_SOURCE_COUNT; source++)
+        vt_fuzz_expect(isfinite(candidate->scores[source]));
+}
+
 static struct vt_err list(struct vt_slice body, struct vt_arena *arena, struct vt_diag *diag,
                           struct vt_slice *ret_again)
 {
@@ -23,7 +35,7 @@ static struct vt_err list(struct vt_slice body, struct vt_arena *arena, struct v
     VT_TRY(vt_wire_candidate_list_decode(body, arena, diag, &list));
     vt_fuzz_expect(list.n <= VT_CANDIDATES_MAX);
     for (uint32_t i = 0; i < list.n; i++)
-        vt_fuzz_expect(list.candidates[i].sources >> VT_SOURCE_COUNT == 0);
+        judge_scores(&list.candidates[i]);
     return vt_wire_candidate_list_encode(&list, arena, ret_again);
 }
 

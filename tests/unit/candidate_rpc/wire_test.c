@@ -3,7 +3,10 @@
 
 #include <math.h>
 
+#include "services/common/pb/pb.h"
+#include "services/common/wire/parts.h"
 #include "tests/testlib/testlib.h"
+#include "vitrine/v1/candidate.pb-c.h"
 
 static unsigned char memory[2 << 20];
 static struct vt_arena arena;
@@ -141,6 +144,36 @@ static void list_comes_back_equal_bit_for_bit(void **state)
     assert_string_equal(got.degraded_reason, list.degraded_reason);
 }
 
+/* One answer of a broken peer must not spoil the order of a whole list. */
+static void list_with_a_score_that_no_order_can_use_is_refused(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned source;
+        double score;
+    } rows[] = {{VT_SOURCE_FACTOR, (double)NAN},
+                {VT_SOURCE_POPULAR, (double)INFINITY},
+                {VT_SOURCE_NONE, 1},
+                {VT_SOURCE_COUNT, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double scores[VT_SOURCE_COUNT + 1] = {0};
+        struct vt_candidate_list got = {0};
+        struct vt_diag diag = {0};
+        Vitrine__V1__Candidate good = VITRINE__V1__CANDIDATE__INIT;
+        Vitrine__V1__Candidate bad = VITRINE__V1__CANDIDATE__INIT;
+        Vitrine__V1__GetCandidatesResponse message = VITRINE__V1__GET_CANDIDATES_RESPONSE__INIT;
+        struct vt_slice body;
+        scores[rows[i].source] = rows[i].score;
+        assert_ok(vt_wire_scores_encode(&arena, 1U << rows[i].source, scores, &bad.n_sources,
+                                        &bad.sources));
+        message.n_candidates = 2;
+        message.candidates = (Vitrine__V1__Candidate *[]){&good, &bad};
+        assert_ok(vt_pb_encode(&message.base, &arena, &body));
+        assert_code(vt_wire_candidate_list_decode(body, &arena, &diag, &got), VT_INVALID);
+        assert_string_equal(diag.field, "candidates[1].sources");
+    }
+}
+
 static void list_that_is_not_degraded_has_no_reason(void **state)
 {
     (void)state;
@@ -169,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup(query_over_a_limit_is_refused_with_the_field, begin),
         cmocka_unit_test_setup(history_event_that_is_no_event_is_refused, begin),
         cmocka_unit_test_setup(list_comes_back_equal_bit_for_bit, begin),
+        cmocka_unit_test_setup(list_with_a_score_that_no_order_can_use_is_refused, begin),
         cmocka_unit_test_setup(list_that_is_not_degraded_has_no_reason, begin),
         cmocka_unit_test_setup(list_that_does_not_fit_the_arena_is_exhausted, begin),
     };
