@@ -3,7 +3,7 @@
 
 #include "models/bundle/bundle.h"
 
-/* A small whole content for the tests of this folder: 5 items, 3 factors, neighbours. */
+/* A small whole content for tests: 5 items, 3 factors, neighbours. */
 enum { CONTENT_ITEMS = 5, CONTENT_DIM = 3, CONTENT_STRIDE = 16 };
 
 struct content {
