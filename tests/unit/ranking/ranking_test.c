@@ -33,10 +33,29 @@ struct fixture {
     int64_t profile_deadline_ns, candidate_deadline_ns;
     uint32_t n_history_seen;
 
+    /* With `late` the ports keep their continuations, as those of other processes do. */
+    bool late;
+    vt_profile_view_fn profile_done;
+    vt_candidate_list_fn candidate_done;
+    void *profile_ctx, *candidate_ctx;
+
     uint32_t n_done;
     struct vt_err err;
     struct vt_ranking_answer answer;
 };
+
+static void answer_profile(struct fixture *fixture, vt_profile_view_fn done, void *ctx)
+{
+    struct vt_profile_view view = {.found = true,
+                                   .customer_number = 77,
+                                   .consent = !fixture->no_consent,
+                                   .events = fixture->history,
+                                   .n_events = 2};
+    if (fixture->profile_code != VT_OK)
+        done(ctx, VT_ERR(fixture->profile_code, "fake"), NULL);
+    else
+        done(ctx, vt_ok(), &view);
+}
 
 static void profile_get(void *self, struct vt_request *request, const struct vt_profile_key *key,
                         uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done,
@@ -44,19 +63,28 @@ static void profile_get(void *self, struct vt_request *request, const struct vt_
 {
     (void)request, (void)key, (void)max_events;
     struct fixture *fixture = self;
-    struct vt_profile_view view = {.found = true,
-                                   .customer_number = 77,
-                                   .consent = !fixture->no_consent,
-                                   .events = fixture->history,
-                                   .n_events = 2};
     fixture->n_profile_asked++;
     fixture->profile_deadline_ns = deadline_ns;
+    fixture->profile_done = done;
+    fixture->profile_ctx = ctx;
     if (fixture->cancel_in_profile)
         atomic_store(&fixture->cancelled, true);
-    if (fixture->profile_code != VT_OK)
-        done(ctx, VT_ERR(fixture->profile_code, "fake"), NULL);
+    if (!fixture->late)
+        answer_profile(fixture, done, ctx);
+}
+
+static void answer_candidates(struct fixture *fixture, bool refuse, vt_candidate_list_fn done,
+                              void *ctx)
+{
+    struct vt_candidate_list list = {.candidates = fixture->candidates,
+                                     .n = fixture->n_candidates,
+                                     .version = vt_slice_str("v1")};
+    if (refuse)
+        done(ctx, VT_ERR(VT_PRECONDITION, "fake"), NULL);
+    else if (fixture->candidate_code != VT_OK)
+        done(ctx, VT_ERR(fixture->candidate_code, "fake"), NULL);
     else
-        done(ctx, vt_ok(), &view);
+        done(ctx, vt_ok(), &list);
 }
 
 static void candidate_get(void *self, struct vt_request *request,
@@ -65,19 +93,14 @@ static void candidate_get(void *self, struct vt_request *request,
 {
     (void)request;
     struct fixture *fixture = self;
-    struct vt_candidate_list list = {.candidates = fixture->candidates,
-                                     .n = fixture->n_candidates,
-                                     .version = vt_slice_str("v1")};
     bool refuse = fixture->precondition_once && fixture->n_candidate_asked == 0;
     fixture->n_candidate_asked++;
     fixture->candidate_deadline_ns = deadline_ns;
     fixture->n_history_seen = query->n_history;
-    if (refuse)
-        done(ctx, VT_ERR(VT_PRECONDITION, "fake"), NULL);
-    else if (fixture->candidate_code != VT_OK)
-        done(ctx, VT_ERR(fixture->candidate_code, "fake"), NULL);
-    else
-        done(ctx, vt_ok(), &list);
+    fixture->candidate_done = done;
+    fixture->candidate_ctx = ctx;
+    if (!fixture->late)
+        answer_candidates(fixture, refuse, done, ctx);
 }
 
 static void keep_answer(void *ctx, struct vt_err err, const struct vt_ranking_answer *answer)
@@ -278,6 +301,76 @@ static void cancelled_request_stops_before_the_next_step(void **state)
     assert_int_equal(fixture->n_candidate_asked, 0);
 }
 
+/* Begins a call whose query is gone, and its memory used for something else, when the ports
+ * answer. */
+static void begin_late(struct fixture *fixture)
+{
+    struct vt_ranking_query query = {
+        .mode = VT_RANKING_RECOMMEND, .who = {.customer_id = vt_slice_str("ann")}, .n = 3};
+    fixture->late = true;
+    vt_ranking_run(fixture->service, &fixture->request, &query, keep_answer, fixture);
+    memset(&query, 0xAA, sizeof query);
+}
+
+static void ports_may_answer_after_run_has_returned(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_late(fixture);
+    assert_int_equal(fixture->n_candidate_asked, 0); /* its history is not there yet */
+    answer_profile(fixture, fixture->profile_done, fixture->profile_ctx);
+    assert_int_equal(fixture->n_candidate_asked, 1);
+    assert_int_equal(fixture->n_history_seen, 2);
+    assert_int_equal(fixture->n_done, 0);
+    answer_candidates(fixture, false, fixture->candidate_done, fixture->candidate_ctx);
+    assert_int_equal(fixture->n_done, 1);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, 3);
+    assert_id(fixture, 0, "sku-11");
+    assert_null(fixture->answer.degraded_reason);
+}
+
+static void a_slow_profile_leaves_less_time_for_the_candidates(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_late(fixture);
+    int64_t asked_ns = vt_clock_monotonic_ns(&fixture->clock.clock);
+    fixture->request.deadline_ns = asked_ns + INT64_C(8000000);
+    vt_clock_fake_advance_ms(&fixture->clock, 6);
+    answer_profile(fixture, fixture->profile_done, fixture->profile_ctx);
+    int64_t now_ns = vt_clock_monotonic_ns(&fixture->clock.clock);
+    assert_true(fixture->candidate_deadline_ns > now_ns);
+    assert_true(fixture->candidate_deadline_ns < fixture->request.deadline_ns);
+    answer_candidates(fixture, false, fixture->candidate_done, fixture->candidate_ctx);
+    assert_int_equal(fixture->n_done, 1);
+}
+
+static void a_late_refusal_of_the_pin_is_asked_again_and_ends_once(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_late(fixture);
+    answer_profile(fixture, fixture->profile_done, fixture->profile_ctx);
+    answer_candidates(fixture, true, fixture->candidate_done, fixture->candidate_ctx);
+    assert_int_equal(fixture->n_candidate_asked, 2);
+    assert_int_equal(fixture->n_done, 0);
+    answer_candidates(fixture, true, fixture->candidate_done, fixture->candidate_ctx);
+    assert_int_equal(fixture->n_candidate_asked, 2);
+    assert_int_equal(fixture->n_done, 1);
+    assert_non_null(fixture->answer.degraded_reason);
+    assert_int_equal(fixture->answer.n, 3);
+}
+
+static void a_caller_who_goes_while_candidates_are_made_gets_no_list(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_late(fixture);
+    answer_profile(fixture, fixture->profile_done, fixture->profile_ctx);
+    atomic_store(&fixture->cancelled, true);
+    answer_candidates(fixture, false, fixture->candidate_done, fixture->candidate_ctx);
+    assert_int_equal(fixture->n_done, 1);
+    assert_code(fixture->err, VT_CANCELLED);
+    assert_int_equal(fixture->answer.n, 0);
+}
+
 static void without_consent_no_history_is_used(void **state)
 {
     struct fixture *fixture = *state;
@@ -405,6 +498,10 @@ int main(void)
         CASE(a_pin_refused_twice_degrades),
         CASE(an_invalid_customer_is_the_callers_error),
         CASE(cancelled_request_stops_before_the_next_step),
+        CASE(ports_may_answer_after_run_has_returned),
+        CASE(a_slow_profile_leaves_less_time_for_the_candidates),
+        CASE(a_late_refusal_of_the_pin_is_asked_again_and_ends_once),
+        CASE(a_caller_who_goes_while_candidates_are_made_gets_no_list),
         CASE(without_consent_no_history_is_used),
         CASE(nobody_is_not_asked_for),
         CASE(short_lists_are_filled_while_items_can_be_recommended),
