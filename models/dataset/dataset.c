@@ -291,6 +291,13 @@ static uint64_t merge_all(struct buckets *buckets, uint32_t n_rows,
     return n_total;
 }
 
+void vt_dataset_options_default(struct vt_dataset_options *ret_options)
+{
+    *ret_options = (struct vt_dataset_options){0};
+    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
+        ret_options->event_weights[type] = vt_event_type_default_weight(type);
+}
+
 static struct vt_err check_options(const struct vt_dataset_options *options, struct vt_diag *diag)
 {
     for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++) {

@@ -45,6 +45,9 @@ struct vt_dataset_options {
     uint32_t history_max;        /* newest N events of a user; 0: all */
     bool once;                   /* a repeated (user, item) counts its newest event only */
 };
+/* The weights of services/common/base/event.h and no decay: what training and evaluation begin
+ * with, and what a manifest says when nobody chose otherwise. */
+void vt_dataset_options_default(struct vt_dataset_options *ret_options);
 /* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. An id stays
  * even when nothing of it is left: its row or column is empty. VT_INVALID without interactions, or
  * with a weight that is not finite; VT_EXHAUSTED when memory is. Same input, same bytes. */

@@ -34,8 +34,7 @@ void vt_train_options_default(struct vt_train_options *ret_options)
         .k = 20,
     };
     vt_algorithm_options_default(&ret_options->algorithm_options);
-    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
-        ret_options->dataset.event_weights[type] = vt_event_type_default_weight(type);
+    vt_dataset_options_default(&ret_options->dataset);
 }
 
 void vt_train_result_free(struct vt_train_result *result)

@@ -215,24 +215,17 @@ static struct vt_err read_files(struct evaluation_run *run, struct vt_diag *diag
     return vt_ok();
 }
 
-/* The weights that `train` uses. */
-static void weigh_events(struct vt_dataset_options *dataset)
-{
-    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
-        dataset->event_weights[type] = vt_event_type_default_weight(type);
-}
-
 static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
 {
     struct vt_split_options split = {
         .protocol = protocol_of(run->options),
         .test_share = run->options->test_share,
         .seed = run->options->seed,
-        .dataset.history_max = run->options->history_max,
     };
+    vt_dataset_options_default(&split.dataset);
+    split.dataset.history_max = run->options->history_max;
     if (run->options->data_dir != NULL) {
         VT_TRY(vt_training_data_read(run->options->data_dir, diag, &run->interactions));
-        weigh_events(&split.dataset);
     } else {
         VT_TRY(read_files(run, diag));
         vt_training_data_weigh_adjacency(&split.dataset);

@@ -82,6 +82,21 @@ static void build_refuses_nothing_and_weights_that_are_not_finite(void **state)
     assert_non_null(strstr(diag.text, "view"));
 }
 
+static void defaults_weigh_a_purchase_above_a_view_and_decay_nothing(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options;
+    struct vt_dataset dataset;
+    vt_dataset_options_default(&options);
+    assert_ok(vt_dataset_build(events, N_EVENTS, &options, NULL, &dataset));
+    const struct vt_sparse *matrix = &dataset.matrix; /* row 1 is user 70: a purchase, two views */
+    const float *row = matrix->values + matrix->starts[1];
+    assert_float_equal(row[0], vt_event_type_default_weight(VT_EVENT_PURCHASE), 0);
+    assert_float_equal(row[1], 2 * vt_event_type_default_weight(VT_EVENT_VIEW), 0);
+    assert_true(row[0] > row[1]);
+    vt_dataset_free(&dataset);
+}
+
 static void transpose_twice_is_the_same_matrix(void **state)
 {
     (void)state;
@@ -218,6 +233,7 @@ int main(void)
         cmocka_unit_test(build_keeps_the_newest_events_of_each_user),
         cmocka_unit_test(build_decays_by_age_from_the_users_newest_event),
         cmocka_unit_test(build_refuses_nothing_and_weights_that_are_not_finite),
+        cmocka_unit_test(defaults_weigh_a_purchase_above_a_view_and_decay_nothing),
         cmocka_unit_test(transpose_twice_is_the_same_matrix),
         cmocka_unit_test(history_weighs_as_training_does),
         cmocka_unit_test(adjacency_takes_either_line_ending_and_no_last_one),
