@@ -194,6 +194,8 @@ static const struct rule_case rule_cases[] = {
      "{\"type\":\"view\",\"customer_id\":\"c\",\"item_id\":\"i\"}\n", REVIEW},
     {VT_RULE_MISSING_TITLE, "items.jsonl", "{\"id\":\"a\"}\n", ACCEPTED},
     {VT_RULE_MISSING_PRICE, "items.jsonl", "{\"id\":\"a\",\"title\":\"Mug\"}\n", ACCEPTED},
+    {VT_RULE_MISSING_CATEGORY, "items.jsonl", "{\"id\":\"a\",\"title\":\"M\",\"price\":1}\n",
+     ACCEPTED},
     {VT_RULE_BAD_ID, "items.jsonl", "{\"id\":\"a\\u0007b\",\"title\":\"Mug\"}\n", REVIEW},
     {VT_RULE_BAD_NUMBER, "events.jsonl", E T ",\"revenue\":\"ten\"}\n", REVIEW},
     {VT_RULE_NOT_FINITE, "events.jsonl", E T ",\"revenue\":\"nan\"}\n", REVIEW},
@@ -209,6 +211,8 @@ static const struct rule_case rule_cases[] = {
     {VT_RULE_BAD_CONSENT, "customers.jsonl", "{\"id\":\"c\",\"consent\":\"maybe\"}\n", REVIEW},
     {VT_RULE_UNKNOWN_CURRENCY, "events.jsonl", E T ",\"revenue\":5,\"currency_code\":\"QQQ\"}\n",
      REVIEW},
+    {VT_RULE_TOO_MANY_VALUES, "items.jsonl",
+     "{\"id\":\"a\",\"title\":\"M\",\"categories\":\"1|2|3|4|5|6|7|8|9\"}\n", ACCEPTED},
     {VT_RULE_FEE_CODE, "events.jsonl",
      "{\"type\":\"purchase\",\"customer_id\":\"c\",\"item_id\":\"POST\"," T "}\n", DROPPED},
     {VT_RULE_FREE_ITEM, "events.jsonl", E T ",\"price\":0}\n", ACCEPTED},
@@ -449,23 +453,75 @@ static void invoice_without_customer_is_one_guest(void **state)
     assert_int_equal(f->memory.n_events, 1);
 }
 
-static void outliers_wait_for_review(void **state)
+/* 200 purchases of small values in `field`, one of them far off. */
+static void import_with_an_outlier(struct fixture *f, const char *field)
 {
-    struct fixture *f = *state;
     char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
     for (int i = 0; i < 200; i++)
         fprintf(out,
                 "{\"type\":\"purchase\",\"customer_id\":\"c%d\",\"item_id\":\"i\"," T
-                ",\"quantity\":%d}\n",
-                i, i == 77 ? 80995 : 1 + i % 7);
+                ",\"%s\":%d}\n",
+                i, field, i == 77 ? 80995 : 1 + i % 7);
     fclose(out);
     import(f, "events.jsonl", text);
     free(text);
-    assert_int_equal(f->result.rules[VT_RULE_QUANTITY_OUTLIER].n, 1);
-    assert_int_equal(f->result.rules[VT_RULE_QUANTITY_OUTLIER].examples[0].line, 78);
-    assert_int_equal(f->result.rows.review, 1);
+}
+
+static void outliers_wait_for_review(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        enum vt_rule rule;
+        const char *field;
+    } cases[] = {{VT_RULE_QUANTITY_OUTLIER, "quantity"},
+                 {VT_RULE_PRICE_OUTLIER, "price"},
+                 {VT_RULE_REVENUE_OUTLIER, "revenue"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        import_with_an_outlier(f, cases[i].field);
+        assert_int_equal(f->result.rules[cases[i].rule].n, 1);
+        assert_int_equal(f->result.rules[cases[i].rule].examples[0].line, 78);
+        assert_int_equal(f->result.rows.review, 1);
+        assert_int_equal(f->memory.n_events, 199);
+    }
+}
+
+/* A text of the longest length that is kept, and one byte more. */
+static void text_past_the_limit_waits_for_review(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned over = 0; over <= 1; over++) {
+        char title[VT_TEXT_BYTES_MAX + 2] = "", line[VT_TEXT_BYTES_MAX + 64];
+        memset(title, 'm', VT_TEXT_BYTES_MAX + over);
+        snprintf(line, sizeof line, "{\"id\":\"a\",\"title\":\"%s\"}\n", title);
+        import(f, "items.jsonl", line);
+        assert_int_equal(f->result.rules[VT_RULE_BAD_TEXT].n, over);
+        assert_int_equal(f->result.rows.review, over);
+        assert_int_equal(f->memory.n_items, 1 - over);
+    }
+}
+
+static void pieces_booked_at_no_price_for_nobody_are_a_stock_count(void **state)
+{
+    struct fixture *f = *state;
+    import_retail(f, "536,A1,Mug,-20,2011-07-01 10:00:00,0,,France\n");
+    assert_int_equal(f->result.rules[VT_RULE_STOCK_ADJUSTMENT].n, 1);
+    assert_int_equal(f->result.rows.dropped, 1);
+    assert_int_equal(f->memory.n_events, 0);
+    import_retail(f, "536,A1,Mug,-20,2011-07-01 10:00:00,0,17850,France\n");
+    assert_int_equal(f->result.rules[VT_RULE_STOCK_ADJUSTMENT].n, 0);
+}
+
+static void amount_without_currency_is_read_as_the_told_one(void **state)
+{
+    struct fixture *f = *state;
+    import(f, "events.jsonl", E T ",\"revenue\":5}\n");
+    assert_int_equal(f->result.rules[VT_RULE_CURRENCY_ASSUMED].n, 0); /* none was told */
+    f->options.currency = "GBP";
+    import(f, "events.jsonl", E T ",\"revenue\":5}\n");
+    assert_int_equal(f->result.rules[VT_RULE_CURRENCY_ASSUMED].n, 1);
+    assert_float_equal(f->memory.revenue, 5, 1e-12);
 }
 
 static void rates_convert_amounts(void **state)
@@ -715,6 +771,9 @@ int main(void)
         CASE(files_of_one_name_keep_their_rows_apart),
         CASE(invoice_without_customer_is_one_guest),
         CASE(outliers_wait_for_review),
+        CASE(text_past_the_limit_waits_for_review),
+        CASE(pieces_booked_at_no_price_for_nobody_are_a_stock_count),
+        CASE(amount_without_currency_is_read_as_the_told_one),
         CASE(rates_convert_amounts),
         CASE(derived_event_ids_are_the_same_again),
         CASE(kept_duplicates_have_ids_of_their_own),
