@@ -128,37 +128,42 @@ struct vt_profile_port vt_profile_local_port(struct vt_profile *profile)
 
 static struct vt_err list_from(struct vt_store_iter *rows, struct vt_request *request, uint32_t max,
                                struct vt_customer *ret_customers, uint64_t *ret_numbers,
-                               uint32_t *ret_n)
+                               uint32_t *ret_n, bool *ret_more)
 {
     uint32_t n = 0;
+    size_t bytes = 0;
     bool more = false;
-    while (n < max) {
-        struct vt__customer_record record;
+    for (;;) {
         VT_TRY(vt_store_iter_next(rows, request->diag, &more));
-        if (!more)
+        if (!more || n == max || bytes >= VT__PAGE_BYTES)
             break;
+        struct vt__customer_record record;
+        struct vt_slice value = vt_store_iter_value(rows);
         VT_CHECK(vt__parse_customer(vt_store_iter_key(rows), &ret_numbers[n]), VT_CORRUPT,
                  "a customer's key is malformed");
-        VT_TRY(vt__customer_decode(vt_store_iter_value(rows), request->arena, &record));
+        VT_TRY(vt__customer_decode(value, request->arena, &record));
         ret_customers[n++] = record.customer;
+        bytes += value.len;
     }
     *ret_n = n;
+    *ret_more = more;
     return vt_ok();
 }
 
 struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_request *request,
                                         uint64_t after, uint32_t max,
                                         struct vt_customer *ret_customers, uint64_t *ret_numbers,
-                                        uint32_t *ret_n)
+                                        uint32_t *ret_n, bool *ret_more)
 {
     struct vt_store_iter *rows = NULL;
     *ret_n = 0;
+    *ret_more = false;
     if (after == UINT64_MAX)
         return vt_ok();
     struct vt__key first = vt__key_customer(after + 1);
     VT_TRY(vt_store_iter_open(profile->store, VT__PROFILE, vt__key_slice(&first), vt_slice(NULL, 0),
                               &rows));
-    struct vt_err err = list_from(rows, request, max, ret_customers, ret_numbers, ret_n);
+    struct vt_err err = list_from(rows, request, max, ret_customers, ret_numbers, ret_n, ret_more);
     vt_store_iter_close(rows);
     return err;
 }

@@ -194,16 +194,14 @@ static struct vt_err list_customers(void *service, struct vt_request *request, s
     struct vt_profile_rpc *rpc = service;
     struct vt_wire_list_customers asked;
     VT_TRY(vt_wire_list_customers_decode(body, request->arena, request->diag, &asked));
-    uint32_t n = 0, max = asked.page_size + 1; /* one more tells whether there is a next page */
+    uint32_t n = 0, max = asked.page_size;
+    bool more = false;
     struct vt_customer *customers = vt_arena_array(request->arena, max, sizeof *customers);
     uint64_t *numbers = vt_arena_array(request->arena, max, sizeof *numbers);
     if (customers == NULL || numbers == NULL)
         return no_memory();
-    VT_TRY(
-        vt_profile_list_customers(rpc->profile, request, asked.after, max, customers, numbers, &n));
-    bool more = n == max;
-    if (more)
-        n--;
+    VT_TRY(vt_profile_list_customers(rpc->profile, request, asked.after, max, customers, numbers,
+                                     &n, &more));
     return vt_wire_list_customers_encode(customers, n, more, n > 0 ? numbers[n - 1] : 0,
                                          request->arena, ret_body);
 }
@@ -299,13 +297,14 @@ static struct vt_err list_items(void *service, struct vt_request *request, struc
     struct vt_profile_rpc *rpc = service;
     struct vt_wire_list_items asked;
     VT_TRY(vt_wire_list_items_decode(body, request->arena, request->diag, &asked));
-    uint32_t n = 0, max = asked.page_size + 1; /* one more tells whether there is a next page */
-    struct vt_item *items = vt_arena_array(request->arena, max, sizeof *items);
+    uint32_t n = 0;
+    bool more = false;
+    struct vt_item *items = vt_arena_array(request->arena, asked.page_size, sizeof *items);
     if (items == NULL)
         return no_memory();
-    VT_TRY(vt_profile_list_items(rpc->profile, request, asked.after, max, items, &n));
-    bool more = n == max;
-    return vt_wire_list_items_encode(items, more ? n - 1 : n, more, request->arena, ret_body);
+    VT_TRY(vt_profile_list_items(rpc->profile, request, asked.after, asked.page_size, items, &n,
+                                 &more));
+    return vt_wire_list_items_encode(items, n, more, request->arena, ret_body);
 }
 
 static void list_items_call(struct vt_rpc_call *call, void *service)

@@ -336,36 +336,43 @@ struct vt_err vt_profile_get_item(struct vt_profile *profile, struct vt_request 
 }
 
 static struct vt_err list_from(struct vt_store_iter *rows, struct vt_request *request, uint32_t max,
-                               struct vt_item *ret_items, uint32_t *ret_n)
+                               struct vt_item *ret_items, uint32_t *ret_n, bool *ret_more)
 {
     uint32_t n = 0;
+    size_t bytes = 0;
     bool more = false;
-    while (n < max) {
-        enum vt__item_state state;
+    for (;;) {
         VT_TRY(vt_store_iter_next(rows, request->diag, &more));
-        if (!more)
+        if (!more || n == max || bytes >= VT__PAGE_BYTES)
             break;
-        VT_TRY(vt__item_decode(vt_store_iter_value(rows), request->arena, &state, &ret_items[n]));
+        enum vt__item_state state;
+        struct vt_slice value = vt_store_iter_value(rows);
+        VT_TRY(vt__item_decode(value, request->arena, &state, &ret_items[n]));
         VT_CHECK(vt__parse_item(vt_store_iter_key(rows), &ret_items[n].number), VT_CORRUPT,
                  "an item's key is malformed");
-        n += state == VT__ITEM_DESCRIBED ? 1 : 0;
+        if (state != VT__ITEM_DESCRIBED)
+            continue;
+        n++;
+        bytes += value.len;
     }
     *ret_n = n;
+    *ret_more = more;
     return vt_ok();
 }
 
 struct vt_err vt_profile_list_items(struct vt_profile *profile, struct vt_request *request,
                                     uint32_t after, uint32_t max, struct vt_item *ret_items,
-                                    uint32_t *ret_n)
+                                    uint32_t *ret_n, bool *ret_more)
 {
     struct vt_store_iter *rows = NULL;
     *ret_n = 0;
+    *ret_more = false;
     if (after == UINT32_MAX)
         return vt_ok();
     struct vt__key first = vt__key_item(after + 1);
     VT_TRY(vt_store_iter_open(profile->store, VT__ITEMS, vt__key_slice(&first), vt_slice(NULL, 0),
                               &rows));
-    struct vt_err err = list_from(rows, request, max, ret_items, ret_n);
+    struct vt_err err = list_from(rows, request, max, ret_items, ret_n, ret_more);
     vt_store_iter_close(rows);
     return err;
 }

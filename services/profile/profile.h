@@ -156,15 +156,17 @@ VT_MUST_USE struct vt_err vt_profile_get_item(struct vt_profile *profile,
                                               uint32_t number, struct vt_item *ret_item,
                                               bool *ret_found);
 /* Up to `max` entries with numbers above `after`, ascending, into the caller's arrays; texts live
- * in the request's arena. Iterates: on a thread that may block. */
+ * in the request's arena. Fewer come where they are large, so that an answer stays below what
+ * clients take (4 MiB); `ret_more`: others follow. Iterates: on a thread that may block. */
 VT_MUST_USE struct vt_err vt_profile_list_items(struct vt_profile *profile,
                                                 struct vt_request *request, uint32_t after,
                                                 uint32_t max, struct vt_item *ret_items,
-                                                uint32_t *ret_n);
+                                                uint32_t *ret_n, bool *ret_more);
 VT_MUST_USE struct vt_err vt_profile_list_customers(struct vt_profile *profile,
                                                     struct vt_request *request, uint64_t after,
                                                     uint32_t max, struct vt_customer *ret_customers,
-                                                    uint64_t *ret_numbers, uint32_t *ret_n);
+                                                    uint64_t *ret_numbers, uint32_t *ret_n,
+                                                    bool *ret_more);
 
 /* ---- following the catalog (Watch, and the item table of this process) ---- */
 enum vt_change_kind {

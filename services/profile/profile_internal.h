@@ -25,6 +25,7 @@ enum {
     VT__COUNTS_EVERY_MS = 1000, /* watchers hear of counts at most this often */
     VT__WRITER_ARENA_BYTES = 512 * 1024,
     VT__PATH_BYTES = 4096,
+    VT__PAGE_BYTES = 1 << 20, /* of records, and no more entries go onto a page */
 };
 
 /* ---- one write on its way: made on the caller's thread, in the request's arena ---- */

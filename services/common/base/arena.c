@@ -12,6 +12,15 @@
 
 #include "services/common/base/err.h"
 
+/* Heads a block from malloc; what the arena was before it is kept here. The bytes follow. */
+struct vt__arena_spare {
+    struct vt__arena_spare *next;
+    unsigned char *base;
+    size_t capacity;
+};
+enum { SPARE_HEAD_BYTES = 64, ALIGN_MAX = 64 };
+_Static_assert(sizeof(struct vt__arena_spare) <= SPARE_HEAD_BYTES, "the head fits");
+
 void vt_arena_init(struct vt_arena *arena, void *memory, size_t size_bytes)
 {
     *arena = (struct vt_arena){.base = memory, .capacity = size_bytes};
@@ -27,8 +36,48 @@ bool vt_arena_init_owned(struct vt_arena *arena, size_t size_bytes)
     return true;
 }
 
+void vt_arena_allow_spare(struct vt_arena *arena, size_t size_bytes)
+{
+    arena->spare_bytes = size_bytes;
+}
+
+static void drop_spares(struct vt_arena *arena)
+{
+    for (struct vt__arena_spare *spare; (spare = arena->spares) != NULL;) {
+        arena->spare_bytes += SPARE_HEAD_BYTES + arena->capacity;
+        arena->spares = spare->next;
+        arena->base = spare->base;
+        arena->capacity = spare->capacity;
+        free(spare);
+    }
+}
+
+/* A new block with room for `size_bytes` at any alignment; as large as the one before, so that
+ * their number grows slowly and little is wasted. False when that is not allowed or there is none.
+ */
+static bool take_spare(struct vt_arena *arena, size_t size_bytes)
+{
+    if (arena->spare_bytes < SPARE_HEAD_BYTES + ALIGN_MAX ||
+        size_bytes > arena->spare_bytes - SPARE_HEAD_BYTES - ALIGN_MAX)
+        return false;
+    size_t room = arena->spare_bytes - SPARE_HEAD_BYTES, capacity = size_bytes + ALIGN_MAX;
+    if (capacity < arena->capacity)
+        capacity = arena->capacity < room ? arena->capacity : room;
+    struct vt__arena_spare *spare = malloc(SPARE_HEAD_BYTES + capacity);
+    if (spare == NULL)
+        return false;
+    *spare = (struct vt__arena_spare){arena->spares, arena->base, arena->capacity};
+    arena->spares = spare;
+    arena->base = (unsigned char *)spare + SPARE_HEAD_BYTES;
+    arena->capacity = capacity;
+    arena->used = 0;
+    arena->spare_bytes -= SPARE_HEAD_BYTES + capacity;
+    return true;
+}
+
 void vt_arena_fini(struct vt_arena *arena)
 {
+    drop_spares(arena);
     if (arena->owned)
         free(arena->base);
     *arena = (struct vt_arena){0};
@@ -36,19 +85,32 @@ void vt_arena_fini(struct vt_arena *arena)
 
 void vt_arena_reset(struct vt_arena *arena)
 {
+    drop_spares(arena);
     arena->used = 0;
     arena->exhausted = false;
 }
 
+static size_t padding_for(const struct vt_arena *arena, size_t align)
+{
+    return (size_t)(-(uintptr_t)(arena->base + arena->used) & (align - 1));
+}
+
+static bool has_room(const struct vt_arena *arena, size_t padding, size_t size_bytes)
+{
+    size_t room = arena->capacity - arena->used;
+    return padding <= room && size_bytes <= room - padding;
+}
+
 void *vt_arena_alloc_aligned(struct vt_arena *arena, size_t size_bytes, size_t align)
 {
-    VT_ASSERT(align != 0 && (align & (align - 1)) == 0 && align <= 64);
-    size_t padding = (size_t)(-(uintptr_t)(arena->base + arena->used) & (align - 1));
-    size_t room = arena->capacity - arena->used;
-    if (arena->exhausted || padding > room || size_bytes > room - padding) {
-        arena->exhausted = true;
-        return NULL;
+    VT_ASSERT(align != 0 && (align & (align - 1)) == 0 && align <= ALIGN_MAX);
+    size_t padding = padding_for(arena, align);
+    if (!arena->exhausted && !has_room(arena, padding, size_bytes)) {
+        arena->exhausted = !take_spare(arena, size_bytes);
+        padding = padding_for(arena, align);
     }
+    if (arena->exhausted)
+        return NULL;
     void *result = arena->base + arena->used + padding;
     arena->used += padding + size_bytes;
     return result;

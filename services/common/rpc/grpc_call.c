@@ -79,10 +79,13 @@ static void arena_take(struct vt__server_call *call)
         block = malloc(size_bytes);
     call->arena_block = block;
     vt_arena_init(&call->base.arena, block, block != NULL ? size_bytes : 0);
+    if (call->method->row->kind == VT_RPC_UNARY)
+        vt_arena_allow_spare(&call->base.arena, VT__ARENA_SPARE_BYTES);
 }
 
 static void arena_put(struct vt__server_call *call)
 {
+    vt_arena_reset(&call->base.arena);
     if (call->arena_block == NULL)
         return;
     call->arena_block->next = call->worker->idle_arenas;

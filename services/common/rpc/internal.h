@@ -22,6 +22,9 @@
 enum {
     VT__METADATA_BYTES_MAX = 64 * 1024, /* 8 KiB, the default, closes the whole connection */
     VT__MESSAGE_BYTES_MAX = 512,        /* status message */
+    /* What a unary call may take beyond its arena: a batch of 4 MiB decoded, judged and answered.
+     */
+    VT__ARENA_SPARE_BYTES = 64 << 20,
 };
 
 /* What a completion queue gives back: embedded once per batch that can be in flight. */

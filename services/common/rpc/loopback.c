@@ -159,6 +159,8 @@ struct vt_rpc_loopback_result vt_rpc_loopback_call(const struct vt_rpc_loopback_
     uint32_t arena_bytes = options->arena_bytes > 0 ? options->arena_bytes : DEFAULT_ARENA_BYTES;
     if (!vt_arena_init_owned(&call.base.arena, arena_bytes))
         return (struct vt_rpc_loopback_result){.err = VT_ERR(VT_EXHAUSTED, "no memory")};
+    if (method->kind == VT_RPC_UNARY && options->arena_bytes == 0)
+        vt_arena_allow_spare(&call.base.arena, VT__ARENA_SPARE_BYTES);
     pthread_mutex_init(&call.mutex, NULL);
     pthread_cond_init(&call.changed, NULL);
     vt__call_init(&call.base, &loopback_transport, method);

@@ -46,6 +46,32 @@ static void arena_copy_ends_with_nul(void **state)
     assert_int_equal(copy.len, 3);
 }
 
+static void arena_with_spare_goes_on_up_to_its_bound(void **state)
+{
+    (void)state;
+    enum { FIRST = 256, SPARE = 4096 };
+    _Alignas(64) unsigned char memory[FIRST];
+    struct vt_arena arena;
+    vt_arena_init(&arena, memory, sizeof memory);
+    vt_arena_allow_spare(&arena, SPARE);
+    unsigned char *first = vt_arena_alloc(&arena, 200);
+    memset(first, 1, 200);
+    size_t taken = 0;
+    for (unsigned char *more; (more = vt_arena_alloc_aligned(&arena, 100, 64)) != NULL;) {
+        assert_int_equal((uintptr_t)more % 64, 0);
+        memset(more, 2, 100);
+        taken += 100;
+    }
+    assert_true(arena.exhausted);
+    assert_in_range(taken, SPARE / 4, SPARE);
+    assert_int_equal(first[199], 1);
+    vt_arena_reset(&arena);
+    assert_ptr_equal(arena.base, memory);
+    assert_int_equal(arena.spare_bytes, SPARE);
+    assert_null(vt_arena_alloc(&arena, SPARE));
+    vt_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -53,6 +79,7 @@ int main(void)
         cmocka_unit_test(arena_array_refuses_overflow),
         cmocka_unit_test(arena_alloc_aligns_as_asked),
         cmocka_unit_test(arena_copy_ends_with_nul),
+        cmocka_unit_test(arena_with_spare_goes_on_up_to_its_bound),
     };
     return cmocka_run_group_tests_name("base/arena", tests, NULL, NULL);
 }

@@ -117,7 +117,7 @@ struct vt_err vt_profile_get_item(struct vt_profile *profile, struct vt_request 
 /* Five items, numbered 1 to 5. */
 struct vt_err vt_profile_list_items(struct vt_profile *profile, struct vt_request *request,
                                     uint32_t after, uint32_t max, struct vt_item *ret_items,
-                                    uint32_t *ret_n)
+                                    uint32_t *ret_n, bool *ret_more)
 {
     (void)profile;
     (void)request;
@@ -127,6 +127,7 @@ struct vt_err vt_profile_list_items(struct vt_profile *profile, struct vt_reques
     for (uint32_t number = after + 1; number <= 5 && n < max; number++)
         ret_items[n++] = (struct vt_item){.number = number, .id = vt_slice_str("item")};
     *ret_n = n;
+    *ret_more = after + n < 5;
     return fake.err;
 }
 
@@ -134,7 +135,7 @@ struct vt_err vt_profile_list_items(struct vt_profile *profile, struct vt_reques
 struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_request *request,
                                         uint64_t after, uint32_t max,
                                         struct vt_customer *ret_customers, uint64_t *ret_numbers,
-                                        uint32_t *ret_n)
+                                        uint32_t *ret_n, bool *ret_more)
 {
     (void)profile;
     (void)request;
@@ -144,6 +145,7 @@ struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_re
         ret_customers[n++] = (struct vt_customer){.id = vt_slice_str("anna")};
     }
     *ret_n = n;
+    *ret_more = after + n < 5;
     return fake.err;
 }
 
