@@ -57,6 +57,8 @@ static bool check_finite(double value, const char *field, struct vt__fault *faul
 {
     if (!isfinite(value))
         return vt__fault_set(fault, field, "not a finite number");
+    if (fabs(value) > VT_AMOUNT_MAX)
+        return vt__fault_set(fault, field, "%g: at most %g", value, VT_AMOUNT_MAX);
     return true;
 }
 

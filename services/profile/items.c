@@ -234,16 +234,17 @@ void vt_profile_upsert_items(struct vt_profile *profile, const struct vt_profile
 {
     *result = (struct vt_upsert_result){0};
     struct vt_err err = check_items(items, n_items, write->request->diag);
-    if (vt_failed(err) || write->validate_only) {
+    if (vt_failed(err) || (write->validate_only && mask == 0)) {
         write->done(write->ctx, err);
         return;
     }
-    vt__writer_submit(profile, &(struct vt__job){.apply = apply_upsert,
-                                                 .n = n_items,
-                                                 .write = *write,
-                                                 .input = items,
-                                                 .mask = mask,
-                                                 .result = result});
+    vt__writer_submit(
+        profile, &(struct vt__job){.apply = write->validate_only ? require_described : apply_upsert,
+                                   .n = n_items,
+                                   .write = *write,
+                                   .input = items,
+                                   .mask = mask,
+                                   .result = result});
 }
 
 /* ---- delete ---- */

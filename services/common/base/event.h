@@ -36,6 +36,7 @@ enum {
     VT_EVENT_BATCH_MAX = 1000,
     VT_EVENT_FUTURE_MS = 24 * 60 * 60 * 1000, /* how far ahead of our clock an event may be */
 };
+#define VT_AMOUNT_MAX 1e12 /* price, revenue, quantity …: sums stay finite, floats hold it */
 #define VT_EVENT_TIME_MIN_MS INT64_C(946684800000) /* 2000-01-01 */
 
 /* "purchase", "cart_remove" …; NULL outside the enum. The names of files and flags. */

@@ -86,6 +86,8 @@ struct vt_err vt_check_amount(double value, struct vt_field field, struct vt_dia
     VT_TRY(vt_check_finite(value, field, diag));
     if (value < 0)
         return vt_check_failed(field, diag, "%g, must be at least 0", value);
+    if (value > VT_AMOUNT_MAX)
+        return vt_check_failed(field, diag, "%g, at most %g", value, VT_AMOUNT_MAX);
     return vt_ok();
 }
 

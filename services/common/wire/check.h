@@ -48,7 +48,7 @@ VT_MUST_USE struct vt_err vt_check_count(size_t n, size_t min, size_t max, struc
 /* Neither NaN nor infinite. */
 VT_MUST_USE struct vt_err vt_check_finite(double value, struct vt_field field,
                                           struct vt_diag *diag);
-/* Finite and at least 0. */
+/* Finite, at least 0, at most VT_AMOUNT_MAX. */
 VT_MUST_USE struct vt_err vt_check_amount(double value, struct vt_field field,
                                           struct vt_diag *diag);
 /* Empty, or three capital letters as ISO 4217 has them. */
