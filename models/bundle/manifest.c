@@ -1,12 +1,14 @@
 /*
  * The manifest's two directions, kept side by side: the scalars are one table that both walk, so a
  * key cannot be written and not read. JSON goes through jansson; duplicates and over-long texts are
- * refused, since a manifest that can be read in two ways is damaged.
+ * refused, since a manifest that can be read in two ways is damaged. Its last key is the sha256 of
+ * the text without that key, so that a changed number is damage too.
  */
 #include "models/bundle/manifest.h"
 
 #include <jansson.h>
 #include <math.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,6 +54,30 @@ bool vt_version_valid(const char *version)
                                   "._-";
     return len > 0 && len < VT_VERSION_BYTES_MAX && version[0] != '.' &&
            strspn(version, allowed) == len;
+}
+
+/* ---- text and seal ---- */
+
+static const char SEAL[] = "sha256";
+
+static char *text_of(const json_t *root)
+{
+    return json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+}
+
+/* The sha256 of everything in `root`, which has no seal (now). */
+static struct vt_err seal_of(const json_t *root, char ret_hex[VT_SHA256_HEX_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    size_t len = 0;
+    char *text = text_of(root);
+    VT_CHECK(text != NULL, VT_EXHAUSTED, "out of memory for the manifest");
+    int done = EVP_Q_digest(NULL, "SHA256", NULL, text, strlen(text), digest, &len);
+    free(text);
+    VT_CHECK(done == 1 && 2 * len + 1 == VT_SHA256_HEX_BYTES, VT_INTERNAL, "SHA-256 of a text");
+    for (size_t i = 0; i < len; i++)
+        snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+    return vt_ok();
 }
 
 /* ---- encode ---- */
@@ -108,9 +134,8 @@ static json_t *encode_files(const struct vt_manifest *manifest)
     return files;
 }
 
-struct vt_err vt_manifest_encode(const struct vt_manifest *manifest, char **ret_json)
+static bool fill_root(const struct vt_manifest *manifest, json_t *root)
 {
-    json_t *root = json_object();
     json_object_set_new(root, "format", json_integer(VT_BUNDLE_FORMAT));
     /* jansson refuses NULL, NaN and broken UTF-8 as a value: the key is then missing and the count
      * below is short, so one check covers every failure. */
@@ -120,16 +145,32 @@ struct vt_err vt_manifest_encode(const struct vt_manifest *manifest, char **ret_
     json_object_set_new(root, "parameters", encode_parameters(manifest));
     json_object_set_new(root, "metrics", encode_metrics(manifest));
     json_object_set_new(root, "files", encode_files(manifest));
-    bool whole = json_object_size(root) == N_SCALARS + 5 &&
-                 json_object_size(json_object_get(root, "metrics")) == manifest->n_metrics &&
-                 json_object_size(json_object_get(root, "parameters")) == manifest->n_parameters &&
-                 json_object_size(json_object_get(root, "files")) == manifest->n_files;
-    char *text = whole ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(root);
-    VT_CHECK(whole, VT_INVALID, "manifest has a text or number that JSON cannot hold");
+    return json_object_size(root) == N_SCALARS + 5 &&
+           json_object_size(json_object_get(root, "metrics")) == manifest->n_metrics &&
+           json_object_size(json_object_get(root, "parameters")) == manifest->n_parameters &&
+           json_object_size(json_object_get(root, "files")) == manifest->n_files;
+}
+
+static struct vt_err encode_sealed(const struct vt_manifest *manifest, json_t *root,
+                                   char **ret_json)
+{
+    char seal[VT_SHA256_HEX_BYTES];
+    VT_CHECK(fill_root(manifest, root), VT_INVALID,
+             "manifest has a text or number that JSON cannot hold");
+    VT_TRY(seal_of(root, seal));
+    json_object_set_new(root, SEAL, json_string(seal));
+    char *text = text_of(root);
     VT_CHECK(text != NULL, VT_EXHAUSTED, "out of memory for the manifest");
     *ret_json = text;
     return vt_ok();
+}
+
+struct vt_err vt_manifest_encode(const struct vt_manifest *manifest, char **ret_json)
+{
+    json_t *root = json_object();
+    struct vt_err err = encode_sealed(manifest, root, ret_json);
+    json_decref(root);
+    return err;
 }
 
 /* ---- decode ---- */
@@ -272,6 +313,19 @@ static struct vt_err decode_root(const json_t *root, struct vt_diag *diag,
     return decode_files(json_object_get(root, "files"), diag, manifest);
 }
 
+/* Takes the seal out of `root` and compares. */
+static struct vt_err check_seal(json_t *root, struct vt_diag *diag)
+{
+    char told[VT_SHA256_HEX_BYTES], is[VT_SHA256_HEX_BYTES];
+    if (!copy_text(json_object_get(root, SEAL), told, sizeof told))
+        return refuse(diag, SEAL, "is missing");
+    json_object_del(root, SEAL);
+    VT_TRY(seal_of(root, is));
+    if (strcmp(told, is) != 0)
+        return refuse(diag, SEAL, "is not that of the rest: the file was changed or damaged");
+    return vt_ok();
+}
+
 struct vt_err vt_manifest_decode(struct vt_slice json, struct vt_diag *diag,
                                  struct vt_manifest *ret_manifest)
 {
@@ -285,6 +339,8 @@ struct vt_err vt_manifest_decode(struct vt_slice json, struct vt_diag *diag,
     }
     struct vt_manifest manifest = {0};
     struct vt_err err = decode_root(root, diag, &manifest);
+    if (!vt_failed(err))
+        err = check_seal(root, diag);
     json_decref(root);
     if (!vt_failed(err))
         *ret_manifest = manifest;

@@ -293,10 +293,14 @@ struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n
 struct vt_err vt_train_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd)
 {
     char path[PATH_BYTES], pid[32] = "";
-    VT_TRY(vt_folder_create(data_dir, diag));
     int n = snprintf(path, sizeof path, "%s/train.lock", data_dir);
     VT_CHECK(n > 0 && n < PATH_BYTES, VT_INVALID, "path of the data folder is too long");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == ENOENT) {
+        vt_diag_set(diag, "data", "%s: no such folder: check the name, or import data first",
+                    data_dir);
+        return VT_ERR_SYS(VT_NOT_FOUND, errno, "there is no data folder");
+    }
     if (fd < 0) {
         vt_diag_set(diag, "data", "cannot open %s: %s", path, strerror(errno));
         return VT_ERR_SYS(VT_UNAVAILABLE, errno, "cannot open the trainer's lock");

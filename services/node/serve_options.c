@@ -5,6 +5,7 @@
  */
 #include "services/node/serve_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { DRAIN_MAX_MS = 60 * 60 * 1000 }; /* an orchestrator kills long before */
@@ -95,9 +96,27 @@ static struct vt_err need(const char *name, const char *value, bool needed, cons
     return VT_ERR(VT_INVALID, "options do not fit together");
 }
 
+/* What follows the last colon is a port; the name before it is resolved by who uses it. gRPC would
+ * take 99999 for 34463, and a name without a port for a service that is away. */
+static struct vt_err check_address(const char *name, const char *address, struct vt_diag *diag)
+{
+    const char *colon = address != NULL ? strrchr(address, ':') : NULL;
+    size_t n_digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
+    bool port = colon != NULL && colon != address && n_digits >= 1 && n_digits <= 5 &&
+                colon[1 + n_digits] == '\0' && strtol(colon + 1, NULL, 10) <= UINT16_MAX;
+    if (address == NULL || port || strncmp(address, "unix:", 5) == 0)
+        return vt_ok();
+    vt_diag_set(diag, name, "'%s' is not host:port with a port of 0 to 65535", address);
+    return VT_ERR(VT_INVALID, "not an address");
+}
+
 struct vt_err vt_serve_options_check(const struct vt_serve_options *options, struct vt_diag *diag)
 {
     unsigned roles = vt_serve_roles(options);
+    VT_TRY(check_address("listen", options->listen, diag));
+    VT_TRY(check_address("http", options->http, diag));
+    VT_TRY(check_address("profile", options->profile, diag));
+    VT_TRY(check_address("candidate", options->candidate, diag));
     VT_TRY(need("profile", options->profile, (roles & VT_ROLE_PROFILE) == 0, options->role, diag));
     return need("candidate", options->candidate, roles == VT_ROLE_RANKING, options->role, diag);
 }

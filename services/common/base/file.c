@@ -245,9 +245,13 @@ static struct vt_err create_one(const char *path, struct vt_diag *diag)
     struct stat info;
     if (mkdir(path, 0700) == 0)
         return vt_ok();
-    if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    bool exists = errno == EEXIST && stat(path, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
         return vt_ok();
-    return fail(diag, path, "create the folder");
+    if (!exists)
+        return fail(diag, path, "create the folder");
+    vt_diag_set(diag, NULL, "%s is a file, where a folder is needed: choose another name", path);
+    return VT_ERR(VT_UNAVAILABLE, "a file is in the way of a folder");
 }
 
 struct vt_err vt_folder_create(const char *path, struct vt_diag *diag)

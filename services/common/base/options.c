@@ -155,12 +155,12 @@ static struct vt_err check_positional(const struct vt_options_spec *spec,
                                       const struct arguments *arguments, struct vt_diag *diag)
 {
     if (arguments->n_positional < spec->min_positional) {
-        vt_diag_set(diag, NULL, "%s needs %s; for example: %s", spec->command,
+        vt_diag_set(diag, NULL, "needs %s; for example: %s",
                     spec->positional != NULL ? spec->positional : "an argument", spec->example);
         return VT_ERR(VT_INVALID, "an argument is missing");
     }
     if (arguments->n_positional > spec->max_positional) {
-        vt_diag_set(diag, NULL, "%s does not know what to do with '%s'", spec->command,
+        vt_diag_set(diag, NULL, "does not know what to do with '%s'",
                     arguments->positional[spec->max_positional]);
         return VT_ERR(VT_INVALID, "there are too many arguments");
     }

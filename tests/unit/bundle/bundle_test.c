@@ -292,6 +292,26 @@ static void missing_manifest_is_refused(void **state)
     assert_refused(*state, false, "manifest.json");
 }
 
+static void changed_manifest_is_refused(void **state)
+{
+    struct content content;
+    char path[4096];
+    content_init(&content, "v1");
+    assert_ok(vt_bundle_write(*state, &content.view, NULL));
+    path_of(path, *state, "v1", "manifest.json");
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    char text[8192] = "";
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    char *digit = strstr(text, "\"users\": ");
+    assert_non_null(digit);
+    digit += strlen("\"users\": ");
+    assert_int_equal(fseek(file, digit - text, SEEK_SET), 0);
+    assert_int_equal(fputc(*digit == '9' ? '8' : '9', file), *digit == '9' ? '8' : '9');
+    assert_int_equal(fclose(file), 0);
+    assert_refused(*state, false, "sha256");
+}
+
 static void folder_renamed_to_another_version_is_refused(void **state)
 {
     struct content content;
@@ -423,6 +443,7 @@ int main(void)
         TEST(truncated_array_is_refused_without_verify),
         TEST(missing_array_is_refused),
         TEST(missing_manifest_is_refused),
+        TEST(changed_manifest_is_refused),
         TEST(folder_renamed_to_another_version_is_refused),
         TEST(unknown_and_malformed_versions_are_told_apart),
         TEST(version_is_written_once),
