@@ -119,9 +119,9 @@ static void print_store(const struct vt_ingest_result *result, FILE *out)
             (unsigned long long)s->items_updated, (unsigned long long)s->items_unchanged,
             (unsigned long long)s->customers_inserted, (unsigned long long)s->customers_updated,
             (unsigned long long)s->customers_unchanged, (unsigned long long)s->channels);
-    if (s->events_written + s->items_inserted + s->items_updated + s->customers_inserted +
-            s->customers_updated ==
-        0)
+    if (result->rows.accepted > 0 && s->events_written + s->items_inserted + s->items_updated +
+                                             s->customers_inserted + s->customers_updated ==
+                                         0)
         fputs("All of it was imported before: nothing changed.\n", out);
 }
 

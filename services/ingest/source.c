@@ -151,11 +151,20 @@ static struct vt_err open_archive(struct vt_source *source, struct vt_diag *diag
     return VT_ERR(VT_INVALID, "this file cannot be read");
 }
 
+static struct vt_err damaged(const struct vt_source *source, struct vt_diag *diag)
+{
+    vt_diag_set(diag, source->path,
+                "the archive is cut off or damaged after line %llu (%s); nothing was written: "
+                "get the file again",
+                (unsigned long long)source->n_lines, source->damage);
+    return VT_ERR(VT_CORRUPT, "damaged archive");
+}
+
 static struct vt_err judge_head(const struct vt_source *source, struct vt_diag *diag)
 {
     struct vt_slice head = vt_source_head(source);
     if (head.len == 0 && source->damage[0] != '\0')
-        return refuse(diag, source->path, "the archive is damaged at its beginning");
+        return damaged(source, diag);
     if (head.len == 0)
         return refuse(diag, source->path, "is empty: there is nothing to import");
     if (head.len >= 2 &&
@@ -249,11 +258,7 @@ static void keep_part(struct vt_source *source, const char *bytes, size_t len, b
 static struct vt_err end_of_lines(struct vt_source *source, struct vt_diag *diag, bool *ret_end)
 {
     *ret_end = true;
-    if (source->damage[0] == '\0')
-        return vt_ok();
-    vt_diag_set(diag, source->path, "the archive is cut off or damaged after line %llu (%s)",
-                (unsigned long long)source->n_lines, source->damage);
-    return VT_ERR(VT_CORRUPT, "damaged archive");
+    return source->damage[0] != '\0' ? damaged(source, diag) : vt_ok();
 }
 
 static void finish_line(struct vt_source *source, struct vt_slice text, bool too_long,

@@ -236,6 +236,21 @@ static struct vt_err import_files(const struct import_options *told,
     return err;
 }
 
+/* A file of which not one row could be read is the wrong file, or has the wrong --format. */
+static struct vt_err check_readable(const struct vt_ingest_result *result, struct vt_diag *diag)
+{
+    for (size_t i = 0; i < result->n_files; i++) {
+        const struct vt_ingest_file *file = &result->files[i];
+        if (file->rows.read == 0 || file->rows.rejected < file->rows.read)
+            continue;
+        vt_diag_set(diag, file->path,
+                    "not one of %llu rows could be read as %s: is it the right file, and --format?",
+                    (unsigned long long)file->rows.read, file->format);
+        return VT_ERR(VT_INVALID, "a file without a readable row");
+    }
+    return vt_ok();
+}
+
 static struct vt_err run_import(const struct import_options *told,
                                 struct vt_ingest_options *options, struct vt_diag *diag)
 {
@@ -247,12 +262,14 @@ static struct vt_err run_import(const struct import_options *told,
     end_phase(&phases);
     if (!vt_failed(err) && told->report != NULL)
         err = write_report(told->report, &result, diag);
-    if (!vt_failed(err))
+    if (!vt_failed(err)) {
         (told->json ? vt_report_json : vt_report_text)(&result, stdout);
-    else if (result.rows.read > 0 || err.code == VT_CORRUPT)
+        err = check_readable(&result, diag);
+    } else if (result.rows.read > 0 && err.code != VT_CORRUPT) {
         fputs("vitrine import: not all that could be read was written; importing again completes "
               "it\n",
               stderr);
+    }
     vt_ingest_result_fini(&result);
     return err;
 }
