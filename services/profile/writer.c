@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "services/common/base/log.h"
 #include "services/profile/acked.h"
 #include "services/profile/profile_internal.h"
 
@@ -117,6 +118,14 @@ static struct vt_err write_batch(struct vt_profile *profile)
     return vt__acked_write(profile->acked_fd, profile->state.sequence);
 }
 
+/* Said once, since nothing is tried after it. */
+static void stop_writing(struct vt_profile *profile, struct vt_err err)
+{
+    atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+    vt_log_err(VT_LOG_ERROR, "store_writes_stopped", err,
+               "reads go on; mend the cause (a full disk?) and restart");
+}
+
 static struct vt_err commit(struct vt_profile *profile, uint64_t sequence_before)
 {
     struct vt_err err = vt__group_finish(profile);
@@ -127,7 +136,7 @@ static struct vt_err commit(struct vt_profile *profile, uint64_t sequence_before
             err = write_batch(profile);
     }
     if (vt_failed(err))
-        atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+        stop_writing(profile, err);
     else
         vt__feed_publish(profile);
     return err;
@@ -158,10 +167,10 @@ static struct vt_err refuse_broken(void)
 
 /* Of a job that was refused before it wrote anything nothing is left. One that failed after that
  * has numbered what its batch will now never tell the disk. */
-static void give_up(struct vt_profile *profile)
+static void give_up(struct vt_profile *profile, struct vt_err err)
 {
     if (!vt_store_batch_is_empty(profile->batch))
-        atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+        stop_writing(profile, err);
     reset_commit(profile);
 }
 
@@ -179,10 +188,10 @@ static void run_group(struct vt_profile *profile, struct vt__job *jobs)
         else
             fatal = vt__group_add(profile, job);
         if (vt_failed(job->err))
-            give_up(profile); /* alone in its group */
+            give_up(profile, job->err); /* alone in its group */
     }
     if (vt_failed(fatal))
-        atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
+        stop_writing(profile, fatal);
     else
         fatal = commit(profile, before);
     reset_commit(profile);
