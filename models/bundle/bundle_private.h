@@ -44,6 +44,7 @@ int64_t vt__bundle_count(const struct vt_bundle *bundle);
 /* Serialises writers and switches of CURRENT, across processes: flock on DIR/bundles/.lock, which a
  * kill gives back. */
 VT_MUST_USE struct vt_err vt__bundle_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd);
+/* Gives the lock back. */
 void vt__bundle_unlock(int fd);
 
 #endif

@@ -42,7 +42,8 @@ struct vt_train_result {
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
     char version[VT_VERSION_BYTES_MAX], parent[VT_VERSION_BYTES_MAX];
 };
-void vt_train_result_free(struct vt_train_result *result); /* zeroed is allowed */
+/* Zeroed is allowed. */
+void vt_train_result_free(struct vt_train_result *result);
 
 /* Bytes that training will have in use at its peak, from above: n interactions of up to so many
  * users and items. Derived from the arrays that each step holds. */

@@ -28,8 +28,12 @@ void vt__sources_sum_neighbors(struct vt__gathering *gathering);
 
 /* Each adds what it finds to scratch->found, best first. */
 VT_MUST_USE struct vt_err vt__sources_find_factor(struct vt__gathering *gathering);
+/* From the cells that vt__sources_sum_neighbors filled. */
 void vt__sources_find_neighbors(struct vt__gathering *gathering);
+/* By the bundle's popularity, then what it does not know yet by live counts; at most
+ * VT__POPULAR_MAX of each. */
 void vt__sources_find_popular(struct vt__gathering *gathering);
+/* The newest recommendable items that the bundle does not know; at most VT__NEW_MAX. */
 void vt__sources_find_new(struct vt__gathering *gathering);
 /* Adds an item that the caller asked to be scored. */
 void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank);

@@ -38,11 +38,13 @@ static struct vt_err check(const struct vt_demo_options *options, struct vt_diag
 
 static void name_busiest(struct vt_demo_storefront *store)
 {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < store->options->n_customers; i++) {
+    uint32_t best = 0, most = 0;
+    for (uint32_t i = 0; i < store->options->n_customers; i++) {
         const struct vt_demo_customer *customer = &store->customers[i];
-        if (customer->n_purchases > store->customers[best].n_purchases && customer->consent == 1)
+        if (customer->n_purchases > most && customer->consent == 1) {
             best = i;
+            most = customer->n_purchases;
+        }
     }
     snprintf(store->summary.busiest_customer, sizeof store->summary.busiest_customer, "C%06u",
              best + 1);

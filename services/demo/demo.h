@@ -39,13 +39,14 @@ enum vt_demo_dirt {
     VT_DIRT_DUPLICATE_ITEM,
     VT_DIRT_COUNT
 };
+/* "duplicate_event" …; a literal. */
 const char *vt_demo_dirt_name(enum vt_demo_dirt kind);
 
 struct vt_demo_summary {
     uint64_t n_items, n_customers, n_events, n_channels; /* lines written */
     uint64_t n_purchases;
     uint64_t dirt[VT_DIRT_COUNT];
-    /* For a first try: the customer with the most purchases. */
+    /* For a first try: of the customers who consent, the one with the most purchases. */
     char busiest_customer[32];
 };
 

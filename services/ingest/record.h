@@ -107,6 +107,7 @@ struct vt_record_set {
 
 /* An empty set; free it with vt_record_set_fini, which takes all texts with it. */
 void vt_record_set_init(struct vt_record_set *set);
+/* Zeroed is allowed. */
 void vt_record_set_fini(struct vt_record_set *set);
 /* A cleared record with its row; VT_EXHAUSTED past the limit. Pointers to records are valid until
  * the next one is added. */

@@ -7,7 +7,8 @@
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 
-/* OpenBLAS and LAPACK forms of struct vt_kernels (kernels.h has shapes and formulas). */
+/* OpenBLAS and LAPACK forms of struct vt_kernels; kernels.h has shapes, formulas and errors of the
+ * members with the same names. Any thread once vt__blas_check said yes. */
 VT_MUST_USE struct vt_err vt__blas_check(struct vt_diag *diag);
 const char *vt__blas_core(void);
 void vt__blas_matvec_f32(const float *rows, uint32_t n_rows, uint32_t row_stride,

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Plain C forms of struct vt_kernels (kernels.h has shapes and formulas). */
+/* Plain C forms of struct vt_kernels; kernels.h has shapes, formulas and errors of the members with
+ * the same names. Any thread. */
 double vt__ref_dot(const float *a, const float *b, uint32_t dim);
 void vt__ref_dots(const float *rows, uint32_t n_rows, uint32_t row_stride, const float *query,
                   uint32_t dim, double *ret_scores);
