@@ -571,9 +571,11 @@ struct vt_slice vt_item_table_id(const struct vt_item_table *table, uint32_t num
 
 bool vt_item_table_get(const struct vt_item_table *table, uint32_t number, struct vt_item *ret_item)
 {
-    struct chunk *chunk = find_chunk(table, number);
-    const struct text_block *block = find_texts(table, number);
+    struct chunk *chunk = find_chunk(table, number); /* once: the writer may make it meanwhile */
+    if (chunk == NULL)
+        return false;
     uint32_t i = number % CHUNK_ITEMS;
+    const struct text_block *block = atomic_load(&chunk->texts[i]);
     if (block == NULL || !atomic_load_explicit(&chunk->described[i], memory_order_acquire))
         return false;
     *ret_item = block->item;
