@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services/common/base/file.h"
@@ -17,6 +18,24 @@
 #include "services/ingest/times.h"
 
 static const char UNFINISHED[] = ".part";
+enum { SAME_NAME_MAX = 10000 }; /* files of one name that may wait side by side */
+
+/* True when the source is the file that waits under this name: a mended one, imported again. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat info_a, info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
+}
+
+/* DIR/folder/name.jsonl, then name.2.jsonl … */
+static int format_path(const struct vt_aside *aside, unsigned copy, char *ret_path)
+{
+    char number[16] = "";
+    if (copy > 0)
+        snprintf(number, sizeof number, ".%u", copy + 1);
+    return snprintf(ret_path, VT_ASIDE_PATH_BYTES, "%s%s.jsonl", aside->stem, number);
+}
 
 struct vt_err vt_aside_init(struct vt_aside *aside, const char *dir, const char *folder,
                             const char *source, unsigned copy, struct vt_diag *diag)
@@ -25,17 +44,17 @@ struct vt_err vt_aside_init(struct vt_aside *aside, const char *dir, const char 
     if (dir == NULL)
         return vt_ok();
     struct vt_slice stem = vt_path_stem(source);
-    char number[16] = "";
-    if (copy > 0)
-        snprintf(number, sizeof number, ".%u", copy + 1);
     bool named = stem.len > 6 && memcmp(stem.data + stem.len - 6, ".jsonl", 6) == 0;
     char parent[VT_ASIDE_PATH_BYTES];
     int n_parent = snprintf(parent, sizeof parent, "%s/%s", dir, folder);
     stem.len -= named ? 6 : 0;
-    int n = snprintf(aside->path, sizeof aside->path, "%s/%s/%.*s%s.jsonl", dir, folder,
-                     (int)stem.len, stem.data, number);
-    VT_CHECK(n_parent < (int)sizeof parent && n + (int)sizeof UNFINISHED < (int)sizeof aside->path,
-             VT_INVALID, "the path of the data folder is too long");
+    int n = snprintf(aside->stem, sizeof aside->stem, "%s/%s/%.*s", dir, folder, (int)stem.len,
+                     stem.data);
+    VT_CHECK(n_parent < (int)sizeof parent && n + 32 < (int)sizeof aside->path, VT_INVALID,
+             "the path of the data folder is too long");
+    aside->copy = copy;
+    format_path(aside, copy, aside->path);
+    aside->replaces = is_same_file(source, aside->path);
     return vt_folder_create(parent, diag);
 }
 
@@ -262,6 +281,41 @@ struct vt_err vt_aside_refused(struct vt_aside *aside, const struct vt_record *r
     return err;
 }
 
+static bool have_same_content(const char *a, const char *b)
+{
+    struct vt_slice left, right;
+    if (vt_failed(vt_file_map(a, NULL, &left)))
+        return false;
+    bool same = !vt_failed(vt_file_map(b, NULL, &right));
+    if (same) {
+        same = vt_slice_equal(left, right);
+        vt_file_unmap(right);
+    }
+    vt_file_unmap(left);
+    return same;
+}
+
+/* Moves aside->path on to a name under which nothing else waits: rows that somebody has yet to mend
+ * are never overwritten. Importing the same file again finds its own rows and changes nothing. */
+static struct vt_err choose_name(struct vt_aside *aside, const char *part)
+{
+    for (unsigned copy = aside->copy; !aside->replaces && copy < SAME_NAME_MAX; copy++) {
+        format_path(aside, copy, aside->path);
+        if (access(aside->path, F_OK) != 0 || have_same_content(part, aside->path))
+            return vt_ok();
+    }
+    return aside->replaces ? vt_ok()
+                           : VT_ERR(VT_EXHAUSTED, "too many files of one name wait for review");
+}
+
+static struct vt_err close_part(struct vt_aside *aside)
+{
+    bool ok = fflush(aside->out) == 0 && fsync(fileno(aside->out)) == 0 && !ferror(aside->out);
+    ok = fclose(aside->out) == 0 && ok;
+    aside->out = NULL;
+    return ok ? vt_ok() : VT_ERR_SYS(VT_UNAVAILABLE, errno, "cannot write a file");
+}
+
 struct vt_err vt_aside_commit(struct vt_aside *aside, struct vt_diag *diag, char *ret_path)
 {
     char part[VT_ASIDE_PATH_BYTES + sizeof UNFINISHED];
@@ -269,16 +323,19 @@ struct vt_err vt_aside_commit(struct vt_aside *aside, struct vt_diag *diag, char
     if (aside->path[0] == '\0')
         return vt_ok();
     if (aside->out == NULL) {
-        (void)unlink(aside->path); /* of an earlier import; there may be none */
+        if (aside->replaces) /* all of it is mended */
+            (void)unlink(aside->path);
         return vt_ok();
     }
     snprintf(part, sizeof part, "%s%s", aside->path, UNFINISHED);
-    bool ok = fflush(aside->out) == 0 && fsync(fileno(aside->out)) == 0 && !ferror(aside->out);
-    ok = fclose(aside->out) == 0 && ok;
-    aside->out = NULL;
-    if (!ok || rename(part, aside->path) != 0) {
-        vt_diag_set(diag, aside->path, "cannot be written: %s", strerror(errno));
-        return VT_ERR_SYS(VT_UNAVAILABLE, errno, "cannot write a file");
+    struct vt_err err = close_part(aside);
+    if (!vt_failed(err))
+        err = choose_name(aside, part);
+    if (!vt_failed(err) && rename(part, aside->path) != 0)
+        err = VT_ERR_SYS(VT_UNAVAILABLE, errno, "cannot write a file");
+    if (vt_failed(err)) {
+        vt_diag_set(diag, aside->path, "%s: %s", err.what, strerror(err.sys));
+        return err;
     }
     memcpy(ret_path, aside->path, VT_ASIDE_PATH_BYTES);
     return vt_ok();

@@ -9,13 +9,18 @@
 
 /*
  * Rows that are set aside, as JSON lines: rejected ones with the raw text, records for review in a
- * form that can be mended and imported again. Written beside and renamed when complete; a file that
- * would be empty is not made, and takes away the one of an earlier import.
+ * form that can be mended and imported again. Written beside and renamed when complete. What waits
+ * from an earlier import is never overwritten: other rows of a file of the same name get a number.
+ * Only a waiting file that is itself imported again is replaced by what is still wrong with it, or
+ * taken away when nothing is.
  */
 enum { VT_ASIDE_PATH_BYTES = 512, VT_ASIDE_RAW_BYTES = 4096 };
 
 struct vt_aside {
     char path[VT_ASIDE_PATH_BYTES]; /* empty: nothing is written */
+    char stem[VT_ASIDE_PATH_BYTES]; /* the path without number and ".jsonl" */
+    unsigned copy;                  /* the least number its name may have, 0 none */
+    bool replaces;                  /* the source is the file at `path` */
     FILE *out;                      /* owned; opened by the first line */
     uint64_t n;
 };

@@ -610,6 +610,22 @@ static void mended_review_line_is_imported(void **state)
     assert_int_not_equal(access(f->path, F_OK), 0); /* nothing waits any more */
 }
 
+static void rows_that_wait_survive_other_files_of_the_same_name(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_BYTES];
+    f->options.aside_dir = f->folder;
+    import(f, "customers.jsonl", "{\"consent\":\"granted\"}\n");
+    import(f, "customers.jsonl", "{\"consent\":\"denied\"}\n");
+    import(f, "customers.jsonl", "{\"consent\":\"denied\"}\n"); /* again: no third file */
+    import(f, "customers.jsonl", "{\"id\":\"c1\"}\n");
+    for (int number = 1; number <= 3; number++) {
+        static const char *const names[] = {"", "customers", "customers.2", "customers.3"};
+        snprintf(path, sizeof path, "%s/review/%s.jsonl", f->folder, names[number]);
+        assert_int_equal(access(path, F_OK) == 0, number < 3);
+    }
+}
+
 static void unreadable_lines_are_rejected_and_the_rest_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -781,6 +797,7 @@ int main(void)
         CASE(told_map_counts_before_a_column_of_that_name),
         CASE(map_to_a_missing_column_is_refused_however_long),
         CASE(mended_review_line_is_imported),
+        CASE(rows_that_wait_survive_other_files_of_the_same_name),
         CASE(unreadable_lines_are_rejected_and_the_rest_goes_on),
         CASE(an_event_that_the_store_refuses_is_a_rejected_row),
         CASE(ten_megabyte_line_is_rejected_with_its_number),
