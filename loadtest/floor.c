@@ -6,6 +6,9 @@
  * calls of the contract are registered (their request arrives with the call, as in our server),
  * anything else falls to the catch-all. It runs until SIGINT or SIGTERM.
  */
+#include "loadtest/load.h"
+#include "services/common/base/options.h"
+
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -15,9 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "loadtest/load.h"
-#include "services/common/base/options.h"
 
 enum { SLOTS = 256, REPLY_BYTES_MIN = 5, REPLY_BYTES_MAX = 1 << 20, FILLER_FIELD = 100 };
 

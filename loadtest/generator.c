@@ -10,16 +10,16 @@
  */
 #include "loadtest/generator.h"
 
+#include "services/common/base/clock.h"
+#include "services/common/base/request.h"
+#include "services/common/rpc/client.h"
+#include "services/common/rpc/loop.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-
-#include "services/common/base/clock.h"
-#include "services/common/base/request.h"
-#include "services/common/rpc/client.h"
-#include "services/common/rpc/loop.h"
 
 enum { CALL_ARENA_BYTES = 256, NS_PER_MS = 1000000, SPIN_NS = 2 * NS_PER_MS };
 

@@ -1,13 +1,13 @@
 #ifndef LOADTEST_GENERATOR_H
 #define LOADTEST_GENERATOR_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "loadtest/histogram.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* What a run asks, how often, and for how long. */
 struct generator_options {

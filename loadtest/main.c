@@ -1,9 +1,9 @@
 /* The `vitrine-load` program: a table of commands, each in its own file. */
-#include <stdio.h>
-#include <string.h>
-
 #include "loadtest/load.h"
 #include "services/common/base/options.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *name;

@@ -2,18 +2,18 @@
  * `vitrine-load recommend`: draws customers, runs the generator, prints what came of it. The same
  * command measures `vitrine-load floor`, so a service and the ceiling stand in one table.
  */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "loadtest/generator.h"
 #include "loadtest/load.h"
 #include "loadtest/wire.h"
 #include "services/common/base/file.h"
 #include "services/common/base/options.h"
 #include "services/common/rpc/status.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
     CUSTOMERS_MAX = 1000000,

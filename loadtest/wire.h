@@ -1,11 +1,11 @@
 #ifndef LOADTEST_WIRE_H
 #define LOADTEST_WIRE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* A serialised RecommendRequest for a customer, in the arena. */
 VT_MUST_USE struct vt_err load_wire_recommend(const char *customer, uint32_t n,

@@ -6,13 +6,13 @@
  */
 #include "models/bundle/array.h"
 
+#include "services/common/base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "services/common/base/file.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "payloads are mapped as they are");
 

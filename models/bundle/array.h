@@ -1,11 +1,11 @@
 #ifndef VT_BUNDLE_ARRAY_H
 #define VT_BUNDLE_ARRAY_H
 
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdint.h>
 
 /*
  * One array in one file: a 64-byte header, then the numbers, little-endian, row-major, so that a

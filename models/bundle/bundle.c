@@ -9,6 +9,11 @@
  */
 #include "models/bundle/bundle.h"
 
+#include "models/bundle/bundle_private.h"
+#include "models/bundle/manifest.h"
+#include "models/index/index.h"
+#include "services/common/base/file.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -16,11 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "models/bundle/bundle_private.h"
-#include "models/bundle/manifest.h"
-#include "models/index/index.h"
-#include "services/common/base/file.h"
 
 enum { TABLE_SPARSITY = 8, TABLE_MIN_ENTRIES = 65536 };
 

@@ -1,12 +1,12 @@
 #ifndef VT_BUNDLE_BUNDLE_H
 #define VT_BUNDLE_BUNDLE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * One model version on disk: DIR/bundles/<version>/ with `manifest.json` (version, parent, data

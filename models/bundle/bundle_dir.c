@@ -5,6 +5,10 @@
  * written first: a kill in between leaves the old CURRENT in force, which is the promise that
  * counts.
  */
+#include "models/bundle/bundle_private.h"
+#include "models/bundle/manifest.h"
+#include "services/common/base/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +18,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "models/bundle/bundle_private.h"
-#include "models/bundle/manifest.h"
-#include "services/common/base/file.h"
 
 enum { VERSIONS_MAX = 100000 };
 

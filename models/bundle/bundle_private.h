@@ -1,10 +1,10 @@
 #ifndef VT_BUNDLE_BUNDLE_PRIVATE_H
 #define VT_BUNDLE_BUNDLE_PRIVATE_H
 
-#include <limits.h>
-
 #include "models/bundle/array.h"
 #include "models/bundle/bundle.h"
+
+#include <limits.h>
 
 /* What the files of this folder share: the names on disk, and counting references in bulk. */
 

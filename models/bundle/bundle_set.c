@@ -27,6 +27,10 @@
  */
 #include "models/bundle/bundle_set.h"
 
+#include "models/bundle/bundle_private.h"
+#include "services/common/base/log.h"
+#include "services/common/base/metrics.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,10 +39,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#include "models/bundle/bundle_private.h"
-#include "services/common/base/log.h"
-#include "services/common/base/metrics.h"
 
 enum {
     SLOTS = 16, /* the two in cells, and old ones that requests still hold; [0] is "none" */

@@ -4,6 +4,10 @@
  * same code that will judge it before serving; only then does one rename make it a version. A
  * killed writer leaves a .tmp- folder that nobody reads and the next writer removes.
  */
+#include "models/bundle/bundle_private.h"
+#include "models/bundle/manifest.h"
+#include "services/common/base/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/evp.h>
@@ -12,10 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#include "models/bundle/bundle_private.h"
-#include "models/bundle/manifest.h"
-#include "services/common/base/file.h"
 
 #define TMP_PREFIX ".tmp-"
 

@@ -40,7 +40,8 @@ bool vt_version_valid(const char *version);
  * bytes. */
 VT_MUST_USE struct vt_err vt_manifest_encode(const struct vt_manifest *manifest, char **ret_json);
 /* VT_CORRUPT with key and reason in `diag`: not JSON, another format, a missing or impossible
- * value, more entries than the limits above, changed since it was written. Unknown keys are passed over. */
+ * value, more entries than the limits above, changed since it was written. Unknown keys are passed
+ * over. */
 VT_MUST_USE struct vt_err vt_manifest_decode(struct vt_slice json, struct vt_diag *diag,
                                              struct vt_manifest *ret_manifest);
 

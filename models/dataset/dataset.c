@@ -6,11 +6,11 @@
  */
 #include "models/dataset/dataset.h"
 
+#include "models/dataset/history.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/dataset/history.h"
 
 #define OUT_OF_MEMORY VT_ERR(VT_EXHAUSTED, "out of memory for the interactions")
 

@@ -1,12 +1,12 @@
 #ifndef VT_DATASET_DATASET_H
 #define VT_DATASET_DATASET_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Sparse user × item matrix in CSR: rows ascending by column, no column twice. Owned arrays, one
  * malloc each; immutable once built, then any thread. */

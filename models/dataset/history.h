@@ -1,9 +1,9 @@
 #ifndef VT_DATASET_HISTORY_H
 #define VT_DATASET_HISTORY_H
 
-#include <stdint.h>
-
 #include "services/common/base/event.h"
+
+#include <stdint.h>
 
 /*
  * What a customer's events say about items: the one definition that training (dataset.c) and

@@ -5,10 +5,10 @@
  */
 #include "models/dataset/interactions.h"
 
+#include "services/common/base/file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "services/common/base/file.h"
 
 enum { FIRST_CAPACITY = 4096 };
 

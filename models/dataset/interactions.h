@@ -1,10 +1,10 @@
 #ifndef VT_DATASET_INTERACTIONS_H
 #define VT_DATASET_INTERACTIONS_H
 
-#include <stdint.h>
-
 #include "models/dataset/dataset.h"
 #include "services/common/base/slice.h"
+
+#include <stdint.h>
 
 /* Interactions as they are read, growing. Zero it first; one thread. */
 struct vt_interactions {

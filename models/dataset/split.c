@@ -5,13 +5,14 @@
  */
 #include "models/dataset/split.h"
 
+#include "models/dataset/mix.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/dataset/mix.h"
-
-#define LARGEST_BELOW_2_64 0x1.fffffffffffffp63 /* of the doubles: a share of 1 does not overflow  \
-                                                 */
+#define LARGEST_BELOW_2_64                                                                         \
+    0x1.fffffffffffffp63 /* of the doubles: a share of 1 does not overflow                         \
+                          */
 
 bool vt_sparse_has(const struct vt_sparse *matrix, uint32_t row, uint32_t column)
 {

@@ -1,9 +1,9 @@
 #ifndef VT_DATASET_SPLIT_H
 #define VT_DATASET_SPLIT_H
 
-#include <stdint.h>
-
 #include "models/dataset/dataset.h"
+
+#include <stdint.h>
 
 /* How interactions are parted into what a model may see and what it has to find. */
 enum vt_protocol {

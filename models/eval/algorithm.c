@@ -5,14 +5,14 @@
  */
 #include "models/eval/algorithm.h"
 
+#include "models/kernels/kernels.h"
+#include "models/popularity/popularity.h"
+#include "services/common/base/options.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/kernels/kernels.h"
-#include "models/popularity/popularity.h"
-#include "services/common/base/options.h"
 
 enum { SETTINGS_MAX = 8, KEY_BYTES_MAX = 64 };
 

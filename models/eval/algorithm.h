@@ -1,14 +1,14 @@
 #ifndef VT_EVAL_ALGORITHM_H
 #define VT_EVAL_ALGORITHM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
 #include "models/factor/ials.h"
 #include "models/neighbor/neighbor.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * The families by name, with what can be set about each: one table behind `--algorithm` and

@@ -7,13 +7,13 @@
  */
 #include "models/eval/eval.h"
 
+#include "models/index/top.h"
+#include "models/kernels/parallel.h"
+
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/index/top.h"
-#include "models/kernels/parallel.h"
 
 enum { BLOCK_USERS = 32, SCRATCH_ALIGNMENT = 16 };
 

@@ -1,11 +1,11 @@
 #ifndef VT_EVAL_EVAL_H
 #define VT_EVAL_EVAL_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * How well a recommender finds what was held out. Full ranking: for every user with test items, all

@@ -1,10 +1,10 @@
 #ifndef VT_EVAL_RECOMMENDER_H
 #define VT_EVAL_RECOMMENDER_H
 
+#include "services/common/base/err.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/common/base/err.h"
 
 /* What a customer did: matrix columns, ascending, and the confidence of each (> 0). Borrowed. */
 struct vt_weighted_history {

@@ -6,10 +6,10 @@
  */
 #include "models/factor/fold_in.h"
 
+#include "models/kernels/kernels.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "models/kernels/kernels.h"
 
 enum { GATHER_ROWS = 32 }; /* events per rank-k update: 16 KiB at dim 64 stays in the first cache */
 

@@ -1,10 +1,10 @@
 #ifndef VT_FACTOR_FOLD_IN_H
 #define VT_FACTOR_FOLD_IN_H
 
+#include "services/common/base/err.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/common/base/err.h"
 
 enum { VT_FACTORS_MAX = 1024 };
 

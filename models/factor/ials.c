@@ -15,14 +15,14 @@
  */
 #include "models/factor/ials.h"
 
+#include "models/dataset/mix.h"
+#include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/dataset/mix.h"
-#include "models/kernels/kernels.h"
-#include "models/kernels/parallel.h"
 
 enum {
     SOLVE_ROWS = 16,       /* rows of a block: small, so that heavy rows do not make threads wait */

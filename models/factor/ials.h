@@ -1,11 +1,11 @@
 #ifndef VT_FACTOR_IALS_H
 #define VT_FACTOR_IALS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "models/dataset/dataset.h"
 #include "models/factor/fold_in.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct vt_ials_progress {
     uint32_t iteration, iterations; /* 1-based */

@@ -1,12 +1,12 @@
 #ifndef VT_INDEX_INDEX_H
 #define VT_INDEX_INDEX_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "models/index/top.h"
 #include "models/kernels/kernels.h"
 #include "services/common/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Exact retrieval: the rows of a factor matrix with the highest defined score for a vector, the

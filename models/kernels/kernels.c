@@ -4,12 +4,12 @@
  */
 #include "models/kernels/kernels.h"
 
-#include <stdatomic.h>
-#include <string.h>
-
 #include "models/kernels/blas/blas.h"
 #include "models/kernels/ref/ref.h"
 #include "models/kernels/simd/avx2.h"
+
+#include <stdatomic.h>
+#include <string.h>
 
 static const struct vt_kernels ref_table = {
     .name = "ref",

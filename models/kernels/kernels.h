@@ -1,11 +1,11 @@
 #ifndef VT_KERNELS_KERNELS_H
 #define VT_KERNELS_KERNELS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The inner loops of the models, as a table of function pointers: `ref` is plain C and always

@@ -7,12 +7,12 @@
  */
 #include "models/neighbor/neighbor.h"
 
+#include "models/index/top.h"
+#include "models/kernels/parallel.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/index/top.h"
-#include "models/kernels/parallel.h"
 
 enum { ROWS_PER_BLOCK = 32 };
 

@@ -1,9 +1,9 @@
 #ifndef VT_NEIGHBOR_NEIGHBOR_H
 #define VT_NEIGHBOR_NEIGHBOR_H
 
-#include <stdint.h>
-
 #include "models/dataset/dataset.h"
+
+#include <stdint.h>
 
 /*
  * Item-item collaborative filtering: which items the same users took. The similarity of two items

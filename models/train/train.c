@@ -6,6 +6,12 @@
  */
 #include "models/train/train.h"
 
+#include "models/eval/eval.h"
+#include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+#include "models/popularity/popularity.h"
+#include "services/common/base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,12 +21,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include "models/eval/eval.h"
-#include "models/kernels/kernels.h"
-#include "models/kernels/parallel.h"
-#include "models/popularity/popularity.h"
-#include "services/common/base/file.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -9,12 +9,12 @@
  */
 #include "services/candidate/candidate.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/candidate/sources.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum step { STEP_TASTE, STEP_FACTOR, STEP_OTHERS, STEP_SCORE, STEP_COUNT };
 

@@ -1,14 +1,14 @@
 #ifndef VT_CANDIDATE_CANDIDATE_H
 #define VT_CANDIDATE_CANDIDATE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "models/bundle/bundle_set.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/common/base/request.h"
 #include "services/common/catalog/item_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The candidate domain: turns a history into candidates with a score per source. Reads the bundle

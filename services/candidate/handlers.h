@@ -1,9 +1,9 @@
 #ifndef VT_CANDIDATE_HANDLERS_H
 #define VT_CANDIDATE_HANDLERS_H
 
-#include <stddef.h>
-
 #include "services/common/rpc/call.h"
+
+#include <stddef.h>
 
 /* The method table of CandidateService, to be added to a server with a struct vt_candidate_service
  * as its service. Immutable. */

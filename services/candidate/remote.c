@@ -5,10 +5,10 @@
  */
 #include "services/candidate/remote.h"
 
-#include <stdlib.h>
-
 #include "services/candidate/wire.h"
 #include "services/common/handler/circuit.h"
+
+#include <stdlib.h>
 
 #define GET_CANDIDATES "/vitrine.v1.CandidateService/GetCandidates"
 

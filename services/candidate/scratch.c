@@ -5,9 +5,9 @@
  */
 #include "services/candidate/scratch.h"
 
-#include <stdlib.h>
-
 #include "models/factor/fold_in.h"
+
+#include <stdlib.h>
 
 /* Relaxed: only spreads threads over places. */
 static unsigned own_place(void)

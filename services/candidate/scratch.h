@@ -1,12 +1,12 @@
 #ifndef VT_CANDIDATE_SCRATCH_H
 #define VT_CANDIDATE_SCRATCH_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include "models/bundle/bundle.h"
 #include "models/index/top.h"
 #include "services/candidate/candidate.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
 
 /* Working memory of one request: 28 bytes a row of the model, what its fold-in needs (49 KiB at 64
  * factors), and under 112 KiB whatever the model is. Between requests every cell and every excluded

@@ -9,10 +9,10 @@
  */
 #include "services/candidate/sources.h"
 
+#include "models/factor/fold_in.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "models/factor/fold_in.h"
 
 enum {
     NEW_SCAN_MAX = 1000,    /* newest numbers looked at for new arrivals */

@@ -6,9 +6,9 @@
  */
 #include "services/candidate/taste.h"
 
-#include <string.h>
-
 #include "models/dataset/history.h"
+
+#include <string.h>
 
 bool vt_candidate_is_seen(unsigned event_type)
 {

@@ -1,10 +1,10 @@
 #ifndef VT_CANDIDATE_TASTE_H
 #define VT_CANDIDATE_TASTE_H
 
-#include <stdint.h>
-
 #include "models/bundle/bundle.h"
 #include "services/candidate/candidate.h"
+
+#include <stdint.h>
 
 /* What a history and a context say, as the model understands it: items with a positive weight that
  * the bundle has a row for, context first, then newest first. In the request's arena. */

@@ -8,7 +8,6 @@
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
 #include "services/common/wire/parts.h"
-
 #include "vitrine/v1/candidate.pb-c.h"
 
 /* ---- the query ---- */

@@ -1,10 +1,10 @@
 #ifndef VT_CLIENT_CLIENT_H
 #define VT_CLIENT_CLIENT_H
 
+#include "services/common/base/event.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "services/common/base/event.h"
 
 /*
  * The client for people: calls a service and prints what it answers, as an aligned table or as the

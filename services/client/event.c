@@ -1,10 +1,10 @@
 /* vitrine event: WriteEvents with one event. */
-#include <stdio.h>
-
 #include "services/client/client.h"
 #include "services/client/print.h"
 #include "services/client/session.h"
 #include "vitrine/v1/event.pb-c.h"
+
+#include <stdio.h>
 
 static int print_result(const struct vt_client *client, const void *message)
 {

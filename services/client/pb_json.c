@@ -6,15 +6,14 @@
 #include "services/client/pb_json.h"
 
 #include <ctype.h>
+#include <google/protobuf/field_mask.pb-c.h>
+#include <google/protobuf/timestamp.pb-c.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include <google/protobuf/field_mask.pb-c.h>
-#include <google/protobuf/timestamp.pb-c.h>
 
 enum { NAME_BYTES = 128 };
 

@@ -4,13 +4,13 @@
  */
 #include "services/client/print.h"
 
+#include "services/client/pb_json.h"
+#include "services/common/base/table.h"
+
 #include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "services/client/pb_json.h"
-#include "services/common/base/table.h"
 
 int vt__print_json(const ProtobufCMessage *message)
 {

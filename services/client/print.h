@@ -1,10 +1,10 @@
 #ifndef VT_CLIENT_PRINT_H
 #define VT_CLIENT_PRINT_H
 
+#include "vitrine/v1/recommendation.pb-c.h"
+
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
-
-#include "vitrine/v1/recommendation.pb-c.h"
 
 /* One JSON object on one line of standard output; returns the exit status. */
 int vt__print_json(const ProtobufCMessage *message);

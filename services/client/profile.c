@@ -1,14 +1,14 @@
 /* vitrine profile: GetProfile, and the titles of its items from the catalog of the same target. */
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-
 #include "services/client/client.h"
 #include "services/client/print.h"
 #include "services/client/session.h"
 #include "services/common/base/table.h"
 #include "vitrine/v1/catalog.pb-c.h"
 #include "vitrine/v1/profile.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 /* Titles are a courtesy: a target without a catalog (a ranking service alone) prints none. */
 static const Vitrine__V1__GetItemsResponse *

@@ -1,10 +1,10 @@
 /* The calls of RecommendationService: build the request, call, print. */
-#include <string.h>
-
 #include "services/client/client.h"
 #include "services/client/print.h"
 #include "services/client/session.h"
 #include "vitrine/v1/recommendation.pb-c.h"
+
+#include <string.h>
 
 /* protobuf-c wants char *, and changes nothing. */
 static char *text(const char *given)

@@ -5,10 +5,10 @@
  */
 #include "services/client/session.h"
 
-#include <stdio.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/rpc/client.h"
+
+#include <stdio.h>
 
 enum { SESSION_BYTES = 64 << 20 };
 

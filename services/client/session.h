@@ -1,11 +1,11 @@
 #ifndef VT_CLIENT_SESSION_H
 #define VT_CLIENT_SESSION_H
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "services/client/client.h"
 #include "services/common/base/arena.h"
 #include "services/common/base/err.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 /* One command's connection and memory. One thread. */
 struct vt_session {

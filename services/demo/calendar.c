@@ -2,11 +2,11 @@
  * Days, seasons and hours. Season curves are straight lines between points of the year, so that no
  * libm function decides a byte of the output.
  */
+#include "services/demo/storefront.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "services/demo/storefront.h"
 
 enum { MS_PER_DAY = 86400000, CURVE_POINTS = 13 };
 

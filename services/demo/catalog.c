@@ -2,10 +2,10 @@
  * Makes the items, grouped by category. Within a category an item's place is its popularity rank:
  * the first ones are the best sellers.
  */
+#include "services/demo/storefront.h"
+
 #include <limits.h>
 #include <stdlib.h>
-
-#include "services/demo/storefront.h"
 
 enum { COLORS = 12, NOUNS = 4, COMBINATIONS = VT_DEMO_STYLES * COLORS * NOUNS };
 

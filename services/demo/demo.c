@@ -4,11 +4,11 @@
  */
 #include "services/demo/demo.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "services/common/base/file.h"
 #include "services/demo/storefront.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { CUSTOMERS_MAX = 10000000, ITEMS_MIN = 100, ITEMS_MAX = 2000000, DAYS_MAX = 1500 };
 

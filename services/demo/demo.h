@@ -1,10 +1,10 @@
 #ifndef VT_DEMO_DEMO_H
 #define VT_DEMO_DEMO_H
 
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stdint.h>
 
 /*
  * A believable storefront, made by a seeded generator: customers with tastes visit over some

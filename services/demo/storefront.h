@@ -1,13 +1,13 @@
 #ifndef VT_DEMO_STOREFRONT_H
 #define VT_DEMO_STOREFRONT_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/demo/demo.h"
 #include "services/demo/random.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* What the parts of the generator share: the world they build, one after the other. */
 

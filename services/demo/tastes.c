@@ -4,10 +4,10 @@
  * the others. Within a category popularity falls like 1/(rank + 4), and a loved style counts eight
  * times.
  */
+#include "services/demo/storefront.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "services/demo/storefront.h"
 
 static const double STYLE_LOVE = 8.0;
 static const double OFF_TASTE_SHARE = 0.10; /* draws from anywhere */

@@ -4,9 +4,9 @@
  * stream of their own, so that one more customer changes nobody else. Events are sorted by time at
  * the end.
  */
-#include <stdlib.h>
-
 #include "services/demo/storefront.h"
+
+#include <stdlib.h>
 
 enum { CHANNEL_WEB = 0, CHANNEL_APP = 1, CHANNEL_SOCIAL = 2, CHANNEL_POS = 3, CART_MAX = 8 };
 

@@ -2,6 +2,8 @@
  * Writes the storefront as JSON lines, docs/data-formats.md, through jansson. Added flawed lines
  * stand at the end of events.jsonl, as late deliveries do.
  */
+#include "services/demo/storefront.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/demo/storefront.h"
 
 enum { MESSY_TITLE_EVERY = 97, DUPLICATE_ITEM_EVERY = 211, LINE_FLAGS = JSON_COMPACT };
 static const size_t REAL_DIGITS = JSON_REAL_PRECISION(12);

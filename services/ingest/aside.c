@@ -5,17 +5,17 @@
  */
 #include "services/ingest/aside.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "services/common/base/file.h"
 #include "services/common/base/text.h"
 #include "services/ingest/fields.h"
 #include "services/ingest/reader.h"
 #include "services/ingest/times.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char UNFINISHED[] = ".part";
 enum { SAME_NAME_MAX = 10000 }; /* files of one name that may wait side by side */

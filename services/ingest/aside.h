@@ -1,11 +1,11 @@
 #ifndef VT_INGEST_ASIDE_H
 #define VT_INGEST_ASIDE_H
 
-#include <stdio.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/ingest/record.h"
+
+#include <stdio.h>
 
 /*
  * Rows that are set aside, as JSON lines: rejected ones with the raw text, records for review in a

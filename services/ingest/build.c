@@ -9,13 +9,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <unicode/ucurr.h>
 #define XXH_STATIC_LINKING_ONLY /* the streaming state on the stack */
-#include <xxhash.h>
-
 #include "services/ingest/text_clean.h"
 #include "services/ingest/times.h"
+
+#include <xxhash.h>
 
 struct builder {
     struct vt_record_set *set;

@@ -3,11 +3,11 @@
  * most frequent one wins. Items and customers that only rows of events describe become records of
  * their own, marked as derived. Then titles that read the same under different ids are flagged.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/ingest/clean.h"
 #include "services/ingest/text_clean.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* One row's word about an item. */
 struct vote {

@@ -2,9 +2,9 @@
  * One currency for all amounts. The main one is told, or the format's, or the most frequent; others
  * are converted where a rate is given and flagged where not, never guessed.
  */
-#include <string.h>
-
 #include "services/ingest/clean.h"
+
+#include <string.h>
 
 static struct vt_slice *currency_of(struct vt_record *record)
 {

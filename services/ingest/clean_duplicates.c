@@ -10,11 +10,11 @@
 #include <string.h>
 
 #define XXH_STATIC_LINKING_ONLY /* the streaming state on the stack */
-#include <xxhash.h>
-
 #include "services/ingest/clean.h"
 #include "services/ingest/fields.h"
 #include "services/ingest/text_clean.h"
+
+#include <xxhash.h>
 
 /* Hash to record number, open addressing; at most half full. */
 struct seen_slot {

@@ -4,9 +4,9 @@
  * the one before is noted as repeated. Texts are interned, so equal ids have equal addresses
  * and sorting compares numbers; groups do not depend on each other, so their order does not matter.
  */
-#include <stdlib.h>
-
 #include "services/ingest/clean.h"
+
+#include <stdlib.h>
 
 enum { REPEAT_WINDOW_MS = 60 * 1000 };
 

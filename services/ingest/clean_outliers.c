@@ -4,10 +4,10 @@
  * makes it a standard deviation for a normal distribution): neither is moved by the outliers
  * themselves. Also: what is stale, since it looks at all times at once.
  */
+#include "services/ingest/clean.h"
+
 #include <math.h>
 #include <stdlib.h>
-
-#include "services/ingest/clean.h"
 
 enum { OUTLIER_VALUES_MIN = 100 }; /* fewer say nothing about what is usual */
 static const double OUTLIER_DEVIATIONS = 6;

@@ -3,14 +3,14 @@
  * describes before it mentions. Every path is looked at before any is read, so that a missing
  * file is told before minutes of work.
  */
+#include "services/ingest/ingest.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "services/ingest/ingest.h"
 
 static const char *const known_files[] = {
     "u.item",

@@ -3,9 +3,9 @@
  */
 #include "services/ingest/fields.h"
 
-#include <string.h>
-
 #include "services/ingest/text_clean.h"
+
+#include <string.h>
 
 #define EVENT(member_) offsetof(struct vt_event_row, member_)
 #define ITEM(member_) offsetof(struct vt_item_row, item.member_)

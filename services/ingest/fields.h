@@ -1,10 +1,10 @@
 #ifndef VT_INGEST_FIELDS_H
 #define VT_INGEST_FIELDS_H
 
+#include "services/ingest/record.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "services/ingest/record.h"
 
 /*
  * The fields of each kind of record: one table from which rows are built, files are mapped,

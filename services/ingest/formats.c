@@ -2,9 +2,9 @@
  * The list of formats, and how a file's format is found: each looks at the name and the first
  * bytes, the most particular first, csv as the last since any table may be one.
  */
-#include <string.h>
-
 #include "services/ingest/reader.h"
+
+#include <string.h>
 
 const struct vt_format *const vt_formats[] = {
     &vt_format_jsonl,     &vt_format_movielens, &vt_format_online_retail,

@@ -6,10 +6,6 @@
  */
 #include "services/ingest/ingest.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
 #include "services/ingest/aside.h"
 #include "services/ingest/build.h"
 #include "services/ingest/clean.h"
@@ -18,6 +14,10 @@
 #include "services/ingest/source.h"
 #include "services/ingest/text_clean.h"
 #include "services/ingest/times.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 enum { PROGRESS_LINES = 8192, REASON_BYTES = 512 };
 

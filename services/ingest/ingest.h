@@ -1,14 +1,14 @@
 #ifndef VT_INGEST_INGEST_H
 #define VT_INGEST_INGEST_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/ingest/record.h"
 #include "services/ingest/rules.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 /*
  * The importer: files in, clean records to a sink, and a result that says what became of every row.

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
 #include <xxhash.h>
 
 enum { POOL_BLOCK_BYTES = 1 << 20, INTERN_SLOTS_MIN = 1024 };

@@ -1,10 +1,10 @@
 #ifndef VT_INGEST_POOL_H
 #define VT_INGEST_POOL_H
 
+#include "services/common/base/slice.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/common/base/slice.h"
 
 /*
  * Memory that lives as long as one import: grows by blocks, is freed at once. One thread.

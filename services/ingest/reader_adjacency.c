@@ -3,12 +3,12 @@
  * no times; the place in the line stands for them, in seconds after 2000-01-01, since some models
  * weigh the order. One bad number is rejected alone; the rest of its line is read.
  */
+#include "services/ingest/reader.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/ingest/reader.h"
 
 enum { NUMBER_DIGITS_MAX = 18 };
 

@@ -5,15 +5,14 @@
  */
 #include "services/ingest/reader_csv.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <csv.h>
-
 #include "services/common/base/text.h"
 #include "services/ingest/source.h"
 #include "services/ingest/text_clean.h"
+
+#include <csv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { COLUMNS_MAX = VT_ROW_CELLS_MAX, MAPS_MAX = 64, COLUMN_SHOWN_BYTES = 32 };
 

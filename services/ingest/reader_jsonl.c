@@ -3,13 +3,12 @@
  * else from its own "kind", else from its fields. Numbers of any size become doubles; a text where
  * a number belongs is read as one, as exporters like to quote them.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include <jansson.h>
-
 #include "services/common/base/text.h"
 #include "services/ingest/reader.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct jsonl {
     struct vt_reader_output out;

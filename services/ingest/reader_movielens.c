@@ -4,11 +4,11 @@
  * be, so all of them are moved ten years on: intervals and seasons stay. Genres are nineteen flags
  * at the end of a film.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/common/base/text.h"
 #include "services/ingest/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { FILM_PARTS = 24, FILM_FIRST_GENRE = 5, N_GENRES = 19, PERSON_PARTS = 5, RATING_PARTS = 4 };
 

@@ -3,9 +3,9 @@
  * told by the quantity's sign and by invoice numbers that begin with C; both are handled where all
  * signs are, in build.c.
  */
-#include <string.h>
-
 #include "services/ingest/reader_csv.h"
+
+#include <string.h>
 
 static const char *const retail_maps[] = {
     "order_id=InvoiceNo", "item_id=StockCode",      "title=Description",

@@ -1,15 +1,15 @@
 #ifndef VT_INGEST_RECORD_H
 #define VT_INGEST_RECORD_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/common/base/slice.h"
 #include "services/common/catalog/item_table.h"
 #include "services/ingest/pool.h"
 #include "services/ingest/rules.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * What the readers make of the files and the cleaning rules judge: one record per row, all of one

@@ -2,11 +2,11 @@
  * The scorecard as one page that can be mailed around: style and SVG charts inside, no script,
  * nothing loaded from anywhere. Texts of the files are escaped; they come from outside.
  */
-#include <string.h>
-
 #include "services/ingest/fields.h"
 #include "services/ingest/ingest.h"
 #include "services/ingest/times.h"
+
+#include <string.h>
 
 static const char STYLE[] =
     "<style>:root{--ink:#1c2430;--soft:#667085;--line:#e4e7ec;--paper:#fff;--back:#f5f6f8;"

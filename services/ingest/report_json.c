@@ -1,13 +1,12 @@
 /*
  * The scorecard for programs: one JSON object. Names are contracts (docs/data-quality.md).
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include <jansson.h>
-
 #include "services/ingest/ingest.h"
 #include "services/ingest/times.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 static json_t *whole(uint64_t number)
 {

@@ -2,10 +2,10 @@
  * The scorecard for a terminal: scores, what became of the rows, each rule with its count and an
  * example. Columns line up in 100 characters.
  */
-#include <string.h>
-
 #include "services/ingest/ingest.h"
 #include "services/ingest/times.h"
+
+#include <string.h>
 
 enum { BAR_CELLS = 20 };
 

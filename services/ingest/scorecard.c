@@ -5,10 +5,10 @@
  */
 #include "services/ingest/scorecard.h"
 
-#include <stdio.h>
-
 #include "services/ingest/fields.h"
 #include "services/ingest/times.h"
+
+#include <stdio.h>
 
 enum { FIRST_MONTH = 2000 * 12 }; /* January 2000; see VT_EVENT_TIME_MIN_MS */
 

@@ -6,6 +6,8 @@
  */
 #include "services/ingest/source.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <archive.h>
-#include <archive_entry.h>
 
 enum { CHUNK_BYTES = 1 << 18, N_CHUNKS = 4, FILE_BLOCK_BYTES = 1 << 16 };
 

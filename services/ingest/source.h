@@ -1,12 +1,12 @@
 #ifndef VT_INGEST_SOURCE_H
 #define VT_INGEST_SOURCE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The lines of a file, unpacked on a thread of its own when it is an .xz, .gz or .zst (told by

@@ -6,7 +6,6 @@
 #include "services/ingest/text_clean.h"
 
 #include <stdint.h>
-
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>

@@ -1,10 +1,10 @@
 #ifndef VT_INGEST_TEXT_CLEAN_H
 #define VT_INGEST_TEXT_CLEAN_H
 
+#include "services/common/base/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "services/common/base/slice.h"
 
 /* Texts as people mean them, by ICU. All work in a buffer of the caller. Any thread. */
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <unicode/ucal.h>
 #include <unicode/ustring.h>
 

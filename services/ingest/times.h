@@ -1,12 +1,12 @@
 #ifndef VT_INGEST_TIMES_H
 #define VT_INGEST_TIMES_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Times of files to Unix milliseconds. Understands RFC 3339 with or without zone, dates alone,

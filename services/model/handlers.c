@@ -5,11 +5,11 @@
  */
 #include "services/model/handlers.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/common/handler/handler.h"
 #include "services/model/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { REQUEST_BYTES = 8 << 10, IN_FLIGHT_MAX = 8, TASKS_MAX = 3 * IN_FLIGHT_MAX };
 enum { READ_MS = 10000, SWITCH_MS = 60000 }; /* a large bundle's checksums take seconds */

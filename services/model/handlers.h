@@ -1,10 +1,10 @@
 #ifndef VT_MODEL_HANDLERS_H
 #define VT_MODEL_HANDLERS_H
 
-#include <stddef.h>
-
 #include "models/bundle/bundle_set.h"
 #include "services/common/rpc/call.h"
+
+#include <stddef.h>
 
 /*
  * ModelService over the bundles of this process: every service of a cell has one. Add the methods

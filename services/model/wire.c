@@ -4,14 +4,13 @@
  */
 #include "services/model/wire.h"
 
-#include <ctype.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
 #include "services/common/wire/page.h"
 #include "services/common/wire/parts.h"
-
 #include "vitrine/v1/model.pb-c.h"
+
+#include <ctype.h>
 
 enum { LIST_VERSIONS = 'V' };
 _Static_assert((int)VT_VERSION_BYTES_MAX <= (int)VT_PAGE_PLACE_BYTES_MAX,

@@ -1,11 +1,11 @@
 #ifndef VT_MODEL_WIRE_H
 #define VT_MODEL_WIRE_H
 
-#include <stdbool.h>
-
 #include "models/bundle/bundle.h"
 #include "services/common/base/arena.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
 
 /*
  * ModelService on the wire. Everything lives in the arena. Decoders: VT_INVALID with the field in

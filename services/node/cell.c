@@ -6,10 +6,6 @@
  */
 #include "services/node/cell.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "models/bundle/bundle_set.h"
 #include "services/candidate/candidate.h"
 #include "services/candidate/handlers.h"
@@ -32,6 +28,10 @@
 #include "services/profile/remote.h"
 #include "services/ranking/handlers.h"
 #include "services/ranking/ranking.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { PATH_BYTES = 4096 };
 

@@ -1,12 +1,12 @@
 #ifndef VT_NODE_CELL_H
 #define VT_NODE_CELL_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/node/serve_options.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * What one process serves: the parts its role needs, wired to each other: directly where both are

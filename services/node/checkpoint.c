@@ -6,6 +6,9 @@
  */
 #include "services/node/checkpoint.h"
 
+#include "services/common/base/file.h"
+#include "services/profile/wire_admin.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +18,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "services/common/base/file.h"
-#include "services/profile/wire_admin.h"
 
 enum { CALL_BYTES = 64 * 1024, CALL_TIMEOUT_MS = 60 * 1000 };
 

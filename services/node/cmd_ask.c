@@ -2,16 +2,16 @@
  * The commands that ask a running service: recommend, rank, similar, explain, profile, event. Each
  * is a table of options and a call into services/client.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-
 #include "services/client/client.h"
 #include "services/common/base/clock.h"
 #include "services/ingest/times.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 /* All options of the six commands; each command's table names those it takes. */
 struct ask_options {

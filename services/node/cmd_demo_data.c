@@ -1,12 +1,12 @@
 /* vitrine demo-data: writes a generated storefront; see services/demo. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "services/common/base/options.h"
 #include "services/common/base/table.h"
 #include "services/demo/demo.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 struct demo_data_options {
     const char *out;

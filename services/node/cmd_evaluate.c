@@ -3,11 +3,6 @@
  * from each user's whole history, and in the form that serves (the newest events only, folded in at
  * request time). Prints a table, or with --json one object with the keys that scripts know.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-
 #include "models/dataset/interactions.h"
 #include "models/dataset/split.h"
 #include "models/eval/algorithm.h"
@@ -21,6 +16,11 @@
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/training_data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 struct evaluate_options {
     const char *data_dir, *train_path, *test_path, *protocol, *algorithm;

@@ -2,11 +2,6 @@
  * `vitrine import`: reads files, cleans them, writes what is good and prints the scorecard.
  * Standard output carries the scorecard (or with --json one object), standard error the progress.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/options.h"
@@ -15,6 +10,11 @@
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/import_sink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct import_options {
     const char *data_dir, *format, *timezone, *currency, *type, *encoding, *report;

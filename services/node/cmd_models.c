@@ -2,11 +2,6 @@
  * `vitrine models`: the versions of a data folder, straight on disk. A running server follows
  * CURRENT within two seconds, so the same commands work beside it and without it.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "models/bundle/bundle.h"
 #include "models/bundle/npy.h"
 #include "services/common/base/file.h"
@@ -15,6 +10,11 @@
 #include "services/ingest/times.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { PATH_BYTES = 4096 };
 

@@ -2,17 +2,17 @@
  * vitrine serve: builds the cell, waits for SIGTERM or SIGINT, drains. Signals are blocked before
  * any thread starts and taken by sigtimedwait here, so that no handler runs anywhere.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-
 #include "services/common/base/log.h"
 #include "services/node/cell.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/serve_options.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 enum { READY_POLL_MS = 20 };
 

@@ -3,12 +3,6 @@
  * reports progress on standard error, and ends with a table of what was made. A failure at any step
  * leaves what serves in place.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "models/dataset/interactions.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
@@ -20,6 +14,12 @@
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/training_data.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 struct train_command_options {
     const char *data_dir, *train_path, *algorithm;

@@ -1,9 +1,9 @@
 #ifndef VT_NODE_COMMAND_H
 #define VT_NODE_COMMAND_H
 
-#include <jansson.h>
-
 #include "services/common/base/options.h"
+
+#include <jansson.h>
 
 /* A subcommand of `vitrine`: parses its own arguments (argv[0] is its name) and returns the exit
  * status. One file each, cmd_<name>.c. */

@@ -6,13 +6,13 @@
  */
 #include "services/node/import_local.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-
 #include "services/common/base/clock.h"
 #include "services/common/base/request.h"
 #include "services/node/import_counts.h"
 #include "services/profile/profile.h"
+
+#include <pthread.h>
+#include <stdlib.h>
 
 /* Two full groups of the writer's: one being committed, one gathering. */
 enum { N_BATCHES = 32, BATCH_ARENA_BYTES = 2 << 20 };

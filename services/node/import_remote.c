@@ -10,13 +10,13 @@
  */
 #include "services/node/import_remote.h"
 
-#include <stdlib.h>
-#include <time.h>
-
 #include "services/node/import_counts.h"
 #include "services/profile/wire_customer.h"
 #include "services/profile/wire_event.h"
 #include "services/profile/wire_item.h"
+
+#include <stdlib.h>
+#include <time.h>
 
 enum {
     REQUEST_BYTES = 16 << 20, /* messages and their bytes; a server takes 4 MiB of the latter */

@@ -5,14 +5,14 @@
  */
 #include "services/node/import_sink.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "services/common/base/file.h"
 #include "services/ingest/aside.h"
 #include "services/node/admin_socket.h"
 #include "services/node/import_local.h"
 #include "services/node/import_remote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 struct vt_import_sink {
     const char *data_dir;           /* borrowed */

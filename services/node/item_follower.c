@@ -6,11 +6,11 @@
  */
 #include "services/node/item_follower.h"
 
+#include "services/common/base/log.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include "services/common/base/log.h"
 
 enum { CHANGES_AT_ONCE = 256, ARENA_BYTES = 16 << 20 };
 

@@ -2,15 +2,15 @@
  * The `vitrine` program: a table of subcommands, each in its own cmd_*.c. OpenBLAS reads its thread
  * count when it is loaded, so main executes itself once more with OPENBLAS_NUM_THREADS=1.
  */
+#include "services/common/base/options.h"
+#include "services/node/command.h"
+#include "services/node/commands.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "services/common/base/options.h"
-#include "services/node/command.h"
-#include "services/node/commands.h"
 
 static int cmd_version(int argc, char **argv)
 {

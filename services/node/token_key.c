@@ -5,14 +5,14 @@
  */
 #include "services/node/token_key.h"
 
+#include "services/common/base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-#include "services/common/base/file.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -5,15 +5,14 @@
  */
 #include "services/profile/acked.h"
 
+#include "services/profile/codec.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-
 #include <xxhash.h>
-
-#include "services/profile/codec.h"
 
 enum { SLOT_BYTES = 16, SLOTS = 2 };
 #define CHECK_SEED UINT64_C(0x76697472696e65) /* "vitrine": so that zeros do not check out */

@@ -1,10 +1,10 @@
 #ifndef VT_PROFILE_ACKED_H
 #define VT_PROFILE_ACKED_H
 
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stdint.h>
 
 /*
  * The mark of what was acknowledged: a small file beside the store that holds the last sequence a

@@ -6,12 +6,11 @@
  * It is complete only if all ids on disk went into it, so at open they are read when they are few;
  * else every event asks the store, whose own filters then do the work.
  */
+#include "services/profile/profile_internal.h"
+
 #include <stdlib.h>
 #include <string.h>
-
 #include <xxhash.h>
-
-#include "services/profile/profile_internal.h"
 
 enum {
     FILTER_WORDS = 1 << 20, /* 8 MiB: 3 % false "perhaps" at 8 million ids */

@@ -3,12 +3,12 @@
  * true when all is well; the first fault stops the chain and says which field and what would be
  * right. The domain checks although wire has: importers and tests come in by the same door.
  */
+#include "services/common/base/text.h"
+#include "services/profile/profile_internal.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "services/common/base/text.h"
-#include "services/profile/profile_internal.h"
 
 enum { CURRENCY_LETTERS = 3 };
 static const double RATING_MAX = 10;

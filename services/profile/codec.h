@@ -1,11 +1,11 @@
 #ifndef VT_PROFILE_CODEC_H
 #define VT_PROFILE_CODEC_H
 
+#include "services/common/base/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/common/base/slice.h"
 
 /* Bytes of keys and values, one number or text at a time. One thread per object. */
 

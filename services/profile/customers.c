@@ -3,11 +3,11 @@
  * three point reads on the caller's thread. Upserts replace attributes and consent; a denial
  * deletes the history in the same batch.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static const uint32_t CUSTOMERS_BATCH_MAX = 1000;
 

@@ -1,13 +1,13 @@
 #ifndef VT_PROFILE_EVENT_BLOCK_H
 #define VT_PROFILE_EVENT_BLOCK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/profile/codec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * The event log is one block per commit group: columns, compressed together. Row i of a block has

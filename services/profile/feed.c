@@ -8,11 +8,11 @@
  * The changes family is the ring's backing: read back at open, so that readers can come back after
  * a restart, and trimmed to the ring's length.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/profile/changes.h"
 #include "services/profile/profile_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define NS_PER_MS INT64_C(1000000)
 

@@ -7,12 +7,12 @@
  */
 #include "services/profile/follow.h"
 
+#include "services/common/base/log.h"
+#include "services/profile/wire_change.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include "services/common/base/log.h"
-#include "services/profile/wire_change.h"
 
 #define WATCH "/vitrine.v1.CatalogService/Watch"
 

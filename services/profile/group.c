@@ -5,15 +5,14 @@
  * cannot yet see what the group will write. Rows go into the batch in the order of their keys: each
  * insertion into the memtable then begins its search near the one before (docs/performance.md).
  */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <xxhash.h>
-
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 
 enum {
     TABLE_SLOTS = 4 * VT__GROUP_EVENTS_MAX, /* a power of two */

@@ -7,14 +7,14 @@
  */
 #include "services/profile/handlers.h"
 
-#include <stdlib.h>
-
 #include "services/common/handler/handler.h"
 #include "services/profile/watch.h"
 #include "services/profile/wire_admin.h"
 #include "services/profile/wire_customer.h"
 #include "services/profile/wire_event.h"
 #include "services/profile/wire_item.h"
+
+#include <stdlib.h>
 
 enum {
     N_WORKERS = 2,

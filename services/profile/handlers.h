@@ -1,12 +1,12 @@
 #ifndef VT_PROFILE_HANDLERS_H
 #define VT_PROFILE_HANDLERS_H
 
-#include <stddef.h>
-
 #include "services/common/base/err.h"
 #include "services/common/catalog/item_table.h"
 #include "services/common/rpc/call.h"
 #include "services/profile/profile.h"
+
+#include <stddef.h>
 
 /*
  * The profile service's gRPC shell: EventService, ProfileService, CatalogService, AdminService. Add

@@ -1,13 +1,13 @@
 #ifndef VT_PROFILE_HISTORY_H
 #define VT_PROFILE_HISTORY_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/event.h"
 #include "services/common/base/slice.h"
 #include "services/profile/codec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * A customer's newest events, packed: a format byte, then 20 bytes an event, newest first; equal

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
 #include <xxhash.h>
 
 struct vt__id_slot {

@@ -1,11 +1,11 @@
 #ifndef VT_PROFILE_ID_MAP_H
 #define VT_PROFILE_ID_MAP_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* Every SKU's number in memory (about 12 bytes an item and the SKU's own), so that the writer
  * numbers an event without asking the store. One thread. Zero it first. */

@@ -3,10 +3,10 @@
  * in all three states its number and SKU stay. Only a real difference is written and told to
  * followers: the stored bytes of an entry are canonical, so "unchanged" is a comparison of bytes.
  */
+#include "services/profile/profile_internal.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "services/profile/profile_internal.h"
 
 static const uint32_t ITEMS_BATCH_MAX = 1000;
 

@@ -5,12 +5,11 @@
  */
 #include "services/profile/keys.h"
 
-#include <string.h>
-
-#include <xxhash.h>
-
 #include "services/common/base/err.h"
 #include "services/profile/codec.h"
+
+#include <string.h>
+#include <xxhash.h>
 
 static void add(struct vt__key *key, uint64_t value, unsigned n_bytes)
 {

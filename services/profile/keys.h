@@ -1,11 +1,11 @@
 #ifndef VT_PROFILE_KEYS_H
 #define VT_PROFILE_KEYS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/event.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* clang-format off: a table */
 /*

@@ -6,15 +6,15 @@
  */
 #include "services/profile/profile.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
 #include "services/common/base/file.h"
 #include "services/profile/acked.h"
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 static const int64_t IDEMPOTENCY_WINDOW_DEFAULT_MS = INT64_C(14) * 24 * 3600 * 1000;
 

@@ -1,13 +1,13 @@
 #ifndef VT_PROFILE_PROFILE_H
 #define VT_PROFILE_PROFILE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/common/base/request.h"
 #include "services/common/catalog/item_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The profile domain: the one owner of the live store. Reads are point reads on the caller's

@@ -1,11 +1,6 @@
 #ifndef VT_PROFILE_PROFILE_INTERNAL_H
 #define VT_PROFILE_PROFILE_INTERNAL_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 #include "services/common/store/store.h"
@@ -14,6 +9,11 @@
 #include "services/profile/keys.h"
 #include "services/profile/profile.h"
 #include "services/profile/records.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* What the files of the profile domain share. Who may touch a field stands beside it. */
 

@@ -1,14 +1,14 @@
 #ifndef VT_PROFILE_RECORDS_H
 #define VT_PROFILE_RECORDS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/err.h"
 #include "services/profile/codec.h"
 #include "services/profile/keys.h"
 #include "services/profile/profile.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Values of the live store, except histories and log blocks. Each begins with a format byte;

@@ -2,10 +2,10 @@
  * the request's serving thread and is decoded there. */
 #include "services/profile/remote.h"
 
-#include <stdlib.h>
-
 #include "services/common/handler/circuit.h"
 #include "services/profile/wire_customer.h"
+
+#include <stdlib.h>
 
 #define GET_PROFILE "/vitrine.v1.ProfileService/GetProfile"
 

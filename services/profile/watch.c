@@ -12,11 +12,11 @@
  */
 #include "services/profile/watch.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-
 #include "services/common/base/arena.h"
 #include "services/profile/wire_change.h"
+
+#include <pthread.h>
+#include <stdlib.h>
 
 /* The changes of a message end a page when their memory is full, so that bounds its size; an item
  * of the largest size takes 0.1 MiB. The message made of them needs at most three times as much for

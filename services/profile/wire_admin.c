@@ -1,13 +1,12 @@
 /* AdminService as protobuf. */
 #include "services/profile/wire_admin.h"
 
-#include <string.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
 #include "services/common/wire/parts.h"
-
 #include "vitrine/v1/admin.pb-c.h"
+
+#include <string.h>
 
 struct vt_err vt_wire_checkpoint_decode(struct vt_slice body, struct vt_arena *arena,
                                         struct vt_diag *diag, const char **ret_directory)

@@ -1,11 +1,11 @@
 #ifndef VT_PROFILE_WIRE_ADMIN_H
 #define VT_PROFILE_WIRE_ADMIN_H
 
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stdint.h>
 
 /*
  * AdminService on the wire. Everything lives in the arena.

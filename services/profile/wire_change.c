@@ -8,7 +8,6 @@
 #include "services/common/wire/check.h"
 #include "services/common/wire/parts.h"
 #include "services/profile/wire_item.h"
-
 #include "vitrine/v1/catalog.pb-c.h"
 
 struct vt_err vt_wire_watch_request_encode(uint64_t since_sequence, struct vt_arena *arena,

@@ -9,7 +9,6 @@
 #include "services/common/wire/check.h"
 #include "services/common/wire/page.h"
 #include "services/common/wire/parts.h"
-
 #include "vitrine/v1/profile.pb-c.h"
 
 enum { LIST_CUSTOMERS = 'C', CONSENT_MAX = 2 };

@@ -8,7 +8,6 @@
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
 #include "services/common/wire/parts.h"
-
 #include "vitrine/v1/event.pb-c.h"
 
 static struct vt_err reject(struct vt_event_result *result, const char *field,

@@ -6,16 +6,15 @@
  */
 #include "services/profile/wire_item.h"
 
-#include <string.h>
-
+#include "google/protobuf/field_mask.pb-c.h"
 #include "services/common/base/options.h"
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
 #include "services/common/wire/page.h"
 #include "services/common/wire/parts.h"
-
-#include "google/protobuf/field_mask.pb-c.h"
 #include "vitrine/v1/catalog.pb-c.h"
+
+#include <string.h>
 
 enum { LIST_ITEMS = 'I' };
 

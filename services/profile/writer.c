@@ -11,14 +11,14 @@
  * When a write fails, or a job fails half-way, the writer's memory (numbers given, caches) may be
  * ahead of the disk. It then refuses everything until the store is opened again; reads go on.
  */
+#include "services/common/base/log.h"
+#include "services/profile/acked.h"
+#include "services/profile/profile_internal.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "services/common/base/log.h"
-#include "services/profile/acked.h"
-#include "services/profile/profile_internal.h"
 
 #define NS_PER_S INT64_C(1000000000)
 

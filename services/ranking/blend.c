@@ -7,10 +7,10 @@
  */
 #include "services/ranking/blend.h"
 
-#include <math.h>
-
 #include "models/index/index.h"
 #include "models/kernels/kernels.h"
+
+#include <math.h>
 
 enum { POOL_PER_PLACE = 2, POOL_EXTRA = 50 }; /* how far down the list diversity may reach */
 

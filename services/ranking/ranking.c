@@ -11,16 +11,16 @@
  */
 #include "services/ranking/ranking.h"
 
-#include <sodium.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 #include "services/ranking/blend.h"
 #include "services/ranking/reason.h"
 #include "services/ranking/token.h"
+
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     PROFILE_SHARE = 4,   /* the profile may take 1/4 of what is left of the deadline */

@@ -1,15 +1,15 @@
 #ifndef VT_RANKING_RANKING_H
 #define VT_RANKING_RANKING_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "models/bundle/bundle_set.h"
 #include "services/candidate/candidate.h"
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
 #include "services/common/catalog/item_table.h"
 #include "services/profile/profile.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The ranking domain: one state machine per call, profile → candidates → blend → re-rank, reaching

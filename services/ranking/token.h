@@ -1,11 +1,11 @@
 #ifndef VT_RANKING_TOKEN_H
 #define VT_RANKING_TOKEN_H
 
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdint.h>
 
 /*
  * The attribution token: which answer an event came from. Opaque to storefronts, base64url without

@@ -1,9 +1,9 @@
 /* The judgement that all fuzz targets of wire functions share: see the header. */
 #include "tests/testlib/fuzz.h"
 
-#include <stdlib.h>
-
 #include "services/common/base/text.h"
+
+#include <stdlib.h>
 
 enum { ARENA_BYTES = 1 << 19 };
 

@@ -1,12 +1,12 @@
 #ifndef VT_TESTLIB_FUZZ_H
 #define VT_TESTLIB_FUZZ_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * What the fuzz targets of the wire functions share. A case is one decoder of outside bytes. Where

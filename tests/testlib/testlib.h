@@ -1,15 +1,16 @@
 #ifndef VT_TESTLIB_TESTLIB_H
 #define VT_TESTLIB_TESTLIB_H
 
-/* cmocka wants these four first, in this order. */
+#include "services/common/base/err.h"
+
+/* cmocka wants the other four first. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <cmocka.h>
-
-#include "services/common/base/err.h"
+/* clang-format on */
 
 /* Fails the test with code, text and line unless the call is OK. */
 #define assert_ok(call_) vt_test_assert_ok((call_), #call_, __FILE__, __LINE__)

@@ -1,11 +1,11 @@
 #ifndef VT_KERNELS_BLAS_BLAS_H
 #define VT_KERNELS_BLAS_BLAS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* OpenBLAS and LAPACK forms of struct vt_kernels; kernels.h has shapes, formulas and errors of the
  * members with the same names. Any thread once vt__blas_check said yes. */

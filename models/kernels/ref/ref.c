@@ -6,10 +6,10 @@
  */
 #include "models/kernels/ref/ref.h"
 
+#include "models/kernels/kernels.h"
+
 #include <math.h>
 #include <stddef.h>
-
-#include "models/kernels/kernels.h"
 
 static double reduce_lanes(const double lanes[VT_KERNEL_LANES])
 {

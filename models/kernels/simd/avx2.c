@@ -9,11 +9,11 @@
 
 #if VT_HAVE_AVX2_KERNELS
 
+#include "models/kernels/kernels.h"
+
 #include <immintrin.h>
 #include <stddef.h>
 #include <string.h>
-
-#include "models/kernels/kernels.h"
 
 #define TARGET_AVX2 __attribute__((target("avx2,fma")))
 

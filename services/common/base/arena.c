@@ -5,12 +5,12 @@
  */
 #include "services/common/base/arena.h"
 
+#include "services/common/base/err.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "services/common/base/err.h"
 
 /* Heads a block from malloc; what the arena was before it is kept here. The bytes follow. */
 struct vt__arena_spare {

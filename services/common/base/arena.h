@@ -1,10 +1,10 @@
 #ifndef VT_BASE_ARENA_H
 #define VT_BASE_ARENA_H
 
+#include "services/common/base/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "services/common/base/slice.h"
 
 /*
  * A bounded bump allocator over one block of memory: one per call in flight, reset at its end.

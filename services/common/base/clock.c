@@ -4,11 +4,11 @@
  */
 #include "services/common/base/clock.h"
 
+#include "services/common/base/err.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <time.h>
-
-#include "services/common/base/err.h"
 
 enum { NS_PER_MS = 1000000, MS_PER_S = 1000 };
 

@@ -1,9 +1,9 @@
 #ifndef VT_BASE_EVENT_H
 #define VT_BASE_EVENT_H
 
-#include <stdint.h>
-
 #include "services/common/base/slice.h"
+
+#include <stdint.h>
 
 /* The numbers equal vitrine.v1.EventType and are part of the format on disk: never renumber. */
 enum vt_event_type {

@@ -9,14 +9,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <openssl/evp.h>
 
 enum { READ_BLOCK_BYTES = 64 * 1024, OPEN_FOLDERS_MAX = 16 };
 

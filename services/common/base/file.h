@@ -1,12 +1,12 @@
 #ifndef VT_BASE_FILE_H
 #define VT_BASE_FILE_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* Files as the formats need them. All failures name the path and the errno text in `diag`. */
 

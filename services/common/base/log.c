@@ -7,6 +7,8 @@
  */
 #include "services/common/base/log.h"
 
+#include "services/common/base/text.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -14,8 +16,6 @@
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "services/common/base/text.h"
 
 enum { LINE_BYTES_MAX = 4096, TRAILER_BYTES = sizeof ",\"truncated\":true}\n" };
 

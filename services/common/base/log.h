@@ -1,10 +1,10 @@
 #ifndef VT_BASE_LOG_H
 #define VT_BASE_LOG_H
 
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdint.h>
 
 /*
  * Structured logs for programs (libraries return errors instead): one JSON object a line on

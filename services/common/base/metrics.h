@@ -1,10 +1,10 @@
 #ifndef VT_BASE_METRICS_H
 #define VT_BASE_METRICS_H
 
+#include "services/common/base/err.h"
+
 #include <stdint.h>
 #include <stdio.h>
-
-#include "services/common/base/err.h"
 
 /*
  * Metrics in Prometheus' text format 0.0.4. Registering happens at start, or rarely later; any

@@ -3,10 +3,10 @@
  * neighbouring letters counts as one edit (optimal string alignment). Runs only when a name is
  * already known to be wrong.
  */
+#include "services/common/base/options.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include "services/common/base/options.h"
 
 enum { NAME_BYTES_MAX = 64 };
 

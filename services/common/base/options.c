@@ -8,12 +8,12 @@
  */
 #include "services/common/base/options.h"
 
+#include "services/common/base/options_internal.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/base/options_internal.h"
 
 enum { ENV_NAME_BYTES = 96, OPTIONS_MAX = 256 };
 

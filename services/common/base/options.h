@@ -1,12 +1,12 @@
 #ifndef VT_BASE_OPTIONS_H
 #define VT_BASE_OPTIONS_H
 
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/common/base/diag.h"
-#include "services/common/base/err.h"
 
 /*
  * One table says what a command can be told; from it come flags, YAML keys, environment variables,

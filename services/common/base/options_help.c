@@ -2,10 +2,10 @@
  * The page of --help, made from the table that the parser reads, so that it can not be wrong about
  * names, defaults and limits.
  */
+#include "services/common/base/options_internal.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "services/common/base/options_internal.h"
 
 enum { LEFT_COLUMNS = 28, PAGE_COLUMNS = 96, DETAIL_BYTES = 1024 };
 

@@ -3,15 +3,15 @@
  * what it looks like; every refusal is one sentence: where it stands, which key, what was given,
  * what would be right.
  */
+#include "services/common/base/options_internal.h"
+#include "services/common/base/text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/base/options_internal.h"
-#include "services/common/base/text.h"
 
 enum { NUMBER_BYTES_MAX = 64, LIST_ITEMS_MAX = 65536 };
 

@@ -3,15 +3,14 @@
  * scalars in maps, and sequences of scalars for options that repeat. Anchors, aliases and several
  * documents are refused: nobody needs them here, and aliases let a small file grow without bound.
  */
+#include "services/common/base/file.h"
+#include "services/common/base/options_internal.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <yaml.h>
-
-#include "services/common/base/file.h"
-#include "services/common/base/options_internal.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, DEPTH_MAX = 4, KEY_BYTES_MAX = 128 };
 

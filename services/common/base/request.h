@@ -1,12 +1,12 @@
 #ifndef VT_BASE_REQUEST_H
 #define VT_BASE_REQUEST_H
 
+#include "services/common/base/arena.h"
+#include "services/common/base/diag.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "services/common/base/arena.h"
-#include "services/common/base/diag.h"
 
 /*
  * What the domain may know about the call it works for: memory, time, whether anybody still waits,

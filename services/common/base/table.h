@@ -1,10 +1,10 @@
 #ifndef VT_BASE_TABLE_H
 #define VT_BASE_TABLE_H
 
+#include "services/common/base/slice.h"
+
 #include <stddef.h>
 #include <stdio.h>
-
-#include "services/common/base/slice.h"
 
 /*
  * Aligned tables for people on a terminal. Cells are collected, then printed with columns as wide

@@ -1,10 +1,10 @@
 #ifndef VT_BASE_WORKER_H
 #define VT_BASE_WORKER_H
 
+#include "services/common/base/err.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "services/common/base/err.h"
 
 /*
  * A few threads for work that may block: checkpoints, verifying and loading bundles, iterating over

@@ -1,11 +1,11 @@
 #ifndef VT_CATALOG_ITEM_TABLE_H
 #define VT_CATALOG_ITEM_TABLE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The catalog in memory, as columns by item number: what the request path reads instead of the

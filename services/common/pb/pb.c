@@ -5,9 +5,9 @@
  */
 #include "services/common/pb/pb.h"
 
-#include <string.h>
-
 #include "services/common/pb/wire_walk.h"
+
+#include <string.h>
 
 static void *arena_take(void *arena, size_t size_bytes)
 {

@@ -1,12 +1,12 @@
 #ifndef VT_PB_PB_H
 #define VT_PB_PB_H
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 /*
  * Decodes outside bytes safely with protobuf-c. First the wire format is walked, bounded and

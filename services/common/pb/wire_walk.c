@@ -7,10 +7,10 @@
  */
 #include "services/common/pb/wire_walk.h"
 
+#include "services/common/base/text.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "services/common/base/text.h"
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LEN = 2, WIRE_FIXED32 = 5 };
 enum { COUNTED_FIELDS = 64, FIELD_NUMBER_MAX = (1 << 29) - 1 };

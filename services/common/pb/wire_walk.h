@@ -1,11 +1,11 @@
 #ifndef VT_PB_WIRE_WALK_H
 #define VT_PB_WIRE_WALK_H
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 /* What a message may hold, whatever its type; the contract's own limits are checked by wire.c. */
 enum {

@@ -5,11 +5,11 @@
  */
 #include "services/common/rpc/call.h"
 
-#include <sched.h>
-#include <stdio.h>
-
 #include "services/common/base/text.h"
 #include "services/common/rpc/internal.h"
+
+#include <sched.h>
+#include <stdio.h>
 
 void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transport,
                    const struct vt_rpc_method *method)

@@ -1,12 +1,12 @@
 #ifndef VT_RPC_CALL_H
 #define VT_RPC_CALL_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * One incoming call, from its arrival until it is finished. A handler gets it, and either answers

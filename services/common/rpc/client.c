@@ -6,12 +6,12 @@
  */
 #include "services/common/rpc/client.h"
 
+#include "services/common/rpc/client_internal.h"
+#include "services/common/rpc/status.h"
+
 #include <grpc/grpc_security.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "services/common/rpc/client_internal.h"
-#include "services/common/rpc/status.h"
 
 enum {
     REPLY_BYTES_MAX = 64 << 20, /* a catalog snapshot comes in smaller messages */

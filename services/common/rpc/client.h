@@ -1,12 +1,12 @@
 #ifndef VT_RPC_CLIENT_H
 #define VT_RPC_CLIENT_H
 
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
 #include "services/common/base/slice.h"
 #include "services/common/rpc/metadata.h"
+
+#include <stdint.h>
 
 /* A connection to one service of the cell: "127.0.0.1:7400", "unix:/run/x.sock", several
  * addresses after "ipv4:" with round robin. Any thread; reconnects by itself. */

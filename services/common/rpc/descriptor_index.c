@@ -5,10 +5,10 @@
  */
 #include "services/common/rpc/descriptor_index.h"
 
+#include "services/common/rpc/protowire.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/rpc/protowire.h"
 
 /* Field numbers of google/protobuf/descriptor.proto. */
 enum { SET_FILE = 1, FILE_NAME = 1, FILE_PACKAGE = 2, FILE_DEPENDENCY = 3 };

@@ -1,11 +1,11 @@
 #ifndef VT_RPC_DESCRIPTOR_INDEX_H
 #define VT_RPC_DESCRIPTOR_INDEX_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * What a serialised google.protobuf.FileDescriptorSet declares: files by name, symbols by full name

@@ -6,14 +6,14 @@
  * has come back from the queue, on its own thread, so the pools need no lock. Arenas are pooled
  * apart from calls, last in first out: few of them are touched, and those are in the cache.
  */
-#include <grpc/byte_buffer.h>
-#include <grpc/support/alloc.h>
-#include <stdlib.h>
-
 #include "services/common/base/metrics.h"
 #include "services/common/rpc/error_details.h"
 #include "services/common/rpc/server_internal.h"
 #include "services/common/rpc/status.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/support/alloc.h>
+#include <stdlib.h>
 
 static const struct vt__transport grpc_transport;
 

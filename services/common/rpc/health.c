@@ -4,12 +4,12 @@
  * those that have none under way (the others catch up when theirs has left). The list and each
  * watcher are guarded by one mutex; it is never held while a call is finished.
  */
-#include <pthread.h>
-#include <stdlib.h>
-
 #include "services/common/base/text.h"
 #include "services/common/rpc/protowire.h"
 #include "services/common/rpc/server_internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
 
 enum { UNSENT = -1, SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3 };
 enum { SERVICE_FIELD = 1, STATUS_FIELD = 1, REQUEST_BYTES_MAX = 1024, WATCHERS_MAX = 256 };

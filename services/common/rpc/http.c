@@ -5,16 +5,16 @@
  */
 #include "services/common/rpc/http.h"
 
+#include "services/common/base/arena.h"
+#include "services/common/base/metrics.h"
+#include "services/common/rpc/client.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/base/arena.h"
-#include "services/common/base/metrics.h"
-#include "services/common/rpc/client.h"
 
 enum { IDLE_TIMEOUT_S = 15, CONNECTION_BYTES = 32 * 1024, REASON_BYTES = 256 };
 

@@ -1,11 +1,11 @@
 #ifndef VT_RPC_HTTP_H
 #define VT_RPC_HTTP_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 struct vt_metrics;
 

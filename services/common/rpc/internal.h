@@ -3,12 +3,6 @@
 
 /* What the files of this folder share. Nothing outside includes it. */
 
-#include <grpc/grpc.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
@@ -18,6 +12,12 @@
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/loop.h"
 #include "services/common/rpc/server.h"
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum {
     VT__METADATA_BYTES_MAX = 64 * 1024, /* 8 KiB, the default, closes the whole connection */

@@ -5,13 +5,13 @@
  */
 #include "services/common/rpc/loop.h"
 
+#include "services/common/rpc/internal.h"
+
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/support/log.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include "services/common/rpc/internal.h"
 
 enum { NS_PER_S = 1000000000 };
 

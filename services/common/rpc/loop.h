@@ -1,10 +1,10 @@
 #ifndef VT_RPC_LOOP_H
 #define VT_RPC_LOOP_H
 
+#include "services/common/base/err.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "services/common/base/err.h"
 
 /*
  * A completion queue for a program's own outgoing calls (vt_rpc_client_start with request->loop set

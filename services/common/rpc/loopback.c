@@ -6,9 +6,9 @@
  */
 #include "services/common/rpc/loopback.h"
 
-#include <stdio.h>
-
 #include "services/common/rpc/internal.h"
+
+#include <stdio.h>
 
 enum { DEFAULT_ARENA_BYTES = 1 << 20 };
 

@@ -1,10 +1,10 @@
 #ifndef VT_RPC_PROTOWIRE_H
 #define VT_RPC_PROTOWIRE_H
 
+#include "services/common/base/slice.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "services/common/base/slice.h"
 
 /*
  * Protobuf's wire format for the few small messages that gRPC itself brings (health, reflection,

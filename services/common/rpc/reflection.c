@@ -3,14 +3,14 @@
  * compiled contract, answered one at a time (receive, send, receive …). A question that cannot be
  * answered gets an error_response and the stream goes on; a malformed one ends it.
  */
-#include <stdlib.h>
-
 #include "proto/descriptors.h"
 #include "services/common/base/text.h"
 #include "services/common/rpc/descriptor_index.h"
 #include "services/common/rpc/protowire.h"
 #include "services/common/rpc/server_internal.h"
 #include "services/common/rpc/status.h"
+
+#include <stdlib.h>
 
 enum { REQUEST_BYTES_MAX = 4096, STREAMS_MAX = 64, EXTENSIONS_MAX = 256 };
 

@@ -6,6 +6,10 @@
  */
 #include "services/common/rpc/server.h"
 
+#include "services/common/base/metrics.h"
+#include "services/common/rpc/server_internal.h"
+#include "services/common/rpc/status.h"
+
 #include <errno.h>
 #include <grpc/grpc_security.h>
 #include <stdio.h>
@@ -15,10 +19,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "services/common/base/metrics.h"
-#include "services/common/rpc/server_internal.h"
-#include "services/common/rpc/status.h"
 
 enum {
     SLOTS_PER_METHOD = 32, /* posted per thread: calls that may arrive between two events */

@@ -1,10 +1,10 @@
 #ifndef VT_RPC_SERVER_H
 #define VT_RPC_SERVER_H
 
+#include "services/common/rpc/call.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/common/rpc/call.h"
 
 struct vt_metrics; /* services/common/base/metrics.h */
 

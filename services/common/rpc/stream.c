@@ -3,10 +3,10 @@
  * request and the final status all come back there, each with its own tag. Cancelling is the only
  * thing another thread may do.
  */
+#include "services/common/rpc/client_internal.h"
+
 #include <grpc/byte_buffer.h>
 #include <stdlib.h>
-
-#include "services/common/rpc/client_internal.h"
 
 struct vt_rpc_stream {
     grpc_completion_queue *queue;

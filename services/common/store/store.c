@@ -9,18 +9,17 @@
  */
 #include "services/common/store/store.h"
 
+#include "services/common/base/file.h"
+#include "services/common/store/lock.h"
+
 #include <errno.h>
+#include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <rocksdb/c.h>
-
-#include "services/common/base/file.h"
-#include "services/common/store/lock.h"
 
 enum {
     TABLE_CACHE_FILES = 512,

@@ -1,13 +1,13 @@
 #ifndef VT_STORE_STORE_H
 #define VT_STORE_STORE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * A database of sorted byte strings in families, on RocksDB with the options that docs/adr/0010

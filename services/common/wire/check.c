@@ -5,12 +5,12 @@
  */
 #include "services/common/wire/check.h"
 
+#include "services/common/base/event.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "services/common/base/event.h"
 
 static void print_field(struct vt_field field, char text[VT_DIAG_FIELD_BYTES])
 {

@@ -1,12 +1,12 @@
 #ifndef VT_WIRE_CHECK_H
 #define VT_WIRE_CHECK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Limits of the contract, one function per kind of field. Each returns VT_INVALID and puts the

@@ -5,9 +5,9 @@
  */
 #include "services/common/wire/page.h"
 
-#include <string.h>
-
 #include "services/common/wire/check.h"
+
+#include <string.h>
 
 static const char alphabet[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -1,12 +1,12 @@
 #ifndef VT_WIRE_PAGE_H
 #define VT_WIRE_PAGE_H
 
-#include <stdint.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+
+#include <stdint.h>
 
 /*
  * Page tokens: where a list goes on, as text that callers hand back and do not look into. base64url

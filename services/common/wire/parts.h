@@ -1,13 +1,13 @@
 #ifndef VT_WIRE_PARTS_H
 #define VT_WIRE_PARTS_H
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "services/common/base/arena.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/common/base/slice.h"
 #include "services/common/wire/check.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 /*
  * What the wire files of several services share: making messages in an arena, and the types of

@@ -2,12 +2,12 @@
  * Any bytes as a configuration file: accepted or refused with a message, never a crash, a leak, or
  * a refusal that names no line. The file lives in memory, reached by its name under /proc.
  */
+#include "services/common/base/options.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "services/common/base/options.h"
 
 struct values {
     bool flag;

@@ -1,10 +1,10 @@
 /* Any bytes as an array file: refused, or every number readable. */
+#include "models/bundle/array.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/bundle/array.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

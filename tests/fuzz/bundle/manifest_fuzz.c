@@ -1,9 +1,9 @@
 /* Any bytes as a manifest: refused, or it can be written again. */
+#include "models/bundle/manifest.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-
-#include "models/bundle/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,9 @@
 /* Any bytes, as the query and as the answer of GetCandidates. Both are decoded by one end and
  * encoded by the other, so both are judged by the round trip as well. */
 #include "services/candidate/wire.h"
+#include "tests/testlib/fuzz.h"
 
 #include <math.h>
-
-#include "tests/testlib/fuzz.h"
 
 static struct vt_err query(struct vt_slice body, struct vt_arena *arena, struct vt_diag *diag,
                            struct vt_slice *ret_again)

@@ -2,14 +2,14 @@
  * Every format's line decoder, the record builder and the cleaning rules: the first byte chooses
  * the format, the rest is the file. Whatever the bytes are, no row may be lost.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/ingest/build.h"
 #include "services/ingest/clean.h"
 #include "services/ingest/reader.h"
 #include "services/ingest/times.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct run {
     struct vt_record_set set;

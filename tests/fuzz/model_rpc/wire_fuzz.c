@@ -1,10 +1,9 @@
 /* Any bytes, as the requests of ModelService. A version that was taken must be a name, since it
  * becomes part of a path. */
 #include "services/model/wire.h"
+#include "tests/testlib/fuzz.h"
 
 #include <string.h>
-
-#include "tests/testlib/fuzz.h"
 
 static struct vt_err list_versions(struct vt_slice body, struct vt_arena *arena,
                                    struct vt_diag *diag, struct vt_slice *ret_again)

@@ -1,13 +1,13 @@
 /* Any bytes, as the largest messages of the contract: no crash, and what decodes holds only text.
  * The first byte chooses the message. */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "services/common/base/text.h"
 #include "services/common/pb/pb.h"
 #include "vitrine/v1/catalog.pb-c.h"
 #include "vitrine/v1/event.pb-c.h"
 #include "vitrine/v1/recommendation.pb-c.h"
+
+#include <stdint.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
+#include "services/profile/event_block.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/profile/event_block.h"
 
 /* Arbitrary bytes as a log block: every row is read or the block is refused. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

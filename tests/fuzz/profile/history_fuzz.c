@@ -1,9 +1,9 @@
+#include "services/common/base/err.h"
+#include "services/profile/history.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-
-#include "services/common/base/err.h"
-#include "services/profile/history.h"
 
 /* Two arbitrary values fold or are refused; what folding made folds again to the same length. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
+#include "services/profile/records.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "services/profile/records.h"
 
 /* Arbitrary bytes as every key and every record: all parsers are tried on each input. */
 static void parse_keys(struct vt_slice bytes)

@@ -4,10 +4,9 @@
  * it was and stops being one when a single character is another.
  */
 #include "services/ranking/token.h"
+#include "tests/testlib/fuzz.h"
 
 #include <string.h>
-
-#include "tests/testlib/fuzz.h"
 
 enum { VERSION_BYTES_MAX = 64 };
 static const unsigned char key[VT_TOKEN_KEY_BYTES] = {7};

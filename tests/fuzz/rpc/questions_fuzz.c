@@ -1,12 +1,12 @@
 /* Any bytes as a reflection question, a health question and metadata: answered or refused, never a
  * crash, and the status message is always text. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/common/base/text.h"
 #include "services/common/rpc/loopback.h"
 #include "services/common/rpc/server_internal.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,4 @@
 #include "services/common/base/arena.h"
-
 #include "tests/testlib/testlib.h"
 
 static void arena_full_returns_null_until_reset(void **state)

@@ -1,5 +1,4 @@
 #include "services/common/base/breaker.h"
-
 #include "tests/testlib/testlib.h"
 
 static void miss(struct vt_breaker *breaker, int64_t now_ns, int times)

@@ -1,5 +1,4 @@
 #include "services/common/base/clock.h"
-
 #include "tests/testlib/testlib.h"
 
 static void fake_clock_moves_only_when_told(void **state)

@@ -1,10 +1,9 @@
 #include "services/common/base/diag.h"
-
-#include <string.h>
-
 #include "services/common/base/slice.h"
 #include "services/common/base/text.h"
 #include "tests/testlib/testlib.h"
+
+#include <string.h>
 
 static void long_text_is_cut_on_a_character(void **state)
 {

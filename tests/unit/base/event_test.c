@@ -1,5 +1,4 @@
 #include "services/common/base/event.h"
-
 #include "tests/testlib/testlib.h"
 
 static void every_event_type_has_a_name_that_parses_back(void **state)

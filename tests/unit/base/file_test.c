@@ -1,4 +1,5 @@
 #include "services/common/base/file.h"
+#include "tests/testlib/testlib.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -6,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "tests/testlib/testlib.h"
 
 struct place {
     char *folder;

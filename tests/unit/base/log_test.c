@@ -1,13 +1,12 @@
 #include "services/common/base/log.h"
+#include "services/common/base/text.h"
+#include "tests/testlib/testlib.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "services/common/base/text.h"
-#include "tests/testlib/testlib.h"
 
 /* Standard error goes into a pipe of packets (O_DIRECT), where one read(2) gives back what one
  * write(2) put in: that is how "a line is one write" is seen. */

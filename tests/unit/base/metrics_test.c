@@ -1,10 +1,9 @@
 #include "services/common/base/metrics.h"
+#include "tests/testlib/testlib.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "tests/testlib/testlib.h"
 
 static char *render(const struct vt_metrics *metrics)
 {

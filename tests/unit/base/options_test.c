@@ -1,13 +1,12 @@
+#include "services/common/base/file.h"
 #include "services/common/base/options.h"
+#include "tests/testlib/testlib.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "services/common/base/file.h"
-#include "tests/testlib/testlib.h"
 
 struct values {
     bool dry_run, json;

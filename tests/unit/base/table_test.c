@@ -1,8 +1,7 @@
 #include "services/common/base/table.h"
+#include "tests/testlib/testlib.h"
 
 #include <stdlib.h>
-
-#include "tests/testlib/testlib.h"
 
 static char *printed(const struct vt_table *table)
 {

@@ -1,5 +1,4 @@
 #include "services/common/base/text.h"
-
 #include "tests/testlib/testlib.h"
 
 #define BYTES(literal_) vt_slice((literal_), sizeof(literal_) - 1)

@@ -1,9 +1,8 @@
 #include "services/common/base/worker.h"
+#include "tests/testlib/testlib.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
-
-#include "tests/testlib/testlib.h"
 
 static sem_t gate, entered;
 static atomic_uint n_run;

@@ -1,16 +1,15 @@
 /* The swap under readers; run it under ThreadSanitizer too (preset tsan). */
+#include "models/bundle/bundle_set.h"
+#include "services/common/base/log.h"
+#include "services/common/base/metrics.h"
 #include "tests/testlib/testlib.h"
+#include "tests/unit/bundle/bundle_content.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "models/bundle/bundle_set.h"
-#include "services/common/base/log.h"
-#include "services/common/base/metrics.h"
-#include "tests/unit/bundle/bundle_content.h"
 
 enum { READERS = 4, SWAPS = 60, VERSIONS = 4 };
 

@@ -1,6 +1,9 @@
 /* A version that is written, opened, published; every kind of damage refused with file and reason.
  */
+#include "models/bundle/bundle.h"
+#include "services/common/base/file.h"
 #include "tests/testlib/testlib.h"
+#include "tests/unit/bundle/bundle_content.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -9,10 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "models/bundle/bundle.h"
-#include "services/common/base/file.h"
-#include "tests/unit/bundle/bundle_content.h"
 
 static int make_folder(void **state)
 {

@@ -1,12 +1,11 @@
 /* Candidates from a real, small bundle: two taste clusters of ten items each. */
+#include "services/candidate/candidate.h"
+#include "services/common/base/clock.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/candidate/candidate.h"
-#include "services/common/base/clock.h"
 
 enum { N_ROWS = 20, DIM = 2, STRIDE = 16, NEW_ITEM = 21, ARENA_BYTES = 1 << 20 };
 #define NOW_MS INT64_C(1700000000000)

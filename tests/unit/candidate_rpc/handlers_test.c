@@ -1,9 +1,5 @@
 /* GetCandidates through the loopback, in front of the real domain with a small model. */
 #include "services/candidate/handlers.h"
-
-#include <stdio.h>
-#include <string.h>
-
 #include "services/candidate/wire.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
@@ -12,6 +8,9 @@
 #include "tests/testlib/testlib.h"
 #include "tests/unit/bundle/bundle_content.h"
 #include "vitrine/v1/candidate.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #define PATH "/vitrine.v1.CandidateService/GetCandidates"
 static const struct vt_history_event bought = {

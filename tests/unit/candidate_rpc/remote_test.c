@@ -1,6 +1,5 @@
 /* The candidate port over a scripted client: what is sent and answered, and the breaker. */
 #include "services/candidate/remote.h"
-
 #include "services/candidate/wire.h"
 #include "services/common/base/breaker.h"
 #include "tests/testlib/testlib.h"

@@ -1,12 +1,11 @@
 /* A query and a list come through the wire as they went in, and each limit holds at its value. */
 #include "services/candidate/wire.h"
-
-#include <math.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/wire/parts.h"
 #include "tests/testlib/testlib.h"
 #include "vitrine/v1/candidate.pb-c.h"
+
+#include <math.h>
 
 static unsigned char memory[2 << 20];
 static struct vt_arena arena;

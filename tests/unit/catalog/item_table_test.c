@@ -1,11 +1,10 @@
+#include "services/common/catalog/item_table.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "services/common/catalog/item_table.h"
 
 static int setup(void **state)
 {

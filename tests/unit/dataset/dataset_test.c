@@ -1,12 +1,11 @@
 #include "models/dataset/dataset.h"
-
-#include <math.h>
-#include <string.h>
-
 #include "models/dataset/history.h"
 #include "models/dataset/interactions.h"
 #include "models/dataset/split.h"
 #include "tests/testlib/testlib.h"
+
+#include <math.h>
+#include <string.h>
 
 #define DAY INT64_C(86400000)
 

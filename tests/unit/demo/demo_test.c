@@ -1,12 +1,11 @@
+#include "services/common/base/file.h"
 #include "services/demo/demo.h"
+#include "services/demo/random.h"
+#include "tests/testlib/testlib.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/base/file.h"
-#include "services/demo/random.h"
-#include "tests/testlib/testlib.h"
 
 enum { FILE_BYTES_MAX = 64 << 20 };
 

@@ -1,10 +1,9 @@
+#include "models/eval/algorithm.h"
 #include "models/eval/eval.h"
+#include "tests/testlib/testlib.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "models/eval/algorithm.h"
-#include "tests/testlib/testlib.h"
 
 static void assert_near(double got, double expected)
 {

@@ -1,10 +1,9 @@
 #include "models/factor/ials.h"
+#include "tests/testlib/testlib.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "tests/testlib/testlib.h"
 
 enum { USERS = 90, ITEMS = 60 };
 

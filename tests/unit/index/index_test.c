@@ -1,12 +1,11 @@
 /* The list equals brute force by the defined score, bit for bit, whatever the rows look like. */
+#include "models/index/index.h"
 #include "tests/testlib/testlib.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/index/index.h"
 
 enum { ROWS_MAX = 5000, DIM_MAX = 80 };
 

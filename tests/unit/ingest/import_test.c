@@ -2,6 +2,9 @@
  * The importer from outside: files in a folder, a sink that counts, and what the result says. Each
  * rule is provoked by the smallest file that does it.
  */
+#include "services/ingest/ingest.h"
+#include "services/ingest/rules.h"
+#include "services/ingest/times.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdio.h>
@@ -9,10 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "services/ingest/ingest.h"
-#include "services/ingest/rules.h"
-#include "services/ingest/times.h"
 
 #define NOW_MS INT64_C(1767225600000) /* 2026-01-01 */
 enum { PATH_BYTES = 600 };

@@ -1,11 +1,10 @@
 #include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+#include "tests/testlib/testlib.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/kernels/parallel.h"
-#include "tests/testlib/testlib.h"
 
 enum { DIM_MAX = 130, ROWS = 37 };
 

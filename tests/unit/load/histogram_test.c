@@ -1,9 +1,8 @@
 /* Quantiles against sorted values. */
+#include "loadtest/histogram.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdlib.h>
-
-#include "loadtest/histogram.h"
 
 static struct histogram histogram;
 

@@ -1,17 +1,16 @@
 /* ModelService through the loopback, over a data folder that has no model yet, or a few. */
-#include "services/model/handlers.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "services/common/base/log.h"
 #include "services/common/pb/pb.h"
 #include "services/common/rpc/loopback.h"
+#include "services/model/handlers.h"
 #include "services/model/wire.h"
 #include "tests/testlib/testlib.h"
 #include "tests/unit/bundle/bundle_content.h"
 #include "vitrine/v1/model.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static unsigned char memory[1 << 20];
 static struct vt_arena arena;

@@ -1,11 +1,10 @@
 /* Similarities by hand, the best K, and the same bytes for any thread count. */
+#include "models/neighbor/neighbor.h"
 #include "tests/testlib/testlib.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "models/neighbor/neighbor.h"
 
 /* 4 users × 4 items; item 3 has no user. */
 static uint64_t starts[] = {0, 2, 4, 7, 8};

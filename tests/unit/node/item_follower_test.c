@@ -1,13 +1,12 @@
 /* A real store in the same process followed into a table: the snapshot, then each change, and an
  * orderly end while nothing happens. The thread is the follower's own: run under ThreadSanitizer
  * too (pthread_create). */
+#include "services/common/base/clock.h"
 #include "services/node/item_follower.h"
+#include "tests/testlib/testlib.h"
 
 #include <sched.h>
 #include <stdatomic.h>
-
-#include "services/common/base/clock.h"
-#include "tests/testlib/testlib.h"
 
 static char *folder;
 static struct vt_profile *profile;

@@ -1,10 +1,9 @@
 /* Which options of `vitrine serve` go with which role, and the limits of its table. */
 #include "services/node/serve_options.h"
+#include "tests/testlib/testlib.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "tests/testlib/testlib.h"
 
 #define P "--profile=127.0.0.1:1"
 #define C "--candidate=127.0.0.1:2"

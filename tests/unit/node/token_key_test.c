@@ -1,5 +1,7 @@
 /* The key file: made once, private, the same for all, and never taken when it is damaged. */
+#include "services/common/base/file.h"
 #include "services/node/token_key.h"
+#include "tests/testlib/testlib.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -8,9 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "services/common/base/file.h"
-#include "tests/testlib/testlib.h"
 
 static char *folder;
 static char path[PATH_MAX];

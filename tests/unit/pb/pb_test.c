@@ -1,15 +1,14 @@
 /* What the decoder refuses, with the path it names, and that good messages pass unchanged. */
-#include "tests/testlib/testlib.h"
-
-#include <stdlib.h>
-#include <string.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/pb/wire_walk.h"
+#include "tests/testlib/testlib.h"
 #include "vitrine/v1/catalog.pb-c.h"
 #include "vitrine/v1/event.pb-c.h"
 #include "vitrine/v1/profile.pb-c.h"
 #include "vitrine/v1/recommendation.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { ARENA_BYTES = 1 << 20 };
 

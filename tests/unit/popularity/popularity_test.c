@@ -1,6 +1,5 @@
 /* What counts as popular, on a matrix small enough to add up by hand. */
 #include "models/popularity/popularity.h"
-
 #include "tests/testlib/testlib.h"
 
 enum { N_USERS = 3, N_ITEMS = 4, N_ENTRIES = 5 };

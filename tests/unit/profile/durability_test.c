@@ -1,3 +1,4 @@
+#include "services/profile/profile.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
@@ -6,8 +7,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "services/profile/profile.h"
 
 /*
  * kill -9 at points nobody chose: whatever was acknowledged is there after each, once. The parent

@@ -1,11 +1,10 @@
+#include "services/profile/event_block.h"
+#include "services/profile/history.h"
+#include "services/profile/records.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/profile/event_block.h"
-#include "services/profile/history.h"
-#include "services/profile/records.h"
 
 /* What is on disk: keys, records, histories and log blocks, there and back, and cut short. */
 

@@ -1,12 +1,11 @@
+#include "services/common/base/clock.h"
+#include "services/profile/profile.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/base/clock.h"
-#include "services/profile/profile.h"
 
 /* The domain from outside: through profile.h alone. */
 

@@ -1,10 +1,9 @@
+#include "services/common/base/clock.h"
+#include "services/profile/profile_internal.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-
-#include "services/common/base/clock.h"
-#include "services/profile/profile_internal.h"
 
 /* What the writer does with a job that fails half-way, which only a damaged store provokes. */
 

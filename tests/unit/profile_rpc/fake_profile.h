@@ -5,9 +5,9 @@
  * A profile domain that notes what it was asked and answers what the test says, so that the shell
  * can be tested alone. Included by one test program each; defines the functions of profile.h.
  */
-#include <pthread.h>
-
 #include "services/profile/profile.h"
+
+#include <pthread.h>
 
 static struct {
     uint32_t n_events, n_items, n_customers, n_ids, mask, max_events, list_max;

@@ -1,16 +1,15 @@
 /* A real store behind a real server on a port of the system's choice, followed into a table: the
  * snapshot, then a change, then a restart of the server. */
+#include "services/common/base/clock.h"
+#include "services/common/rpc/server.h"
 #include "services/profile/follow.h"
+#include "services/profile/handlers.h"
+#include "services/profile/profile.h"
+#include "tests/testlib/testlib.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-
-#include "services/common/base/clock.h"
-#include "services/common/rpc/server.h"
-#include "services/profile/handlers.h"
-#include "services/profile/profile.h"
-#include "tests/testlib/testlib.h"
 
 static char *folder;
 static struct vt_profile *profile;

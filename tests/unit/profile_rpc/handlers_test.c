@@ -1,13 +1,8 @@
 /* The profile shell through the loopback, in front of a fake domain: each method, and each limit of
  * the contract at its value and one beyond. */
-#include "services/profile/handlers.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/rpc/loopback.h"
+#include "services/profile/handlers.h"
 #include "services/profile/wire_change.h"
 #include "services/profile/wire_customer.h"
 #include "services/profile/wire_event.h"
@@ -18,6 +13,10 @@
 #include "vitrine/v1/catalog.pb-c.h"
 #include "vitrine/v1/event.pb-c.h"
 #include "vitrine/v1/profile.pb-c.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 static unsigned char memory[16 << 20];
 static struct vt_arena arena;

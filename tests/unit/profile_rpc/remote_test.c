@@ -1,7 +1,6 @@
 /* The profile port over a scripted client: what is sent and answered, and the breaker. */
-#include "services/profile/remote.h"
-
 #include "services/common/base/breaker.h"
+#include "services/profile/remote.h"
 #include "services/profile/wire_customer.h"
 #include "tests/testlib/testlib.h"
 

@@ -1,6 +1,5 @@
 /* What diversity does to an order, worked out by hand on five items of three directions. */
 #include "services/ranking/blend.h"
-
 #include "tests/testlib/testlib.h"
 #include "tests/unit/bundle/bundle_content.h"
 

@@ -1,13 +1,12 @@
 /* The state machine against ports that are late, failing, or odd: one answer on every path. */
+#include "services/common/base/clock.h"
+#include "services/ranking/ranking.h"
+#include "services/ranking/token.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "services/common/base/clock.h"
-#include "services/ranking/ranking.h"
-#include "services/ranking/token.h"
 
 enum { N_ITEMS = 30, ARENA_BYTES = 1 << 20 };
 #define NOW_MS INT64_C(1700000000000)

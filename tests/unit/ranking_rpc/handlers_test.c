@@ -1,16 +1,15 @@
 /* RecommendationService through the loopback, in front of a domain that only notes what it was
  * asked: what reaches the domain, what is refused before, and how an answer looks outside. */
-#include "services/ranking/handlers.h"
-
-#include <stdio.h>
-#include <string.h>
-
 #include "services/common/pb/pb.h"
 #include "services/common/rpc/loopback.h"
+#include "services/ranking/handlers.h"
 #include "services/ranking/ranking.h"
 #include "services/ranking/wire.h"
 #include "tests/testlib/testlib.h"
 #include "vitrine/v1/recommendation.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static struct vt_ranking_query asked;
 static bool was_asked;

@@ -1,10 +1,9 @@
 /* The details trailer, read back field by field. */
+#include "services/common/rpc/error_details.h"
+#include "services/common/rpc/protowire.h"
 #include "tests/testlib/testlib.h"
 
 #include <string.h>
-
-#include "services/common/rpc/error_details.h"
-#include "services/common/rpc/protowire.h"
 
 static unsigned char memory[VT__DETAILS_BYTES_MAX];
 

@@ -1,4 +1,7 @@
 /* The operator's pages, asked over a socket as a probe would. */
+#include "services/common/base/metrics.h"
+#include "services/common/rpc/http.h"
+#include "services/common/rpc/server.h"
 #include "tests/testlib/testlib.h"
 
 #include <arpa/inet.h>
@@ -7,10 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "services/common/base/metrics.h"
-#include "services/common/rpc/http.h"
-#include "services/common/rpc/server.h"
 
 struct fixture {
     struct vt_metrics *metrics;

@@ -1,10 +1,9 @@
 /* The socketless call behaves as the real one does. */
+#include "services/common/rpc/loopback.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
 #include <string.h>
-
-#include "services/common/rpc/loopback.h"
 
 enum { REQUEST_MAX = 8 };
 

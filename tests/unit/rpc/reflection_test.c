@@ -1,13 +1,12 @@
 /* What the embedded contract tells, and how reflection answers questions of every kind. */
-#include "tests/testlib/testlib.h"
-
-#include <string.h>
-
 #include "proto/descriptors.h"
 #include "services/common/rpc/descriptor_index.h"
 #include "services/common/rpc/loopback.h"
 #include "services/common/rpc/protowire.h"
 #include "services/common/rpc/server_internal.h"
+#include "tests/testlib/testlib.h"
+
+#include <string.h>
 
 enum { REPLY_FILES = 4, REPLY_NUMBERS = 5, REPLY_SERVICES = 6, REPLY_ERROR = 7 };
 

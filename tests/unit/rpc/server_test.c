@@ -1,5 +1,8 @@
 /* The server over a real loopback port: what a caller of each kind sees, and that it stops clean.
  */
+#include "services/common/base/metrics.h"
+#include "services/common/rpc/client.h"
+#include "services/common/rpc/server.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
@@ -10,10 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "services/common/base/metrics.h"
-#include "services/common/rpc/client.h"
-#include "services/common/rpc/server.h"
 
 enum { ARENA_BYTES = 64 * 1024, REQUEST_MAX = 1000, PARKED_MAX = 2 };
 

@@ -1,9 +1,8 @@
 /* One test walks every code and every status. */
+#include "services/common/rpc/status.h"
 #include "tests/testlib/testlib.h"
 
 #include <string.h>
-
-#include "services/common/rpc/status.h"
 
 static void every_code_comes_back_from_its_status(void **state)
 {

@@ -1,3 +1,4 @@
+#include "services/common/store/store.h"
 #include "tests/testlib/testlib.h"
 
 #include <fcntl.h>
@@ -7,8 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "services/common/store/store.h"
 
 enum { PLAIN, LISTED, N_FAMILIES };
 

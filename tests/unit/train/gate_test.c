@@ -1,10 +1,9 @@
 /* What may replace a serving version, and what may not. */
+#include "models/train/train.h"
 #include "tests/testlib/testlib.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "models/train/train.h"
 
 static const uint32_t parent_items[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 static const struct vt_bundle_metric parent_metrics[] = {{"recall", 0.2}, {"ndcg", 0.3}};

@@ -1,9 +1,8 @@
+#include "services/common/wire/check.h"
 #include "services/common/wire/page.h"
+#include "tests/testlib/testlib.h"
 
 #include <string.h>
-
-#include "services/common/wire/check.h"
-#include "tests/testlib/testlib.h"
 
 static unsigned char memory[4096];
 static struct vt_arena arena;

@@ -1,6 +1,5 @@
-#include "services/common/wire/parts.h"
-
 #include "google/protobuf/timestamp.pb-c.h"
+#include "services/common/wire/parts.h"
 #include "tests/testlib/testlib.h"
 
 static unsigned char memory[4096];
