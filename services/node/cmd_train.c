@@ -8,6 +8,7 @@
 #include "models/kernels/parallel.h"
 #include "models/train/train.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/file.h"
 #include "services/common/base/options.h"
 #include "services/common/base/progress.h"
 #include "services/common/base/table.h"
@@ -232,8 +233,9 @@ static struct vt_err train_locked(struct train_run *run, struct vt_diag *diag)
 static struct vt_err find_folder(const struct train_command_options *options, struct vt_diag *diag)
 {
     struct stat info;
-    if (options->train_path != NULL ||
-        (stat(options->data_dir, &info) == 0 && S_ISDIR(info.st_mode)))
+    if (options->train_path != NULL)
+        return vt_folder_create(options->data_dir, diag);
+    if (stat(options->data_dir, &info) == 0 && S_ISDIR(info.st_mode))
         return vt_ok();
     vt_diag_set(diag, options->data_dir, "no such folder; `vitrine import --data %s` makes it",
                 options->data_dir);

@@ -55,7 +55,11 @@ static bool check_availability(const struct vt_item *item, struct vt__fault *fau
     if (item->stock < -1)
         return vt__fault_set(fault, "stock", "%lld: pieces on hand, or -1 for always available",
                              (long long)item->stock);
-    if (from < 0 || until < 0 || (until != 0 && until <= from))
+    if (from < 0)
+        return vt__fault_set(fault, "available_from", "before 1970-01-01");
+    if (until < 0)
+        return vt__fault_set(fault, "available_until", "before 1970-01-01");
+    if (until != 0 && until <= from)
         return vt__fault_set(fault, "available_until", "not after available_from");
     return true;
 }

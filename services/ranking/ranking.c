@@ -281,9 +281,12 @@ static struct vt_err append_rest(const struct run *run, struct list *list)
             listed = vt_slice_equal(list->items[l].id, id);
         if (listed || list->n == list->capacity)
             continue;
-        list->items[list->n] = (struct vt_ranked_item){
+        struct vt_ranked_item *ranked = &list->items[list->n++];
+        *ranked = (struct vt_ranked_item){
             .id = id, .number = vt_item_table_number(run->service->options.items, id)};
-        VT_TRY(copy_text(run->request->arena, &list->items[list->n++].id));
+        VT_TRY(copy_text(run->request->arena, &ranked->id));
+        if (run->query.return_details && ranked->number != 0)
+            VT_TRY(add_details(run, ranked));
     }
     return vt_ok();
 }

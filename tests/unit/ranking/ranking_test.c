@@ -430,6 +430,21 @@ static void rank_keeps_every_sku_and_puts_unknown_ones_last(void **state)
     assert_true(fixture->answer.items[2].score == 0.0);
 }
 
+static void rank_fills_details_without_candidates_too(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vt_slice ids[] = {vt_slice_str("sku-11"), vt_slice_str("nope")};
+    fixture->candidate_code = VT_UNAVAILABLE;
+    run(fixture,
+        &(struct vt_ranking_query){
+            .mode = VT_RANKING_RANK, .rank_ids = ids, .n_rank_ids = 2, .return_details = true});
+    assert_ok(fixture->err);
+    assert_non_null(fixture->answer.degraded_reason);
+    assert_id(fixture, 0, "sku-11");
+    assert_true(vt_slice_equal(fixture->answer.items[0].title, vt_slice_str("Item 11")));
+    assert_int_equal(fixture->answer.items[1].title.len, 0);
+}
+
 static void similar_to_nothing_known_is_not_found(void **state)
 {
     struct fixture *fixture = *state;
@@ -506,6 +521,7 @@ int main(void)
         CASE(short_lists_are_filled_while_items_can_be_recommended),
         CASE(n_is_judged_at_its_limits),
         CASE(rank_keeps_every_sku_and_puts_unknown_ones_last),
+        CASE(rank_fills_details_without_candidates_too),
         CASE(similar_to_nothing_known_is_not_found),
         CASE(a_full_arena_is_told_not_crashed_on),
         CASE(tokens_differ_and_decode_only_with_their_key),
