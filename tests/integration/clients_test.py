@@ -18,17 +18,28 @@ PROTO = ROOT / "proto"
 GRPC_PROTO = "/usr/share/grpc-proto"
 folder = Folder()
 DATA = folder / "data"
-INSTALL_S = 420
+INSTALL_S = 240
+missed = {}  # what could not be installed, and why: a registry that is away is asked once
 
 
 def install(command, what, **more):
     """Runs a package client; a failure means that its registry cannot be reached."""
+    if what not in missed:
+        missed[what] = install_error(command, what, **more)
+    if missed[what] is not None:
+        raise Skip(missed[what])
+
+
+def install_error(command, what, **more):
+    """None, or why the package client failed."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, **more)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Skip(f"{what}: {error}") from error
-    if done.returncode != 0:
-        raise Skip(f"{what} cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
+        return f"{what}: {error}"
+    if done.returncode == 0:
+        return None
+    said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+    return f"{what} cannot be installed: {said[-1]}"
 
 
 def grpcurl():
@@ -56,7 +67,8 @@ def venv_python():
     python = venv / "bin" / "python"
     if not (venv / "complete").exists():
         install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
-        install([str(python), "-m", "pip", "install", "-q", "grpcio", "grpcio-tools"], "grpcio")
+        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
+                 "grpcio", "grpcio-tools"], "grpcio")
         (venv / "complete").write_text("")
     return str(python)
 
@@ -79,8 +91,9 @@ def node_modules():
     home = TOOLS / "npm"
     if not (home / "complete").exists():
         home.mkdir(parents=True, exist_ok=True)
-        install(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(home),
-                 "@grpc/grpc-js", "@grpc/proto-loader"], "grpc-js")
+        install(["npm", "install", "--no-audit", "--no-fund", "--fetch-retries", "1",
+                 "--fetch-retry-mintimeout", "1000", "--fetch-timeout", "20000",
+                 "--prefix", str(home), "@grpc/grpc-js", "@grpc/proto-loader"], "grpc-js")
         (home / "complete").write_text("")
     return home
 

@@ -11,7 +11,8 @@ buf=$tools/node_modules/.bin/buf
 if [ ! -x "$buf" ]; then
     command -v npm >/dev/null || { echo "ok 1 - $name # SKIP npm is not installed"; exit 0; }
     mkdir -p "$tools"
-    if ! said=$(timeout 120 npm install --silent --no-fund --no-audit --no-save --prefix "$tools" \
+    if ! said=$(timeout 120 npm install --silent --no-fund --no-audit --no-save \
+        --fetch-retries 1 --fetch-retry-mintimeout 1000 --fetch-timeout 20000 --prefix "$tools" \
         "@bufbuild/buf@$version" 2>&1); then
         sed 's/^/# /' <<<"$said"
         echo "ok 1 - $name # SKIP npm can not fetch @bufbuild/buf@$version from its registry"
