@@ -282,6 +282,18 @@ def ids_and_numbers_out_of_their_limits_are_refused_with_the_limit():
         walk(server, rows)
 
 
+def call_compressed(server):
+    """The library refuses before it has read everything and resets the stream; curl then sometimes
+    drops the status that came first. Its connection is asked again until the status is seen."""
+    for _ in range(20):
+        try:
+            status, said, _ = call(server, RECOMMEND, gzip.compress(ONE), "grpc-encoding: gzip")
+            return status, said
+        except AssertionError as error:
+            assert "Stream error" in str(error), error
+    raise AssertionError("no status in 20 calls")
+
+
 @suite.test
 def what_is_no_request_is_refused_by_what_is_wrong_with_it():
     rows = [
@@ -303,7 +315,7 @@ def what_is_no_request_is_refused_by_what_is_wrong_with_it():
         walk(server, rows)
         status, said, _ = call(server, RECOMMEND, ONE, "x-large: " + "y" * 30000)
         assert status == 0, f"30 kB of metadata: {status} {said}"
-        status, said, _ = call(server, RECOMMEND, gzip.compress(ONE), "grpc-encoding: gzip")
+        status, said = call_compressed(server)
         assert status in (0, UNIMPLEMENTED), f"gzip: {status} {said}"
         assert call(server, RECOMMEND, ONE)[0] == 0, "a good request after all the bad ones"
 

@@ -4,21 +4,26 @@
  */
 #include "services/common/base/diag.h"
 
+#include "services/common/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Drops the tail of a UTF-8 sequence that the cut at `size` left incomplete. */
-static void trim_partial_utf8(char *text, size_t size)
+/* Shows a '?' for each byte of a character that a cut, here or by a "%.64s" of the caller, left
+ * incomplete; at the very end nothing. */
+static void mend_cuts(char *text)
 {
-    size_t len = strlen(text);
-    if (len + 1 < size)
-        return;
-    while (len > 0 && ((unsigned char)text[len - 1] & 0xC0) == 0x80)
-        len--;
-    if (len > 0 && ((unsigned char)text[len - 1] & 0x80) != 0)
-        len--;
-    text[len] = '\0';
+    struct vt_slice whole = vt_slice_str(text);
+    size_t end = 0; /* of the last whole character */
+    for (size_t at = 0; at < whole.len;) {
+        size_t bytes = vt_text_sequence_bytes(whole, at);
+        if (bytes == 0)
+            text[at++] = '?';
+        else
+            end = at += bytes;
+    }
+    text[end] = '\0';
 }
 
 void vt_diag_clear(struct vt_diag *diag)
@@ -36,6 +41,6 @@ void vt_diag_set(struct vt_diag *diag, const char *field, const char *format, ..
     va_start(args, format);
     vsnprintf(diag->text, sizeof diag->text, format, args);
     va_end(args);
-    trim_partial_utf8(diag->field, sizeof diag->field);
-    trim_partial_utf8(diag->text, sizeof diag->text);
+    mend_cuts(diag->field);
+    mend_cuts(diag->text);
 }

@@ -39,12 +39,23 @@ static void set_keeps_line_and_clear_empties(void **state)
     assert_string_equal(diag.text, "");
 }
 
+static void a_cut_inside_the_format_leaves_no_broken_character(void **state)
+{
+    (void)state;
+    struct vt_diag diag;
+    vt_diag_set(&diag, "version", "'%.2s' is no version", "a\xC3\xA4"); /* cut inside the umlaut */
+    assert_string_equal(diag.text, "'a?' is no version");
+    vt_diag_set(&diag, "version", "'%.3s' is no version", "a\xC3\xA4");
+    assert_string_equal(diag.text, "'a\xC3\xA4' is no version");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_text_is_cut_on_a_character),
         cmocka_unit_test(nobody_listening_is_allowed),
         cmocka_unit_test(set_keeps_line_and_clear_empties),
+        cmocka_unit_test(a_cut_inside_the_format_leaves_no_broken_character),
     };
     return cmocka_run_group_tests_name("base/diag", tests, NULL, NULL);
 }
