@@ -134,7 +134,8 @@ static void set_candidates(struct fixture *fixture)
     for (uint32_t i = 0; i < 10; i++) {
         fixture->candidates[i] =
             (struct vt_candidate){.item = 20 - i, .sources = 1U << VT_SOURCE_FACTOR};
-        fixture->candidates[i].scores[VT_SOURCE_FACTOR] = (double)(i / 2); /* pairs of ties */
+        const uint32_t pair = i / 2; /* two candidates of one score */
+        fixture->candidates[i].scores[VT_SOURCE_FACTOR] = (double)pair;
     }
     fixture->candidates[9].because = 1;
     fixture->history[0] = (struct vt_history_event){
