@@ -8,6 +8,7 @@
 
 #include "services/common/base/file.h"
 #include "services/profile/acked.h"
+#include "services/profile/chores.h"
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
@@ -179,7 +180,8 @@ static struct vt_err start_writing(struct vt_profile *profile, struct vt_diag *d
     VT_TRY(vt__customer_cache_new(&profile->customers));
     VT_CHECK(vt_arena_init_owned(&profile->arena, VT__WRITER_ARENA_BYTES), VT_EXHAUSTED,
              "out of memory");
-    return vt__writer_start(profile);
+    VT_TRY(vt__writer_start(profile));
+    return vt__chores_start(profile, &profile->chores);
 }
 
 static struct vt_err open_into(struct vt_profile *profile, const struct vt_profile_options *options,
@@ -226,6 +228,7 @@ void vt_profile_close(struct vt_profile *profile)
 {
     if (profile == NULL)
         return;
+    vt__chores_stop(profile->chores); /* they write */
     vt__writer_stop(profile);
     vt__feed_fini(&profile->feed);
     vt_store_batch_free(profile->batch);

@@ -62,6 +62,7 @@ struct vt__feed {
     struct vt_watch *watches;
 };
 
+struct vt__chores;
 struct vt__group;
 struct vt__seen_filter;
 struct vt__customer_cache;
@@ -106,6 +107,7 @@ struct vt_profile {
     uint32_t changes_since_trim;
 
     struct vt__feed feed;
+    struct vt__chores *chores; /* runs between open and close; NULL in a store for reading */
 };
 
 /* writer.c. Between start and stop the thread runs; stop works off what is queued. */
@@ -113,6 +115,12 @@ VT_MUST_USE struct vt_err vt__writer_start(struct vt_profile *profile);
 void vt__writer_stop(struct vt_profile *profile);
 /* Queues a job that fills input, result …; refuses with `done` at once when full or broken. */
 void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job);
+/* Queues a job of our own and blocks until it is committed or failed. Chores and worker threads;
+ * never a serving thread, never the writer. */
+VT_MUST_USE struct vt_err vt__writer_run(struct vt_profile *profile,
+                                         struct vt_err (*apply)(struct vt_profile *profile,
+                                                                struct vt__job *job),
+                                         const void *input, void *result);
 /* Put or merge profile->value under the key into the batch, and empty it. Writer thread. */
 void vt__put(struct vt_profile *profile, enum vt__family family, struct vt__key key);
 void vt__merge(struct vt_profile *profile, enum vt__family family, struct vt__key key);

@@ -279,6 +279,54 @@ void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
                         VT_ERR(VT_EXHAUSTED, "the write queue is full: try again later"));
 }
 
+/* ---- jobs of our own ---- */
+
+struct own_job {
+    pthread_mutex_t lock;
+    pthread_cond_t finished;
+    bool done;
+    struct vt_err err;
+};
+
+static void own_job_done(void *ctx, struct vt_err err)
+{
+    struct own_job *own = ctx;
+    pthread_mutex_lock(&own->lock);
+    own->err = err;
+    own->done = true;
+    pthread_cond_signal(&own->finished);
+    pthread_mutex_unlock(&own->lock);
+}
+
+struct vt_err vt__writer_run(struct vt_profile *profile,
+                             struct vt_err (*apply)(struct vt_profile *profile,
+                                                    struct vt__job *job),
+                             const void *input, void *result)
+{
+    unsigned char memory[2 * sizeof(struct vt__job)];
+    struct vt_arena arena;
+    vt_arena_init(&arena, memory, sizeof memory);
+    struct vt_request request = {.arena = &arena, .deadline_ns = INT64_MAX};
+    struct own_job own = {.err = vt_ok()};
+    pthread_mutex_init(&own.lock, NULL);
+    pthread_cond_init(&own.finished, NULL);
+    vt__writer_submit(profile,
+                      &(struct vt__job){
+                          .apply = apply,
+                          .n = 1,
+                          .write = {.request = &request, .done = own_job_done, .ctx = &own},
+                          .input = input,
+                          .result = result,
+                      });
+    pthread_mutex_lock(&own.lock);
+    while (!own.done)
+        pthread_cond_wait(&own.finished, &own.lock);
+    pthread_mutex_unlock(&own.lock);
+    pthread_cond_destroy(&own.finished);
+    pthread_mutex_destroy(&own.lock);
+    return own.err;
+}
+
 struct vt_err vt__writer_start(struct vt_profile *profile)
 {
     pthread_condattr_t attributes;
