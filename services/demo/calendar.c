@@ -4,11 +4,15 @@
  */
 #include "services/demo/storefront.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { MS_PER_DAY = 86400000, CURVE_POINTS = 13 };
+enum {
+    MS_PER_DAY = 86400000,
+    CURVE_POINTS = 13,
+    DATE_LEN = 10,    /* of 2011-12-09 */
+    SECONDS_LEN = 19, /* of 2011-12-09T12:50:00 */
+};
 
 /* Weight at the first of each month, January to the next January. */
 static const double season_curves[][CURVE_POINTS] = {
@@ -56,13 +60,11 @@ bool vt__demo_parse_day(const char *text, int64_t *ret_day_ms)
     return true;
 }
 
-void vt__demo_format_time(int64_t time_ms, bool with_zone, char ret_text[32])
+void vt__demo_format_time(int64_t time_ms, bool with_zone, char ret_text[VT_TIME_TEXT_BYTES])
 {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm date;
-    gmtime_r(&seconds, &date);
-    size_t len =
-        strftime(ret_text, 32, with_zone ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &date);
+    vt_time_print_ms(time_ms, ret_text);
     if (with_zone)
-        snprintf(ret_text + len, 32 - len, ".%03dZ", (int)(time_ms % 1000));
+        return;
+    ret_text[DATE_LEN] = ' '; /* as careless exports have it: no T, no fraction, no zone */
+    ret_text[SECONDS_LEN] = '\0';
 }

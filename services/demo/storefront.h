@@ -3,6 +3,7 @@
 
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
+#include "services/common/base/time_text.h"
 #include "services/demo/demo.h"
 #include "services/demo/random.h"
 
@@ -109,7 +110,7 @@ double vt__demo_season_weight(enum vt_demo_season season, int64_t day_ms);
 /* A moment of the day by the hours people shop. */
 int64_t vt__demo_time_of_day_ms(struct vt_random *random, int64_t day_ms);
 bool vt__demo_parse_day(const char *text, int64_t *ret_day_ms); /* "2026-06-30" */
-void vt__demo_format_time(int64_t time_ms, bool with_zone, char ret_text[32]);
+void vt__demo_format_time(int64_t time_ms, bool with_zone, char ret_text[VT_TIME_TEXT_BYTES]);
 /* visits.c */
 VT_MUST_USE struct vt_err vt__demo_make_events(struct vt_demo_storefront *store);
 VT_MUST_USE struct vt_err vt__demo_add_event(struct vt_demo_storefront *store,

@@ -94,7 +94,7 @@ static void format_title(const struct vt_demo_item *item, bool messy, char ret_t
 
 static void put_time(json_t *object, const char *key, int64_t time_ms)
 {
-    char text[32];
+    char text[VT_TIME_TEXT_BYTES];
     vt__demo_format_time(time_ms, true, text);
     json_object_set_new(object, key, json_string(text));
 }
@@ -227,7 +227,7 @@ static json_t *clean_event(const struct vt_demo_storefront *store,
 static void spoil_time(json_t *object, const struct vt_demo_event *event, int64_t shift_ms,
                        bool with_zone)
 {
-    char text[32];
+    char text[VT_TIME_TEXT_BYTES];
     vt__demo_format_time(event->time_ms + shift_ms, with_zone, text);
     json_object_set_new(object, "time", json_string(text));
 }

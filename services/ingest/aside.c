@@ -7,9 +7,9 @@
 
 #include "services/common/base/file.h"
 #include "services/common/base/text.h"
+#include "services/common/base/time_text.h"
 #include "services/ingest/fields.h"
 #include "services/ingest/reader.h"
-#include "services/ingest/times.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
  * The scorecard as one page that can be mailed around: style and SVG charts inside, no script,
  * nothing loaded from anywhere. Texts of the files are escaped; they come from outside.
  */
+#include "services/common/base/time_text.h"
 #include "services/ingest/fields.h"
 #include "services/ingest/ingest.h"
-#include "services/ingest/times.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /*
  * The scorecard for programs: one JSON object. Names are contracts (docs/data-quality.md).
  */
+#include "services/common/base/time_text.h"
 #include "services/ingest/ingest.h"
-#include "services/ingest/times.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * The scorecard for a terminal: scores, what became of the rows, each rule with its count and an
  * example. Columns line up in 100 characters.
  */
+#include "services/common/base/time_text.h"
 #include "services/ingest/ingest.h"
-#include "services/ingest/times.h"
 
 #include <string.h>
 

@@ -296,18 +296,3 @@ int vt_time_month(int64_t time_ms)
     civil_from_days(floor_div(time_ms, MS_PER_DAY), &year, &month, &day);
     return year * 12 + (int)month - 1;
 }
-
-void vt_time_print(int64_t time_ms, char ret_text[VT_TIME_TEXT_BYTES])
-{
-    int year;
-    unsigned month, day;
-    int64_t days = floor_div(time_ms, MS_PER_DAY), rest = time_ms - days * MS_PER_DAY;
-    civil_from_days(days, &year, &month, &day);
-    unsigned seconds = (unsigned)(rest / 1000), ms = (unsigned)(rest % 1000);
-    int n = snprintf(ret_text, VT_TIME_TEXT_BYTES, "%04d-%02u-%02uT%02u:%02u:%02u", year % 10000,
-                     month, day, seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if (ms != 0)
-        snprintf(ret_text + n, VT_TIME_TEXT_BYTES - (size_t)n, ".%03uZ", ms);
-    else
-        snprintf(ret_text + n, VT_TIME_TEXT_BYTES - (size_t)n, "Z");
-}

@@ -31,8 +31,4 @@ bool vt_time_from_number(double number, int64_t *ret_ms);
 /* Years * 12 + month - 1 of the UTC day. */
 int vt_time_month(int64_t time_ms);
 
-/* "2011-12-09T12:50:00Z", 21 bytes with the NUL; years 0 to 9999. */
-enum { VT_TIME_TEXT_BYTES = 32 };
-void vt_time_print(int64_t time_ms, char ret_text[VT_TIME_TEXT_BYTES]);
-
 #endif

@@ -7,7 +7,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/options.h"
 #include "services/common/base/table.h"
-#include "services/ingest/times.h"
+#include "services/common/base/time_text.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
 

@@ -8,6 +8,7 @@
 #include "services/common/base/log.h"
 
 #include "services/common/base/text.h"
+#include "services/common/base/time_text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -127,12 +128,10 @@ static void append_field(struct line *line, const struct vt_log_field *field)
 static void append_head(struct line *line, enum vt_log_level level, const char *event)
 {
     struct timespec now = {0};
-    struct tm utc = {0};
+    char time_text[VT_TIME_TEXT_BYTES];
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    char time_text[32];
-    strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%S", &utc);
-    append_format(line, "{\"time\":\"%s.%03dZ\"", time_text, (int)(now.tv_nsec / 1000000));
+    vt_time_print_ms(now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000, time_text);
+    append_format(line, "{\"time\":\"%s\"", time_text);
     append_field(line, &VT_F_STR("level", level_names[level]));
     append_field(line, &VT_F_STR("event", event));
 }

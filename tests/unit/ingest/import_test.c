@@ -2,6 +2,7 @@
  * The importer from outside: files in a folder, a sink that counts, and what the result says. Each
  * rule is provoked by the smallest file that does it.
  */
+#include "services/common/base/time_text.h"
 #include "services/ingest/ingest.h"
 #include "services/ingest/rules.h"
 #include "services/ingest/times.h"
