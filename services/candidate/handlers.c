@@ -25,7 +25,7 @@ static void get_candidates_call(struct vt_rpc_call *call, void *service)
 
 static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.CandidateService/GetCandidates", get_candidates_call, VT_RPC_UNARY, REQUEST_BYTES,
-     DEADLINE_MS, 0},
+     DEADLINE_MS, 0, VT_CALLER_OPERATOR | VT_CALLER_SERVICE},
 };
 
 const struct vt_rpc_method *vt_candidate_rpc_methods(size_t *ret_n)

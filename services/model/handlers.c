@@ -12,6 +12,10 @@
 #include <string.h>
 
 enum { REQUEST_BYTES = 8 << 10, IN_FLIGHT_MAX = 8, TASKS_MAX = 3 * IN_FLIGHT_MAX };
+enum {
+    SEES = VT_CALLER_TRAINER | VT_CALLER_OPERATOR | VT_CALLER_MARKETER | VT_CALLER_READ_ONLY,
+    SWITCHES = VT_CALLER_TRAINER | VT_CALLER_OPERATOR,
+};
 enum { READ_MS = 10000, SWITCH_MS = 60000 }; /* a large bundle's checksums take seconds */
 
 struct vt_model_rpc {
@@ -225,13 +229,13 @@ static void rollback_call(struct vt_rpc_call *call, void *service)
 
 static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.ModelService/ListVersions", list_versions_call, VT_RPC_UNARY, REQUEST_BYTES,
-     READ_MS, IN_FLIGHT_MAX},
-    {"/vitrine.v1.ModelService/GetActive", get_active_call, VT_RPC_UNARY, REQUEST_BYTES, READ_MS,
-     0},
+     READ_MS, IN_FLIGHT_MAX, SEES},
+    {"/vitrine.v1.ModelService/GetActive", get_active_call, VT_RPC_UNARY, REQUEST_BYTES, READ_MS, 0,
+     SEES},
     {"/vitrine.v1.ModelService/Activate", activate_call, VT_RPC_UNARY, REQUEST_BYTES, SWITCH_MS,
-     IN_FLIGHT_MAX},
+     IN_FLIGHT_MAX, SWITCHES},
     {"/vitrine.v1.ModelService/Rollback", rollback_call, VT_RPC_UNARY, REQUEST_BYTES, SWITCH_MS,
-     IN_FLIGHT_MAX},
+     IN_FLIGHT_MAX, SWITCHES},
 };
 
 const struct vt_rpc_method *vt_model_rpc_methods(size_t *ret_n)

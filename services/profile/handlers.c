@@ -25,6 +25,17 @@ enum {
     WRITE_MS = 10000,
 };
 
+/* Sets of roles that several methods share. */
+enum {
+    SHOP = VT_CALLER_STOREFRONT | VT_CALLER_OPERATOR,
+    SEES_A_PERSON = SHOP | VT_CALLER_READ_ONLY | VT_CALLER_SERVICE,
+    SEES_ALL_PERSONS = VT_CALLER_OPERATOR | VT_CALLER_READ_ONLY,
+    SEES_ITEMS = VT_CALLER_OUTSIDE,
+    FOLLOWS = VT_CALLER_OPERATOR | VT_CALLER_SERVICE,
+    RIGHTS = VT_CALLER_OPERATOR,
+    ADMIN_SOCKET = 0,
+};
+
 struct vt_err vt_profile_rpc_new(struct vt_profile *profile, struct vt_item_table *items,
                                  struct vt_profile_rpc **ret_rpc)
 {
@@ -58,35 +69,35 @@ struct vt_err vt__handler_no_memory(void)
 
 static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.EventService/WriteEvents", vt__handle_write_events, VT_RPC_UNARY, BULK_BYTES,
-     WRITE_MS, 0},
+     WRITE_MS, 0, SHOP},
     {"/vitrine.v1.EventService/StreamEvents", vt__handle_stream_events, VT_RPC_BIDI_STREAM,
-     BULK_BYTES, 0, WATCHES_MAX},
+     BULK_BYTES, 0, WATCHES_MAX, SHOP},
     {"/vitrine.v1.ProfileService/GetProfile", vt__handle_get_profile, VT_RPC_UNARY, SMALL_BYTES,
-     READ_MS, 0},
+     READ_MS, 0, SEES_A_PERSON},
     {"/vitrine.v1.ProfileService/BatchGetProfiles", vt__handle_batch_get_profiles, VT_RPC_UNARY,
-     LIST_BYTES, READ_MS, 0},
+     LIST_BYTES, READ_MS, 0, SEES_A_PERSON},
     {"/vitrine.v1.ProfileService/UpsertCustomers", vt__handle_upsert_customers, VT_RPC_UNARY,
-     BULK_BYTES, WRITE_MS, 0},
+     BULK_BYTES, WRITE_MS, 0, SHOP},
     {"/vitrine.v1.ProfileService/ListCustomers", vt__handle_list_customers, VT_RPC_UNARY,
-     SMALL_BYTES, WRITE_MS, LISTS_MAX},
+     SMALL_BYTES, WRITE_MS, LISTS_MAX, SEES_ALL_PERSONS},
     {"/vitrine.v1.ProfileService/LinkIdentities", vt__handle_link_identities, VT_RPC_UNARY,
-     SMALL_BYTES, READ_MS, 0},
+     SMALL_BYTES, READ_MS, 0, SHOP},
     {"/vitrine.v1.ProfileService/ExportCustomer", vt__handle_export_customer, VT_RPC_SERVER_STREAM,
-     SMALL_BYTES, 0, WATCHES_MAX},
+     SMALL_BYTES, 0, WATCHES_MAX, RIGHTS},
     {"/vitrine.v1.ProfileService/EraseCustomer", vt__handle_erase_customer, VT_RPC_UNARY,
-     SMALL_BYTES, READ_MS, 0},
+     SMALL_BYTES, READ_MS, 0, RIGHTS},
     {"/vitrine.v1.CatalogService/UpsertItems", vt__handle_upsert_items, VT_RPC_UNARY, BULK_BYTES,
-     WRITE_MS, 0},
+     WRITE_MS, 0, SHOP},
     {"/vitrine.v1.CatalogService/GetItems", vt__handle_get_items, VT_RPC_UNARY, LIST_BYTES, READ_MS,
-     LISTS_MAX},
+     LISTS_MAX, SEES_ITEMS},
     {"/vitrine.v1.CatalogService/ListItems", vt__handle_list_items, VT_RPC_UNARY, SMALL_BYTES,
-     WRITE_MS, LISTS_MAX},
+     WRITE_MS, LISTS_MAX, SEES_ITEMS},
     {"/vitrine.v1.CatalogService/DeleteItems", vt__handle_delete_items, VT_RPC_UNARY, LIST_BYTES,
-     WRITE_MS, 0},
+     WRITE_MS, 0, SHOP},
     {"/vitrine.v1.CatalogService/Watch", vt__handle_watch, VT_RPC_SERVER_STREAM, SMALL_BYTES, 0,
-     WATCHES_MAX},
+     WATCHES_MAX, FOLLOWS},
     {"/vitrine.v1.AdminService/Checkpoint", vt__handle_checkpoint, VT_RPC_UNARY, SMALL_BYTES,
-     WRITE_MS, CHECKPOINTS_MAX},
+     WRITE_MS, CHECKPOINTS_MAX, ADMIN_SOCKET},
 };
 
 const struct vt_rpc_method *vt_profile_rpc_methods(size_t *ret_n)

@@ -13,6 +13,7 @@ enum {
     REQUEST_BYTES = 256 << 10, /* a thousand ids of full length */
     DEADLINE_MS = 1000,
     EXPLAIN_BYTES = 8 << 10,
+    ASKS = VT_CALLER_STOREFRONT | VT_CALLER_OPERATOR | VT_CALLER_MARKETER | VT_CALLER_READ_ONLY,
 };
 
 typedef struct vt_err (*decode_fn)(struct vt_slice body, struct vt_arena *arena,
@@ -65,12 +66,13 @@ static void explain(struct vt_rpc_call *call, void *service)
 
 static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.RecommendationService/Recommend", recommend, VT_RPC_UNARY, REQUEST_BYTES,
-     DEADLINE_MS, 0},
-    {"/vitrine.v1.RecommendationService/Rank", rank, VT_RPC_UNARY, REQUEST_BYTES, DEADLINE_MS, 0},
+     DEADLINE_MS, 0, ASKS},
+    {"/vitrine.v1.RecommendationService/Rank", rank, VT_RPC_UNARY, REQUEST_BYTES, DEADLINE_MS, 0,
+     ASKS},
     {"/vitrine.v1.RecommendationService/SimilarItems", similar_items, VT_RPC_UNARY, REQUEST_BYTES,
-     DEADLINE_MS, 0},
+     DEADLINE_MS, 0, ASKS},
     {"/vitrine.v1.RecommendationService/Explain", explain, VT_RPC_UNARY, EXPLAIN_BYTES, DEADLINE_MS,
-     0},
+     0, ASKS},
 };
 
 const struct vt_rpc_method *vt_ranking_rpc_methods(size_t *ret_n)

@@ -4,6 +4,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
 #include "services/common/base/slice.h"
+#include "services/common/rpc/role.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct vt_rpc_method {
     uint32_t max_request_bytes;   /* more is RESOURCE_EXHAUSTED, before decoding */
     uint32_t default_deadline_ms; /* for callers that set none; 0 means none (streams) */
     uint32_t max_in_flight;       /* calls of this method at a time; 0: the server's limit only */
+    unsigned roles;               /* who may call, VT_CALLER_… | …; 0: the admin socket only */
 };
 
 /* The domain's view of the call. Valid until the answer. */

@@ -166,6 +166,7 @@ const struct vt_rpc_method vt__catch_all = {
     .path = "/other/other",
     .handler = answer_unknown,
     .kind = VT_RPC_UNARY,
+    .roles = VT_CALLER_ANY,
 };
 
 static int largest_request(const struct vt_rpc_server *server)
