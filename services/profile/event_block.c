@@ -22,7 +22,8 @@ enum column {
     COST,
     CURRENCY,
     QUERY,
-    TOKEN
+    TOKEN,
+    NOISE,
 };
 enum { CODEC_PLAIN = 0, CODEC_ZSTD = 1, ZSTD_LEVEL = 1, COMPRESS_MIN_BYTES = 128 };
 
@@ -49,6 +50,8 @@ static bool cell_empty(enum column column, const struct vt__log_row *row)
         return row->query.len == 0;
     case TOKEN:
         return row->token.len == 0;
+    case NOISE:
+        return row->noise == VT__NOISE_NONE;
     default:
         return false;
     }
@@ -94,6 +97,9 @@ static void put_cell(enum column column, const struct vt__log_row *row,
     case TOKEN:
         vt__put_text(out, row->token);
         break;
+    case NOISE:
+        vt__put_u8(out, row->noise);
+        break;
     }
 }
 
@@ -132,7 +138,7 @@ void vt__block_encode(const struct vt__log_row *rows, uint32_t n_rows, struct vt
 {
     VT_ASSERT(n_rows != 0 && n_rows <= VT__BLOCK_ROWS_MAX);
     struct vt__buffer raw = {0}, cells = {0};
-    for (unsigned column = CUSTOMER; column <= TOKEN; column++)
+    for (unsigned column = CUSTOMER; column <= NOISE; column++)
         put_column((enum column)column, rows, n_rows, &cells, &raw);
     put_payload(&raw, n_rows, buffer);
     buffer->failed = buffer->failed || raw.failed;
@@ -227,6 +233,8 @@ static void read_optional(struct vt__block *block, struct vt__log_row *row)
         row->query = vt__get_text(&columns[QUERY]);
     if (block->present[TOKEN])
         row->token = vt__get_text(&columns[TOKEN]);
+    if (block->present[NOISE])
+        row->noise = (uint8_t)vt__get_u8(&columns[NOISE]);
     struct vt_slice currency = vt_slice(NULL, 0);
     if (block->present[CURRENCY])
         currency = vt__get_bytes(&columns[CURRENCY], sizeof row->currency);

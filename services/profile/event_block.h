@@ -20,13 +20,17 @@
 enum {
     VT__BLOCK_FORMAT = 1,
     VT__BLOCK_ROWS_MAX = 16384,
-    VT__BLOCK_COLUMNS = 12,
+    VT__BLOCK_COLUMNS = 13,
 };
 #define VT__BLOCK_RAW_BYTES_MAX ((size_t)64 << 20)
 
+/* Why a row counts for nothing: it stands in the log alone (noise.h). Never renumber. */
+enum vt__noise_mark { VT__NOISE_NONE = 0, VT__NOISE_BOT = 1, VT__NOISE_CAP = 2 };
+
 struct vt__log_row {
-    uint64_t customer; /* 0: of somebody who gave no consent */
+    uint64_t customer; /* 0: of somebody who gave no consent, or of a bot */
     struct vt_history_event event;
+    uint8_t noise; /* enum vt__noise_mark; one of a later version is noise too */
     double quantity, revenue, cost;
     char currency[3];             /* zeros when not told */
     struct vt_slice query, token; /* borrowed */

@@ -7,6 +7,7 @@
  */
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
+#include "services/profile/noise.h"
 #include "services/profile/profile_internal.h"
 
 #include <math.h>
@@ -209,7 +210,7 @@ static float history_value(const struct vt_event *event)
     return counted && event->quantity > 0 ? (float)event->quantity : 1.0f;
 }
 
-static void fill_row(const struct vt_event *event, uint32_t item, uint16_t channel,
+static void fill_row(const struct vt_event *event, uint32_t item, uint16_t channel, int64_t time_ms,
                      struct vt__log_row *row)
 {
     *row = (struct vt__log_row){
@@ -217,7 +218,7 @@ static void fill_row(const struct vt_event *event, uint32_t item, uint16_t chann
                   .type = (uint16_t)event->type,
                   .channel = channel,
                   .value = history_value(event),
-                  .time_ms = event->time_ms},
+                  .time_ms = time_ms},
         .quantity = event->quantity,
         .revenue = event->revenue,
         .cost = event->cost,
@@ -228,13 +229,16 @@ static void fill_row(const struct vt_event *event, uint32_t item, uint16_t chann
         memcpy(row->currency, event->currency_code.data, sizeof row->currency);
 }
 
-static void add_row(struct vt__group *group, uint32_t customer_index)
+/* Ties the row to its customer, or to nobody: without consent, and of a bot, neither number nor
+ * attribution is kept. */
+static void add_row(struct vt__group *group, struct group_customer *customer)
 {
     uint32_t row = group->n_rows++;
-    struct group_customer *customer = &group->customers[customer_index];
     group->next_row[row] = NONE;
-    if (!customer->known.consent)
+    if (customer == NULL || !customer->known.consent) {
+        group->rows[row].token = vt_slice(NULL, 0);
         return;
+    }
     group->rows[row].customer = customer->known.number;
     if (customer->last_row != NONE)
         group->next_row[customer->last_row - 1] = row + 1;
@@ -258,12 +262,25 @@ static struct vt_err mention_item(struct vt_profile *profile, struct vt_slice id
     return vt__add_change(profile, VT_CHANGE_MENTION, *ret_item);
 }
 
+static struct vt_err name_item_and_customer(struct vt_profile *profile,
+                                            const struct vt_event *event, uint32_t *ret_item,
+                                            struct group_customer **ret_customer)
+{
+    uint32_t customer = 0;
+    VT_TRY(mention_item(profile, event->item_id, ret_item));
+    VT_TRY(find_customer(profile, event, &customer));
+    *ret_customer = &profile->group->customers[customer];
+    return vt_ok();
+}
+
 static struct vt_err add_event(struct vt_profile *profile, const struct vt_event *event,
                                struct vt_event_result *result)
 {
     struct vt__group *group = profile->group;
     struct vt__key seen = vt__key_seen(event->event_id);
-    uint32_t slot = 0, item = 0, customer = 0;
+    struct group_customer *customer = NULL;
+    int64_t now_ms = vt_clock_unix_ms(profile->clock);
+    uint32_t slot = 0, item = 0;
     uint16_t channel = 0;
     VT_TRY(find_seen(profile, &seen, &slot, &result->sequence));
     if (result->sequence != 0) {
@@ -272,10 +289,15 @@ static struct vt_err add_event(struct vt_profile *profile, const struct vt_event
         return vt_ok();
     }
     VT_TRY(number_channel(profile, event->channel, &channel));
-    VT_TRY(mention_item(profile, event->item_id, &item));
-    VT_TRY(find_customer(profile, event, &customer));
+    if (event->bot) /* neither a customer nor an item comes into being for a bot */
+        item = vt__id_map_find(&profile->items, event->item_id);
+    else
+        VT_TRY(name_item_and_customer(profile, event, &item, &customer));
     uint32_t row = group->n_rows;
-    fill_row(event, item, channel, &group->rows[row]);
+    int64_t time_ms = vt__noise_event_time(profile->noise, event->time_ms, now_ms);
+    fill_row(event, item, channel, time_ms, &group->rows[row]);
+    group->rows[row].noise = (uint8_t)vt__noise_judge(
+        profile->noise, event, time_ms, customer != NULL ? &customer->identity : NULL, now_ms);
     group->seen[row] = seen;
     group->seen_slot[row] = slot;
     group->seen_table[slot] = row + 1;
@@ -297,10 +319,12 @@ struct vt_err vt__group_add(struct vt_profile *profile, struct vt__job *job)
 
 /* ---- the commit ---- */
 
-/* Impressions would push out what the customer did, searches have no item: both only in the log. */
-static bool belongs_to_history(const struct vt_history_event *event)
+/* Impressions would push out what the customer did, searches have no item: both only in the log,
+ * like noise. */
+static bool belongs_to_history(const struct vt__log_row *row)
 {
-    return event->item != 0 && event->type != VT_EVENT_IMPRESSION;
+    return row->event.item != 0 && row->event.type != VT_EVENT_IMPRESSION &&
+           row->noise == VT__NOISE_NONE;
 }
 
 static void put_history(struct vt_profile *profile, const struct group_customer *customer)
@@ -308,7 +332,7 @@ static void put_history(struct vt_profile *profile, const struct group_customer 
     struct vt__group *group = profile->group;
     size_t n = 0;
     for (uint32_t row = customer->first_row; row != NONE; row = group->next_row[row - 1])
-        if (belongs_to_history(&group->rows[row - 1].event))
+        if (belongs_to_history(&group->rows[row - 1]))
             group->scratch[n++] = group->rows[row - 1].event;
     if (n == 0)
         return;
@@ -387,7 +411,7 @@ static void put_item_weights(struct vt_profile *profile)
     uint32_t n = 0;
     for (uint32_t i = 0; i < group->n_rows; i++) {
         int64_t weight = event_weight(&group->rows[i].event);
-        if (group->rows[i].event.item != 0 && weight != 0)
+        if (group->rows[i].event.item != 0 && weight != 0 && group->rows[i].noise == VT__NOISE_NONE)
             group->sums[n++] = (struct weight_sum){group->rows[i].event.item, weight};
     }
     n = fold_sums(group->sums, n);
@@ -406,13 +430,16 @@ static void put_item_weights(struct vt_profile *profile)
 static void put_event_counts(struct vt_profile *profile)
 {
     struct vt__group *group = profile->group;
+    uint32_t n = 0;
     for (uint32_t i = 0; i < group->n_rows; i++) {
         const struct vt_history_event *event = &group->rows[i].event;
+        if (group->rows[i].noise != VT__NOISE_NONE)
+            continue;
         uint64_t hour = (uint64_t)(event->time_ms / MS_PER_HOUR);
         uint64_t dimension = hour << 32 | (uint64_t)event->type << 16 | event->channel;
-        group->sums[i] = (struct weight_sum){dimension, 1};
+        group->sums[n++] = (struct weight_sum){dimension, 1};
     }
-    uint32_t n = fold_sums(group->sums, group->n_rows);
+    n = fold_sums(group->sums, n);
     for (uint32_t i = 0; i < n; i++) {
         vt__counter_encode(group->sums[i].sum, &profile->value);
         vt__merge(profile, VT__COUNTERS,

@@ -11,6 +11,7 @@
 #include "services/profile/chores.h"
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
+#include "services/profile/noise.h"
 #include "services/profile/profile_internal.h"
 
 #include <stdio.h>
@@ -203,6 +204,8 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     VT_TRY(load_state(profile, diag));
     if (!options->read_only)
         VT_TRY(check_acknowledged(profile, options->data_dir, diag));
+    if (!options->read_only)
+        VT_TRY(vt__noise_new(options->visitor_events_per_hour, options->metrics, &profile->noise));
     VT_TRY(vt__feed_open(profile, diag));
     return options->read_only ? vt_ok() : start_writing(profile, diag);
 }
@@ -235,6 +238,7 @@ void vt_profile_close(struct vt_profile *profile)
     vt__group_free(profile->group);
     vt__seen_filter_free(profile->seen);
     vt__customer_cache_free(profile->customers);
+    vt__noise_free(profile->noise);
     vt__id_map_fini(&profile->items);
     vt__id_map_fini(&profile->channels);
     vt_arena_fini(&profile->arena);
@@ -262,6 +266,8 @@ static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequenc
         err = vt__block_next(&block, &row, &more);
         if (vt_failed(err) || !more)
             break;
+        if (row.noise != VT__NOISE_NONE)
+            continue;
         err = each(ctx, &(struct vt_logged_event){first_sequence + i, row.customer, row.event});
     }
     vt__block_fini(&block);

@@ -19,15 +19,16 @@ struct vt_clock;
 struct vt_metrics;
 
 struct vt_profile_options {
-    const char *data_dir;          /* DIR; the store is DIR/live */
-    const struct vt_clock *clock;  /* borrowed */
-    struct vt_metrics *metrics;    /* borrowed, may be NULL */
-    uint32_t history_max;          /* events kept per customer; 0: VT_HISTORY_MAX */
-    uint32_t queue_events_max;     /* waiting for the writer; more is VT_EXHAUSTED; 0: default */
-    int64_t idempotency_window_ms; /* 0: default, 14 days */
-    bool consent_default;          /* of customers who said nothing */
-    bool read_only;                /* a checkpoint, for the trainer */
-    bool create;                   /* make the folder when it is missing */
+    const char *data_dir;             /* DIR; the store is DIR/live */
+    const struct vt_clock *clock;     /* borrowed */
+    struct vt_metrics *metrics;       /* borrowed, may be NULL */
+    uint32_t history_max;             /* events kept per customer; 0: VT_HISTORY_MAX */
+    uint32_t queue_events_max;        /* waiting for the writer; more is VT_EXHAUSTED; 0: default */
+    int64_t idempotency_window_ms;    /* 0: default, 14 days */
+    uint32_t visitor_events_per_hour; /* of browsing; more are noise (noise.h); 0: no bound */
+    bool consent_default;             /* of customers who said nothing */
+    bool read_only;                   /* a checkpoint, for the trainer */
+    bool create;                      /* make the folder when it is missing */
 };
 
 /* VT_UNAVAILABLE when another process holds the folder (`diag` names its pid). */
@@ -206,7 +207,8 @@ struct vt_logged_event {
     uint64_t customer_number;
     struct vt_history_event event;
 };
-/* Every event of the log in order of sequence; stops at the first error of `each`. Blocking. */
+/* Every event of the log that may be learned from, in order of sequence: all but noise. Stops at
+ * the first error of `each`. Blocking. */
 VT_MUST_USE struct vt_err
 vt_profile_each_event(struct vt_profile *profile,
                       struct vt_err (*each)(void *ctx, const struct vt_logged_event *event),

@@ -64,6 +64,7 @@ struct vt__feed {
 
 struct vt__chores;
 struct vt__group;
+struct vt__noise;
 struct vt__seen_filter;
 struct vt__customer_cache;
 
@@ -100,6 +101,7 @@ struct vt_profile {
     struct vt__group *group;
     struct vt__seen_filter *seen;
     struct vt__customer_cache *customers;
+    struct vt__noise *noise;
     struct vt_arena arena;
     struct vt__buffer value;
     struct vt__ring_entry *pending; /* changes of this commit; owned */

@@ -49,6 +49,7 @@ static struct vt_event event_of(const Vitrine__V1__Event *message, int64_t time_
         .revenue = message->revenue,
         .cost = message->cost,
         .value = message->value,
+        .bot = message->bot,
     };
 }
 
@@ -142,6 +143,7 @@ static void fill_event(const struct vt_event *event, struct vt_arena *arena,
     message->revenue = event->revenue;
     message->cost = event->cost;
     message->value = event->value;
+    message->bot = event->bot;
 }
 
 struct vt_err vt_wire_write_events_request_encode(const struct vt_event *events, uint32_t n,

@@ -3,6 +3,7 @@
 
 #include "services/common/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The numbers equal vitrine.v1.EventType and are part of the format on disk: never renumber. */
@@ -35,6 +36,7 @@ enum {
     VT_HISTORY_MAX = 200, /* events kept per customer unless configured */
     VT_EVENT_BATCH_MAX = 1000,
     VT_EVENT_FUTURE_MS = 24 * 60 * 60 * 1000, /* how far ahead of our clock an event may be */
+    VT_EVENT_AHEAD_MS = 5 * 60 * 1000,        /* further ahead, it is kept at our own time */
 };
 #define VT_AMOUNT_MAX 1e12 /* price, revenue, quantity …: sums stay finite, floats hold it */
 #define VT_EVENT_TIME_MIN_MS INT64_C(946684800000) /* 2000-01-01 */
@@ -63,6 +65,7 @@ struct vt_event {
     struct vt_slice attribution_token;
     int64_t time_ms;
     double quantity, revenue, cost, value;
+    bool bot; /* the sender says that a program did it */
 };
 
 #endif

@@ -112,6 +112,7 @@ static void log_block_returns_every_row(void **state)
             .event = {.item = i + 1, .type = 15, .channel = 2, .value = 1, .time_ms = 1000 - i},
             .revenue = i * 0.5,
             .currency = {'E', 'U', 'R'},
+            .noise = (uint8_t)(i % 3),
             .query = vt_slice_str(i % 2 ? "tea" : "")};
     vt__block_encode(rows, 300, &buffer);
     assert_true(buffer.len < 300 * 20);
@@ -128,11 +129,33 @@ static void log_block_returns_every_row(void **state)
         assert_memory_equal(&row.revenue, &rows[i].revenue, sizeof row.revenue);
         assert_memory_equal(row.currency, "EUR", 3);
         assert_true(vt_slice_equal(row.query, rows[i].query));
+        assert_int_equal(row.noise, rows[i].noise);
     }
     assert_ok(vt__block_next(&block, &row, &more));
     assert_false(more);
     vt__block_fini(&block);
     vt__buffer_fini(&buffer);
+}
+
+/* Blocks of before the marks of noise read as they did, and without noise they are still made. */
+static void log_block_without_noise_is_what_it_was(void **state)
+{
+    (void)state;
+    static const unsigned char before[] = {1, 0, 1, 0x15, 1, 1,    2, 2, 1,    2,    3, 1, 3,
+                                           4, 1, 1, 5,    1, 0x10, 6, 4, 0x3f, 0x80, 0, 0};
+    struct vt__log_row row = {
+        .customer = 1, .event = {.item = 2, .type = 3, .channel = 1, .value = 1, .time_ms = 8}};
+    struct vt__buffer buffer = {0};
+    vt__block_encode(&row, 1, &buffer);
+    assert_int_equal(buffer.len, sizeof before);
+    assert_memory_equal(buffer.data, before, sizeof before);
+    vt__buffer_fini(&buffer);
+    struct vt__block block = {0};
+    bool more = false;
+    assert_ok(vt__block_open(vt_slice(before, sizeof before), &block));
+    assert_ok(vt__block_next(&block, &row, &more));
+    assert_int_equal(row.noise, VT__NOISE_NONE);
+    vt__block_fini(&block);
 }
 
 static void cut_log_block_is_corrupt_at_every_length(void **state)
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test(history_keeps_the_newest_in_order),
         cmocka_unit_test(malformed_history_does_not_fold),
         cmocka_unit_test(log_block_returns_every_row),
+        cmocka_unit_test(log_block_without_noise_is_what_it_was),
         cmocka_unit_test(cut_log_block_is_corrupt_at_every_length),
         cmocka_unit_test(keys_parse_back_and_sort_by_number),
         cmocka_unit_test(longest_id_fits_every_key),
