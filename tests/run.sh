@@ -9,7 +9,8 @@
 #   integration  every script of tests/integration against the release programs
 #
 #   tests/run.sh [--all] [--only PATTERN]
-#     --all           minutes of fuzzing, and every unit test under ThreadSanitizer
+#     --all           minutes of fuzzing, every unit test under ThreadSanitizer, and the long forms of
+#                     the tests that kill, cut and damage (they read VITRINE_TEST_ALL=1)
 #     --only PATTERN  only tests whose name (as printed) matches this regular expression
 #
 # Runs from any folder, as root or as a user, any number of times. Logs are in build/test-logs. Ends
@@ -31,10 +32,10 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-fuzz_seconds=5
+fuzz_seconds=5 release_timeout=120 integration_timeout=600
 # What a unit test's source says when its code runs on several threads.
 starts_threads='pthread_create|parallel|n_threads|worker_pool|bundle_set|rpc_server'
-[ $all = no ] || fuzz_seconds=60
+[ $all = no ] || fuzz_seconds=60 release_timeout=1800 integration_timeout=3600
 
 export OPENBLAS_NUM_THREADS=1 # as the programs set it for themselves
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
@@ -43,6 +44,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:history_size=4
 # A setting of the user's must not change what is tested; where the data sets are may be told.
 unset $(compgen -e | grep '^VITRINE_' | grep -v '^VITRINE_DATA$' || true)
+[ $all = no ] || export VITRINE_TEST_ALL=1
 export VITRINE_BIN=$root/build/release/bin
 
 wanted() {
@@ -86,10 +88,11 @@ unit_tests() {
         fi
     done
 }
-run_release() { vt_run_tap "$1" 120 "$2"; }
-run_asan() { vt_run_tap "$1" 300 "$2"; }
+run_release() { vt_run_tap "$1" $release_timeout "$2"; }
+# The long forms only against the release build: instrumented they would take hours.
+run_asan() { vt_run_tap "$1" 300 env -u VITRINE_TEST_ALL "$2"; }
 # Unquoted: it is several words, or none.
-run_tsan() { vt_run_tap "$1" 300 $(vt_without_aslr) "$2"; }
+run_tsan() { vt_run_tap "$1" 300 env -u VITRINE_TEST_ALL $(vt_without_aslr) "$2"; }
 
 install() {
     vt_stage "Packages (deploy/deps.txt)"
@@ -107,10 +110,10 @@ test_release() {
     vt_stage "Integration tests"
     local script
     for script in tests/integration/*_test.py; do
-        run "integration $(basename "$script" .py)" 600 python3 "$script"
+        run "integration $(basename "$script" .py)" $integration_timeout python3 "$script"
     done
     for script in tests/integration/*_test.sh; do
-        run "integration $(basename "$script" .sh)" 600 bash "$script"
+        run "integration $(basename "$script" .sh)" $integration_timeout bash "$script"
     done
 }
 
