@@ -92,12 +92,29 @@ static bool check_type(const struct vt_event *event, struct vt__fault *fault)
     return true;
 }
 
-static bool check_who(const struct vt_event *event, struct vt__fault *fault)
+/* One that may be absent. */
+static bool check_optional_id(struct vt_slice id, const char *field, struct vt__fault *fault)
 {
-    if (event->customer_id.len == 0 && event->visitor_id.len == 0)
-        return vt__fault_set(fault, "customer_id", "empty, and visitor_id too: give one of them");
-    return vt__check_text(event->customer_id, VT_ID_BYTES_MAX, "customer_id", fault) &&
-           vt__check_text(event->visitor_id, VT_ID_BYTES_MAX, "visitor_id", fault);
+    return vt__check_text(id, VT_ID_BYTES_MAX, field, fault);
+}
+
+static bool check_identity(const struct vt_identity *identity, struct vt__fault *fault)
+{
+    struct vt_diag diag = {0};
+    return vt_identity_valid(identity, &diag) ||
+           vt__fault_set(fault, "identity", "%s: %s", diag.field, diag.text);
+}
+
+bool vt__check_who(struct vt_slice customer_id, struct vt_slice visitor_id,
+                   const struct vt_identity *identity, struct vt__fault *fault)
+{
+    bool identified = vt_identity_given(identity);
+    if (customer_id.len == 0 && visitor_id.len == 0 && !identified)
+        return vt__fault_set(fault, "customer_id",
+                             "empty, and visitor_id and identity too: give one of them");
+    return check_optional_id(customer_id, "customer_id", fault) &&
+           check_optional_id(visitor_id, "visitor_id", fault) &&
+           (!identified || check_identity(identity, fault));
 }
 
 static bool check_item(const struct vt_event *event, struct vt__fault *fault)
@@ -133,9 +150,10 @@ static bool check_numbers(const struct vt_event *event, struct vt__fault *fault)
 bool vt__check_event(const struct vt_event *event, int64_t now_ms, struct vt__fault *fault)
 {
     return vt__check_id(event->event_id, "event_id", fault) && check_type(event, fault) &&
-           check_who(event, fault) && check_item(event, fault) &&
-           check_time(event, now_ms, fault) && check_numbers(event, fault) &&
-           vt__check_currency(event->currency_code, fault) &&
+
+           vt__check_who(event->customer_id, event->visitor_id, &event->identity, fault) &&
+           check_item(event, fault) && check_time(event, now_ms, fault) &&
+           check_numbers(event, fault) && vt__check_currency(event->currency_code, fault) &&
            vt__check_text(event->channel, VT_ID_BYTES_MAX, "channel", fault) &&
            vt__check_text(event->query, VT_TEXT_BYTES_MAX, "query", fault) &&
            vt__check_text(event->attribution_token, VT_TEXT_BYTES_MAX, "attribution_token", fault);

@@ -5,6 +5,7 @@
  */
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
+#include "services/profile/who.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,19 +73,18 @@ static struct vt_err read_history(struct vt_profile *profile, uint32_t max_event
     return err;
 }
 
-static struct vt_err identity_of(const struct vt_profile_key *key, struct vt_diag *diag,
-                                 struct vt__identity *ret_identity)
+/* *ret_found false: of a channel that nobody ever mentioned, so nobody has that id. */
+static struct vt_err identity_of(struct vt_profile *profile, const struct vt_profile_key *key,
+                                 struct vt_diag *diag, struct vt__identity *ret_identity,
+                                 bool *ret_found)
 {
-    bool member = key->customer_id.len != 0;
-    struct vt_slice id = member ? key->customer_id : key->visitor_id;
-    const char *field = member ? "customer_id" : "visitor_id";
     struct vt__fault fault = {0};
-    if (!vt__check_id(id, field, &fault)) {
+    if (!vt__check_who(key->customer_id, key->visitor_id, &key->identity, &fault)) {
         vt_diag_set(diag, fault.field, "%s", fault.text);
-        return VT_ERR(VT_INVALID, "customer_id or visitor_id must be a valid id");
+        return VT_ERR(VT_INVALID, "a profile is asked for by a valid id");
     }
-    *ret_identity = (struct vt__identity){member ? VT__MEMBER : VT__VISITOR, 0, id};
-    return vt_ok();
+    struct vt_identity named = vt_identity_choose(key->customer_id, key->visitor_id, key->identity);
+    return vt__who_find(profile, &named, diag, ret_identity, ret_found);
 }
 
 struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
@@ -95,9 +95,10 @@ struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *requ
     struct vt__customer_record record = {0};
     struct vt_profile_view view = {.consent = profile->consent_default};
     bool found = false;
-    VT_TRY(identity_of(key, request->diag, &identity));
-    VT_TRY(
-        vt__find_customer(profile, &identity, request->diag, &view.customer_number, &view.found));
+    VT_TRY(identity_of(profile, key, request->diag, &identity, &found));
+    if (found)
+        VT_TRY(vt__find_customer(profile, &identity, request->diag, &view.customer_number,
+                                 &view.found));
     view.customer.id = identity.id;
     if (view.found) {
         VT_TRY(vt__read_customer(profile, view.customer_number, request->arena, request->diag,
@@ -201,7 +202,7 @@ static void insert_customer(struct vt_profile *profile, const struct vt__identit
                             const struct vt_customer *customer)
 {
     int64_t now_ms = vt_clock_unix_ms(profile->clock);
-    struct vt__customer_record record = {.customer = *customer, .type = VT__MEMBER};
+    struct vt__customer_record record = {.customer = *customer, .type = VT_IDENTITY_MEMBER};
     record.customer.first_seen_ms = now_ms;
     record.customer.last_seen_ms = now_ms;
     vt__put_new_customer(profile, profile->state.next_customer++, identity, &record);
@@ -226,7 +227,7 @@ static void update_customer(struct vt_profile *profile, uint64_t number,
 static struct vt_err upsert_one(struct vt_profile *profile, const struct vt_customer *customer,
                                 struct vt_upsert_result *result)
 {
-    struct vt__identity identity = {VT__MEMBER, 0, customer->id};
+    struct vt__identity identity = {VT_IDENTITY_MEMBER, 0, customer->id};
     struct vt__customer_record record = {0};
     uint64_t number = 0;
     bool found = false;

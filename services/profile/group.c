@@ -9,6 +9,7 @@
 #include "services/profile/history.h"
 #include "services/profile/noise.h"
 #include "services/profile/profile_internal.h"
+#include "services/profile/who.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -121,46 +122,12 @@ static struct vt_err find_seen(struct vt_profile *profile, const struct vt__key 
 
 /* ---- who? ---- */
 
-static struct vt_err create_customer(struct vt_profile *profile,
-                                     const struct vt__identity *identity, int64_t time_ms,
-                                     struct vt__known_customer *ret_known)
-{
-    *ret_known = (struct vt__known_customer){0, false};
-    if (!profile->consent_default)
-        return vt_ok(); /* nothing is kept of somebody who agreed to nothing, not even a number */
-    uint64_t number = profile->state.next_customer++;
-    struct vt__customer_record record = {
-        .type = identity->type,
-        .customer = {.id = identity->id, .first_seen_ms = time_ms, .last_seen_ms = time_ms}};
-    vt__put_new_customer(profile, number, identity, &record);
-    *ret_known = (struct vt__known_customer){number, true};
-    return vt_ok();
-}
-
-static struct vt_err look_up_customer(struct vt_profile *profile,
-                                      const struct vt__identity *identity, int64_t time_ms,
-                                      struct vt__known_customer *ret_known)
-{
-    struct vt__customer_record record = {0};
-    uint64_t number = 0;
-    bool found = false;
-    VT_TRY(vt__find_customer(profile, identity, NULL, &number, &found));
-    if (!found)
-        return create_customer(profile, identity, time_ms, ret_known);
-    vt_arena_reset(&profile->arena);
-    VT_TRY(vt__read_customer(profile, number, &profile->arena, NULL, &record, &found));
-    bool consent = vt__consents(profile, found ? record.customer.consent : 0);
-    *ret_known = (struct vt__known_customer){number, consent};
-    return vt_ok();
-}
-
 static struct vt_err find_customer(struct vt_profile *profile, const struct vt_event *event,
                                    uint32_t *ret_index)
 {
     struct vt__group *group = profile->group;
-    bool member = event->customer_id.len != 0;
-    struct vt__identity identity = {member ? VT__MEMBER : VT__VISITOR, 0,
-                                    member ? event->customer_id : event->visitor_id};
+    struct vt__identity identity;
+    VT_TRY(vt__who_of_event(profile, event, &identity));
     struct vt__key key = vt__key_identity(&identity);
     uint32_t slot = slot_of(&key);
     for (; group->customer_table[slot] != NONE; slot = (slot + 1) & (TABLE_SLOTS - 1)) {
@@ -169,11 +136,7 @@ static struct vt_err find_customer(struct vt_profile *profile, const struct vt_e
             return vt_ok();
     }
     struct vt__known_customer known;
-    if (!vt__customer_cache_find(profile->customers, &key, &known)) {
-        VT_TRY(look_up_customer(profile, &identity, event->time_ms, &known));
-        if (known.number != 0)
-            vt__customer_cache_put(profile->customers, &key, known);
-    }
+    VT_TRY(vt__who_is(profile, &identity, &key, event->time_ms, &known));
     *ret_index = group->n_customers++;
     group->customers[*ret_index] =
         (struct group_customer){.identity = key, .known = known, .slot = slot};
@@ -186,18 +149,7 @@ static struct vt_err find_customer(struct vt_profile *profile, const struct vt_e
 static struct vt_err number_channel(struct vt_profile *profile, struct vt_slice name,
                                     uint16_t *ret_number)
 {
-    if (name.len == 0)
-        name = vt_slice_str("web");
-    uint32_t number = vt__id_map_find(&profile->channels, name);
-    if (number == 0 && profile->state.next_channel <= VT__CHANNELS_MAX) {
-        number = profile->state.next_channel;
-        VT_TRY(vt__id_map_add(&profile->channels, name, number));
-        profile->state.next_channel++;
-        vt__number_encode(number, &profile->value);
-        vt__put(profile, VT__NAMES, vt__key_name(VT__NAME_CHANNEL, name));
-    }
-    *ret_number = (uint16_t)number; /* 0: no room for another */
-    return vt_ok();
+    return vt__number_channel(profile, name.len != 0 ? name : vt_slice_str("web"), ret_number);
 }
 
 /* ---- one event ---- */
@@ -358,6 +310,8 @@ static void put_customers(struct vt_profile *profile, uint64_t first_sequence)
     for (uint32_t i = 0; i < n; i++) {
         const struct group_customer *customer = &group->customers[group->order[i].index];
         put_history(profile, customer);
+        if (i != 0 && group->order[i - 1].rank == group->order[i].rank)
+            continue; /* named by a second id: the block is listed already */
         vt__block_list_encode(first_sequence, &profile->value);
         vt__merge(profile, VT__CUSTOMER_EVENTS,
                   vt__key_customer_day(customer->known.number, profile->state.day));

@@ -74,6 +74,13 @@ struct vt__key vt__key_customer_id(uint64_t customer, const struct vt__identity 
     return key;
 }
 
+struct vt__key vt__key_merged(uint64_t survivor, uint64_t merged)
+{
+    struct vt__key key = vt__key_customer(survivor);
+    add(&key, merged, 8);
+    return key;
+}
+
 struct vt__key vt__key_customer_day(uint64_t customer, uint32_t day)
 {
     struct vt__key key = vt__key_customer(customer);
@@ -129,6 +136,47 @@ bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt
         return false;
     *ret_kind = (enum vt__name_kind)kind;
     *ret_text = vt_slice(key.data + 1, key.len - 1);
+    return true;
+}
+
+static bool read_identity(struct vt__reader *reader, struct vt__identity *ret_identity)
+{
+    unsigned type = vt__get_u8(reader);
+    uint16_t channel = vt__get_u16(reader);
+    size_t len = (size_t)(reader->end - reader->at);
+    if (reader->failed || type <= VT_IDENTITY_UNSPECIFIED || type >= VT_IDENTITY_TYPE_COUNT ||
+        len == 0 || len > VT_ID_BYTES_MAX)
+        return false;
+    *ret_identity =
+        (struct vt__identity){(enum vt_identity_type)type, channel, vt__get_bytes(reader, len)};
+    return true;
+}
+
+bool vt__parse_identity(struct vt_slice key, struct vt__identity *ret_identity)
+{
+    struct vt__reader reader = vt__reader(key);
+    return read_identity(&reader, ret_identity);
+}
+
+bool vt__parse_customer_id(struct vt_slice key, uint64_t *ret_customer,
+                           struct vt__identity *ret_identity)
+{
+    struct vt__reader reader = vt__reader(key);
+    uint64_t customer = vt__get_u64(&reader);
+    if (!read_identity(&reader, ret_identity))
+        return false;
+    *ret_customer = customer;
+    return true;
+}
+
+bool vt__parse_merged(struct vt_slice key, uint64_t *ret_survivor, uint64_t *ret_merged)
+{
+    struct vt__reader reader = vt__reader(key);
+    uint64_t survivor = vt__get_u64(&reader), merged = vt__get_u64(&reader);
+    if (!vt__reader_done(&reader))
+        return false;
+    *ret_survivor = survivor;
+    *ret_merged = merged;
     return true;
 }
 

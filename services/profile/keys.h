@@ -2,6 +2,7 @@
 #define VT_PROFILE_KEYS_H
 
 #include "services/common/base/event.h"
+#include "services/common/base/identity.h"
 #include "services/common/base/slice.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@
  * customer_ids     customer u64, type u8, channel u16, external id   time of linking
  * customer_events  customer u64, day u32                             sequences of log blocks
  * alias            merged customer u64                               surviving customer
+ *                  surviving customer u64, merged customer u64       time of merging
  * events           day u32, first sequence u64                       log block (event_block.h)
  * seen             XXH3-128 of the event id, 16 bytes                sequence, time of acceptance
  * item_ids         SKU                                               item number
@@ -49,7 +51,6 @@ enum vt__family {
     VT__FAMILY_COUNT
 };
 
-enum vt__identity_type { VT__MEMBER = 1, VT__VISITOR = 2 }; /* vitrine.v1.IdentityType */
 enum vt__name_kind { VT__NAME_CHANNEL = 1 };
 enum vt__metric {
     VT__METRIC_ITEM_WEIGHT = 1, /* dimension: item; thousandths of event weight, of all time */
@@ -75,7 +76,7 @@ uint64_t vt__key_rank(const struct vt__key *key);
 
 /* How somebody is called outside. */
 struct vt__identity {
-    enum vt__identity_type type;
+    enum vt_identity_type type;
     uint16_t channel;   /* that the id belongs to; 0: all */
     struct vt_slice id; /* borrowed */
 };
@@ -86,6 +87,7 @@ struct vt__key vt__key_name(enum vt__name_kind kind, struct vt_slice text);
 struct vt__key vt__key_identity(const struct vt__identity *identity);
 struct vt__key vt__key_customer(uint64_t customer); /* profile, history, alias */
 struct vt__key vt__key_customer_id(uint64_t customer, const struct vt__identity *identity);
+struct vt__key vt__key_merged(uint64_t survivor, uint64_t merged);
 struct vt__key vt__key_customer_day(uint64_t customer, uint32_t day);
 struct vt__key vt__key_block(uint32_t day, uint64_t first_sequence);
 struct vt__key vt__key_seen(struct vt_slice event_id);
@@ -95,7 +97,11 @@ struct vt__key vt__key_counter(enum vt__metric metric, uint64_t dimension, uint3
 
 /* False when the bytes are no such key. Texts are borrowed from `key`. */
 bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt_slice *ret_text);
+bool vt__parse_identity(struct vt_slice key, struct vt__identity *ret_identity);
 bool vt__parse_customer(struct vt_slice key, uint64_t *ret_customer);
+bool vt__parse_customer_id(struct vt_slice key, uint64_t *ret_customer,
+                           struct vt__identity *ret_identity);
+bool vt__parse_merged(struct vt_slice key, uint64_t *ret_survivor, uint64_t *ret_merged);
 bool vt__parse_block(struct vt_slice key, uint32_t *ret_day, uint64_t *ret_first_sequence);
 bool vt__parse_item(struct vt_slice key, uint32_t *ret_item);
 bool vt__parse_change(struct vt_slice key, uint64_t *ret_sequence);

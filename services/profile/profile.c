@@ -8,6 +8,7 @@
 
 #include "services/common/base/file.h"
 #include "services/profile/acked.h"
+#include "services/profile/alias.h"
 #include "services/profile/chores.h"
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
@@ -255,8 +256,15 @@ void vt_profile_close(struct vt_profile *profile)
 
 typedef struct vt_err (*each_event_fn)(void *ctx, const struct vt_logged_event *event);
 
+/* Who hears of the log, and whom its numbers mean today. */
+struct log_listener {
+    each_event_fn each;
+    void *ctx;
+    struct vt__alias_map aliases;
+};
+
 static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequence,
-                                   each_event_fn each, void *ctx)
+                                   const struct log_listener *listener)
 {
     struct vt__block block = {0};
     struct vt__log_row row;
@@ -268,13 +276,15 @@ static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequenc
             break;
         if (row.noise != VT__NOISE_NONE)
             continue;
-        err = each(ctx, &(struct vt_logged_event){first_sequence + i, row.customer, row.event});
+        uint64_t customer = vt__alias_map_resolve(&listener->aliases, row.customer);
+        err = listener->each(listener->ctx,
+                             &(struct vt_logged_event){first_sequence + i, customer, row.event});
     }
     vt__block_fini(&block);
     return err;
 }
 
-struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn each, void *ctx)
+static struct vt_err each_block(struct vt_profile *profile, const struct log_listener *listener)
 {
     struct vt_store_iter *rows = NULL;
     struct vt_slice all = vt_slice(NULL, 0);
@@ -287,11 +297,21 @@ struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn ea
         if (!vt__parse_block(vt_store_iter_key(rows), &day, &first))
             err = VT_ERR(VT_CORRUPT, "a log block's key is malformed");
         else
-            err = each_of_block(vt_store_iter_value(rows), first, each, ctx);
+            err = each_of_block(vt_store_iter_value(rows), first, listener);
         if (vt_failed(err))
             break;
     }
     vt_store_iter_close(rows);
+    return err;
+}
+
+struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn each, void *ctx)
+{
+    struct log_listener listener = {.each = each, .ctx = ctx};
+    struct vt_err err = vt__alias_map_load(profile, &listener.aliases);
+    if (!vt_failed(err))
+        err = each_block(profile, &listener);
+    vt__alias_map_fini(&listener.aliases);
     return err;
 }
 

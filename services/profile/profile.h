@@ -37,8 +37,9 @@ VT_MUST_USE struct vt_err vt_profile_open(const struct vt_profile_options *optio
 void vt_profile_close(struct vt_profile *profile); /* drains the writer; NULL is allowed */
 
 /* ---- who ---- */
-struct vt_profile_key { /* customer wins when both are given; at least one must be */
+struct vt_profile_key { /* the first that is given counts; one must be */
     struct vt_slice customer_id, visitor_id;
+    struct vt_identity identity;
 };
 
 struct vt_customer {
@@ -61,8 +62,8 @@ struct vt_profile_view {
     uint32_t n_segments;
 };
 
-/* Up to three point reads. Somebody unknown is found = false, not an error. VT_INVALID: neither id
- * is valid; VT_EXHAUSTED: the request's arena is full; VT_CORRUPT. Any thread. */
+/* Up to four point reads. Somebody unknown is found = false, not an error. VT_INVALID: the id that
+ * counts is not valid; VT_EXHAUSTED: the request's arena is full; VT_CORRUPT. Any thread. */
 VT_MUST_USE struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
                                          const struct vt_profile_key *key, uint32_t max_events,
                                          struct vt_profile_view *ret_view);
@@ -207,8 +208,9 @@ struct vt_logged_event {
     uint64_t customer_number;
     struct vt_history_event event;
 };
-/* Every event of the log that may be learned from, in order of sequence: all but noise. Stops at
- * the first error of `each`. Blocking. */
+/* Every event of the log that may be learned from (all but noise), in order of sequence, with the
+ * number of the customer it belongs to today: merged ones are resolved. Stops at the first error of
+ * `each`. Blocking. */
 VT_MUST_USE struct vt_err
 vt_profile_each_event(struct vt_profile *profile,
                       struct vt_err (*each)(void *ctx, const struct vt_logged_event *event),

@@ -189,6 +189,9 @@ bool vt__check_currency(struct vt_slice code, struct vt__fault *fault);
 bool vt__check_not_negative(double value, const char *field, struct vt__fault *fault);
 bool vt__check_attributes(const struct vt_attribute *attributes, uint32_t n,
                           struct vt__fault *fault);
+/* Field names are those of Event and of the profile requests. */
+bool vt__check_who(struct vt_slice customer_id, struct vt_slice visitor_id,
+                   const struct vt_identity *identity, struct vt__fault *fault);
 bool vt__check_event(const struct vt_event *event, int64_t now_ms, struct vt__fault *fault);
 __attribute__((format(printf, 3, 4))) bool vt__fault_set(struct vt__fault *fault, const char *field,
                                                          const char *format, ...);

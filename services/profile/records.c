@@ -252,7 +252,7 @@ struct vt_err vt__customer_decode(struct vt_slice bytes, struct vt_arena *arena,
 {
     VT_TRY(copy_record(bytes, arena, &bytes));
     struct vt__reader reader = open_record(bytes);
-    struct vt__customer_record record = {.type = (enum vt__identity_type)vt__get_u8(&reader)};
+    struct vt__customer_record record = {.type = (enum vt_identity_type)vt__get_u8(&reader)};
     struct attribute_list attributes = {0};
     struct field field;
     while (next_field(&reader, &field)) {

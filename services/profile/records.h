@@ -41,7 +41,7 @@ VT_MUST_USE struct vt_err vt__seen_decode(struct vt_slice bytes, struct vt__seen
 
 struct vt__customer_record {
     struct vt_customer customer; /* id: of the identity that was told first */
-    enum vt__identity_type type; /* of that identity */
+    enum vt_identity_type type;  /* of that identity */
 };
 void vt__customer_encode(const struct vt__customer_record *record, struct vt__buffer *buffer);
 /* Texts are copied into the arena. */

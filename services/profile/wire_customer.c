@@ -7,6 +7,7 @@
 
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
+#include "services/common/wire/identity.h"
 #include "services/common/wire/page.h"
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/profile.pb-c.h"
@@ -91,6 +92,7 @@ struct vt_err vt_wire_get_profile_encode(const struct vt_wire_get_profile *reque
     message.customer_id = vt_wire_text(arena, request->key.customer_id);
     message.visitor_id = vt_wire_text(arena, request->key.visitor_id);
     message.max_events = request->max_events;
+    message.identity = vt_wire_identity_encode(arena, &request->key.identity);
     return vt_wire_encode(&message.base, arena, ret_body);
 }
 
@@ -102,9 +104,11 @@ static struct vt_err read_get_profile(const Vitrine__V1__GetProfileRequest *mess
         .customer_id = vt_slice_str(message->customer_id),
         .visitor_id = vt_slice_str(message->visitor_id),
     };
-    if (key.customer_id.len == 0 && key.visitor_id.len == 0)
+    VT_TRY(
+        vt_wire_identity_decode(message->identity, inside(place, "identity"), diag, &key.identity));
+    if (vt_identity_choose(key.customer_id, key.visitor_id, key.identity).id.len == 0)
         return vt_check_failed(inside(place, "customer_id"), diag,
-                               "empty, and so is visitor_id: one of them must say who");
+                               "empty, and visitor_id and identity too: one of them must say who");
     VT_TRY(vt_check_optional_id(key.customer_id, inside(place, "customer_id"), diag));
     VT_TRY(vt_check_optional_id(key.visitor_id, inside(place, "visitor_id"), diag));
     VT_TRY(

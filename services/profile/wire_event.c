@@ -7,6 +7,7 @@
 
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
+#include "services/common/wire/identity.h"
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/event.pb-c.h"
 
@@ -50,6 +51,7 @@ static struct vt_event event_of(const Vitrine__V1__Event *message, int64_t time_
         .cost = message->cost,
         .value = message->value,
         .bot = message->bot,
+        .identity = vt_wire_identity(message->identity),
     };
 }
 
@@ -144,6 +146,7 @@ static void fill_event(const struct vt_event *event, struct vt_arena *arena,
     message->cost = event->cost;
     message->value = event->value;
     message->bot = event->bot;
+    message->identity = vt_wire_identity_encode(arena, &event->identity);
 }
 
 struct vt_err vt_wire_write_events_request_encode(const struct vt_event *events, uint32_t n,

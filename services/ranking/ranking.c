@@ -480,12 +480,14 @@ static void on_profile(void *ctx, struct vt_err err, const struct vt_profile_vie
 static void start(struct run *run)
 {
     const struct vt_profile_port *port = &run->service->options.profile;
-    bool somebody = run->query.who.customer_id.len > 0 || run->query.who.visitor_id.len > 0;
+    const struct vt_profile_key *who = &run->query.who;
+    bool somebody =
+        vt_identity_choose(who->customer_id, who->visitor_id, who->identity).id.len != 0;
     if (!somebody || run->query.mode == VT_RANKING_SIMILAR) {
         gather(run);
         return;
     }
-    port->get(port->self, run->request, &run->query.who, VT_HISTORY_MAX,
+    port->get(port->self, run->request, who, VT_HISTORY_MAX,
               budget_end(run, PROFILE_SHARE, UNBOUNDED_PROFILE_NS), on_profile, run);
 }
 

@@ -7,6 +7,7 @@
 
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
+#include "services/common/wire/identity.h"
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/recommendation.pb-c.h"
 
@@ -19,7 +20,8 @@ static struct vt_err check_who(const struct vt_ranking_query *query, struct vt_d
 {
     VT_TRY(vt_check_optional_id(query->placement, VT_FIELD("placement"), diag));
     VT_TRY(vt_check_optional_id(query->who.customer_id, VT_FIELD("customer_id"), diag));
-    return vt_check_optional_id(query->who.visitor_id, VT_FIELD("visitor_id"), diag);
+    VT_TRY(vt_check_optional_id(query->who.visitor_id, VT_FIELD("visitor_id"), diag));
+    return vt_wire_identity_check(&query->who.identity, VT_FIELD("identity"), diag);
 }
 
 /* A list of SKUs as it arrived, and how long it may be. */
@@ -48,7 +50,8 @@ struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *ar
         .mode = VT_RANKING_RECOMMEND,
         .placement = vt_slice_str(message->placement),
         .who = {.customer_id = vt_slice_str(message->customer_id),
-                .visitor_id = vt_slice_str(message->visitor_id)},
+                .visitor_id = vt_slice_str(message->visitor_id),
+                .identity = vt_wire_identity(message->identity)},
         .n = message->n,
         .diversity = (unsigned)message->diversity,
         .explain = message->explain,
@@ -78,7 +81,8 @@ struct vt_err vt_wire_rank_decode(struct vt_slice body, struct vt_arena *arena,
         .mode = VT_RANKING_RANK,
         .placement = vt_slice_str(message->placement),
         .who = {.customer_id = vt_slice_str(message->customer_id),
-                .visitor_id = vt_slice_str(message->visitor_id)},
+                .visitor_id = vt_slice_str(message->visitor_id),
+                .identity = vt_wire_identity(message->identity)},
         .explain = message->explain,
         .return_details = message->return_details,
         .include_seen = true, /* the caller's list is returned whole */

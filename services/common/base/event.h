@@ -1,6 +1,7 @@
 #ifndef VT_BASE_EVENT_H
 #define VT_BASE_EVENT_H
 
+#include "services/common/base/identity.h"
 #include "services/common/base/slice.h"
 
 #include <stdbool.h>
@@ -63,6 +64,7 @@ struct vt_event {
     enum vt_event_type type;
     struct vt_slice customer_id, visitor_id, item_id, channel, currency_code, query;
     struct vt_slice attribution_token;
+    struct vt_identity identity; /* who, where neither customer_id nor visitor_id is given */
     int64_t time_ms;
     double quantity, revenue, cost, value;
     bool bot; /* the sender says that a program did it */

@@ -194,7 +194,7 @@ static void longest_id_fits_every_key(void **state)
     (void)state;
     char id[VT_ID_BYTES_MAX];
     memset(id, 'x', sizeof id);
-    struct vt__identity identity = {VT__MEMBER, 0, vt_slice(id, sizeof id)};
+    struct vt__identity identity = {VT_IDENTITY_MEMBER, 0, vt_slice(id, sizeof id)};
     assert_int_equal(vt__key_customer_id(1, &identity).len, VT__KEY_BYTES_MAX);
 }
 

@@ -322,7 +322,7 @@ static void get_profile_wants_somebody_and_bounded_events(void **state)
         uint32_t max_events;
         const char *message; /* NULL: fine */
     } rows[] = {
-        {0, 0, 0, "customer_id: empty, and so is visitor_id: one of them must say who"},
+        {0, 0, 0, "customer_id: empty, and visitor_id and identity too: one of them must say who"},
         {128, 0, 0, NULL},
         {0, 128, 0, NULL},
         {129, 0, 0, "customer_id: 129 bytes, at most 128"},

@@ -85,7 +85,8 @@ static void on_view(void *ctx, struct vt_err err, const struct vt_profile_view *
 
 static void ask(const char *customer, const char *visitor)
 {
-    struct vt_profile_key key = {vt_slice_str(customer), vt_slice_str(visitor)};
+    struct vt_profile_key key = {.customer_id = vt_slice_str(customer),
+                                 .visitor_id = vt_slice_str(visitor)};
     struct vt_profile_port port = vt_profile_remote_port(remote);
     port.get(port.self, &request, &key, 30, 12345, on_view, NULL);
 }
