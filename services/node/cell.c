@@ -147,6 +147,13 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
     return vt_ranking_service_new(&ranking, &cell->ranking);
 }
 
+static struct vt_err make_profile_rpc(struct vt_cell *cell)
+{
+    VT_TRY(vt_profile_rpc_new(cell->profile, cell->items, &cell->profile_rpc));
+    vt_profile_rpc_measure(cell->profile_rpc, cell->metrics);
+    return vt_ok();
+}
+
 static struct vt_err make_services(struct vt_cell *cell, struct vt_diag *diag)
 {
     if ((cell->roles & (VT_ROLE_CANDIDATE | VT_ROLE_RANKING)) != 0)
@@ -154,7 +161,7 @@ static struct vt_err make_services(struct vt_cell *cell, struct vt_diag *diag)
     if ((cell->roles & VT_ROLE_RANKING) != 0)
         VT_TRY(make_ranking(cell, diag));
     if (cell->profile != NULL)
-        VT_TRY(vt_profile_rpc_new(cell->profile, cell->items, &cell->profile_rpc));
+        VT_TRY(make_profile_rpc(cell));
     return vt_model_rpc_new(cell->options->data, cell->bundles, &cell->model_rpc);
 }
 

@@ -31,9 +31,9 @@ static uint32_t judge_all(struct vt_profile *profile, struct vt_request *request
     return n_good;
 }
 
-void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile_write *write,
-                             const struct vt_event *events, uint32_t n_events,
-                             struct vt_event_result *results)
+static void write_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                         const struct vt_event *events, uint32_t n_events,
+                         struct vt_event_result *results, bool may_wait)
 {
     if (n_events == 0 || n_events > VT_EVENT_BATCH_MAX) {
         vt_diag_set(write->request->diag, "events", "%u events: send 1 to %d in a call", n_events,
@@ -46,7 +46,23 @@ void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile
         write->done(write->ctx, vt_ok());
         return;
     }
-    vt__writer_submit(
-        profile,
-        &(struct vt__job){.n = n_events, .write = *write, .input = events, .result = results});
+    vt__writer_submit(profile, &(struct vt__job){.n = n_events,
+                                                 .write = *write,
+                                                 .input = events,
+                                                 .result = results,
+                                                 .may_wait = may_wait});
+}
+
+void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results)
+{
+    write_events(profile, write, events, n_events, results, false);
+}
+
+void vt_profile_queue_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results)
+{
+    write_events(profile, write, events, n_events, results, true);
 }

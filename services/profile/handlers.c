@@ -7,6 +7,8 @@
  */
 #include "services/profile/handlers.h"
 
+#include "services/common/base/metrics.h"
+#include "services/profile/event_stream.h"
 #include "services/profile/handlers_internal.h"
 
 #include <stdlib.h>
@@ -43,13 +45,25 @@ struct vt_err vt_profile_rpc_new(struct vt_profile *profile, struct vt_item_tabl
     VT_CHECK(rpc != NULL, VT_EXHAUSTED, "no memory for the profile service");
     rpc->profile = profile;
     rpc->items = items;
+    vt_profile_rpc_measure(rpc, NULL);
     struct vt_err err = vt_worker_pool_new(N_WORKERS, TASKS_MAX, &rpc->workers);
+    if (!vt_failed(err))
+        err = vt_worker_pool_new(1, VT__EVENT_STREAMS_MAX, &rpc->acknowledger);
     if (vt_failed(err)) {
-        free(rpc);
+        vt_profile_rpc_free(rpc);
         return err;
     }
     *ret_rpc = rpc;
     return vt_ok();
+}
+
+void vt_profile_rpc_measure(struct vt_profile_rpc *rpc, struct vt_metrics *metrics)
+{
+    rpc->streams_gauge =
+        vt_metrics_gauge(metrics, "vitrine_event_streams", "StreamEvents open.", "");
+    rpc->unacknowledged_gauge =
+        vt_metrics_gauge(metrics, "vitrine_event_stream_unacknowledged_messages",
+                         "Messages of all streams received and not yet acknowledged.", "");
 }
 
 void vt_profile_rpc_free(struct vt_profile_rpc *rpc)
@@ -57,6 +71,7 @@ void vt_profile_rpc_free(struct vt_profile_rpc *rpc)
     if (rpc == NULL)
         return;
     vt_worker_pool_free(rpc->workers);
+    vt_worker_pool_free(rpc->acknowledger);
     free(rpc);
 }
 
@@ -71,7 +86,7 @@ static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.EventService/WriteEvents", vt__handle_write_events, VT_RPC_UNARY, BULK_BYTES,
      WRITE_MS, 0, SHOP},
     {"/vitrine.v1.EventService/StreamEvents", vt__handle_stream_events, VT_RPC_BIDI_STREAM,
-     BULK_BYTES, 0, WATCHES_MAX, SHOP},
+     BULK_BYTES, 0, VT__EVENT_STREAMS_MAX, SHOP},
     {"/vitrine.v1.ProfileService/GetProfile", vt__handle_get_profile, VT_RPC_UNARY, SMALL_BYTES,
      READ_MS, 0, SEES_A_PERSON},
     {"/vitrine.v1.ProfileService/BatchGetProfiles", vt__handle_batch_get_profiles, VT_RPC_UNARY,

@@ -3,6 +3,7 @@
  * the fsync.
  */
 #include "services/common/handler/handler.h"
+#include "services/profile/event_stream.h"
 #include "services/profile/handlers_internal.h"
 #include "services/profile/wire_event.h"
 
@@ -47,7 +48,5 @@ void vt__handle_write_events(struct vt_rpc_call *call, void *service)
 
 void vt__handle_stream_events(struct vt_rpc_call *call, void *service)
 {
-    (void)service;
-    vt_handler_unimplemented(call, "StreamEvents is not in this version; WriteEvents takes batches "
-                                   "of up to 1000 events");
+    vt__event_stream_serve(call, service);
 }

@@ -11,6 +11,8 @@ struct vt_profile_rpc {
     struct vt_profile *profile;  /* borrowed */
     struct vt_item_table *items; /* borrowed, may be NULL */
     struct vt_worker_pool *workers;
+    struct vt_worker_pool *acknowledger; /* one thread, for StreamEvents alone */
+    struct vt_gauge *streams_gauge, *unacknowledged_gauge;
 };
 
 /* An upsert of customers or items while the writer has it. */

@@ -109,6 +109,13 @@ struct vt_event_result {
 void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile_write *write,
                              const struct vt_event *events, uint32_t n_events,
                              struct vt_event_result *results);
+/* As above for a stream that is held back by other means: over the queue's limit the write waits
+ * for room, in the order of arrival, where the above would be VT_EXHAUSTED. The caller bounds how
+ * many of its writes wait. A quarter of the queue is not for them, so that they cannot keep single
+ * writes out. */
+void vt_profile_queue_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results);
 
 struct vt_upsert_result {
     uint32_t inserted, updated, unchanged;

@@ -38,6 +38,7 @@ struct vt__job {
     struct vt_profile_write write;
     const void *input;
     uint32_t mask;
+    bool may_wait; /* for room in the queue */
     void *result;
     struct vt_err err;
 };
@@ -87,8 +88,10 @@ struct vt_profile {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t writer;
-    struct vt__job *first, *last;
-    uint32_t queued;
+    struct vt__job_list {
+        struct vt__job *first, *last;
+    } queue, waiting; /* `waiting` is for room in `queue`, in order */
+    uint32_t queued;  /* events and entries in `queue` */
     bool stopping;
 
     atomic_bool broken; /* set once by the writer (relaxed): its memory and the disk may differ */

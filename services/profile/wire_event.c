@@ -11,6 +11,8 @@
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/event.pb-c.h"
 
+#include <inttypes.h>
+
 static struct vt_err reject(struct vt_event_result *result, const char *field,
                             struct vt_arena *arena, const char *reason)
 {
@@ -55,17 +57,38 @@ static struct vt_event event_of(const Vitrine__V1__Event *message, int64_t time_
     };
 }
 
-static struct vt_err sort_out(const Vitrine__V1__WriteEventsRequest *message,
-                              struct vt_arena *arena, struct vt_wire_write_events *request)
+static struct vt_err sort_out(Vitrine__V1__Event *const *events, struct vt_arena *arena,
+                              struct vt_wire_write_events *request)
 {
     for (uint32_t i = 0; i < request->n_total; i++) {
         int64_t time_ms = 0;
-        VT_TRY(judge(message->events[i], arena, &request->results[i], &time_ms));
+        VT_TRY(judge(events[i], arena, &request->results[i], &time_ms));
         if (request->results[i].outcome == VT_EVENT_REJECTED)
             continue;
         request->places[request->n_events] = i;
-        request->events[request->n_events++] = event_of(message->events[i], time_ms);
+        request->events[request->n_events++] = event_of(events[i], time_ms);
     }
+    return vt_ok();
+}
+
+/* What both calls hand to the domain. */
+static struct vt_err take_events(Vitrine__V1__Event *const *events, size_t n_events,
+                                 struct vt_arena *arena, struct vt_diag *diag,
+                                 struct vt_wire_write_events *ret_request)
+{
+    VT_TRY(vt_check_count(n_events, 1, VT_EVENT_BATCH_MAX, VT_FIELD("events"), diag));
+    uint32_t n = (uint32_t)n_events;
+    struct vt_wire_write_events request = {
+        .n_total = n,
+        .results = vt_arena_array(arena, n, sizeof *request.results),
+        .events = vt_arena_array(arena, n, sizeof *request.events),
+        .places = vt_arena_array(arena, n, sizeof *request.places),
+        .domain_results = vt_arena_array(arena, n, sizeof *request.domain_results),
+    };
+    if (arena->exhausted)
+        return vt_wire_full();
+    VT_TRY(sort_out(events, arena, &request));
+    *ret_request = request;
     return vt_ok();
 }
 
@@ -76,20 +99,25 @@ struct vt_err vt_wire_write_events_decode(struct vt_slice body, struct vt_arena 
     Vitrine__V1__WriteEventsRequest *message = NULL;
     VT_TRY(
         vt_pb_decode(&vitrine__v1__write_events_request__descriptor, body, arena, diag, &message));
-    VT_TRY(vt_check_count(message->n_events, 1, VT_EVENT_BATCH_MAX, VT_FIELD("events"), diag));
-    uint32_t n = (uint32_t)message->n_events;
-    struct vt_wire_write_events request = {
-        .validate_only = message->validate_only,
-        .n_total = n,
-        .results = vt_arena_array(arena, n, sizeof *request.results),
-        .events = vt_arena_array(arena, n, sizeof *request.events),
-        .places = vt_arena_array(arena, n, sizeof *request.places),
-        .domain_results = vt_arena_array(arena, n, sizeof *request.domain_results),
-    };
-    if (arena->exhausted)
-        return vt_wire_full();
-    VT_TRY(sort_out(message, arena, &request));
-    *ret_request = request;
+    VT_TRY(take_events(message->events, message->n_events, arena, diag, ret_request));
+    ret_request->validate_only = message->validate_only;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_stream_events_decode(struct vt_slice body, uint64_t after,
+                                           struct vt_arena *arena, struct vt_diag *diag,
+                                           struct vt_wire_stream_events *ret_message)
+{
+    Vitrine__V1__StreamEventsRequest *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__stream_events_request__descriptor, body, arena, diag, &message));
+    if (message->sequence <= after) {
+        vt_diag_set(diag, "sequence", "%" PRIu64 ", must be above %" PRIu64, message->sequence,
+                    after);
+        return VT_ERR(VT_INVALID, "a message's sequence is out of order");
+    }
+    VT_TRY(take_events(message->events, message->n_events, arena, diag, &ret_message->batch));
+    ret_message->sequence = message->sequence;
     return vt_ok();
 }
 
@@ -104,25 +132,55 @@ static void fill_result(Vitrine__V1__EventResult *message, const struct vt_event
     message->reason = vt_wire_text(arena, result->reason);
 }
 
+/* The results of all events, those rejected here among those that the domain judged; counts them
+ * by outcome. NULL when the arena is full. */
+static Vitrine__V1__EventResult **results_of(const struct vt_wire_write_events *request,
+                                             struct vt_arena *arena,
+                                             uint32_t counts[VT_EVENT_REJECTED + 1])
+{
+    for (uint32_t i = 0; i < request->n_events; i++)
+        request->results[request->places[i]] = request->domain_results[i];
+    Vitrine__V1__EventResult **results =
+        vt_wire_messages(arena, &vitrine__v1__event_result__descriptor, request->n_total);
+    for (uint32_t i = 0; results != NULL && i < request->n_total; i++) {
+        fill_result(results[i], &request->results[i], arena);
+        counts[request->results[i].outcome]++;
+    }
+    return results;
+}
+
 struct vt_err vt_wire_write_events_encode(const struct vt_wire_write_events *request,
                                           struct vt_arena *arena, struct vt_slice *ret_body)
 {
     Vitrine__V1__WriteEventsResponse response = VITRINE__V1__WRITE_EVENTS_RESPONSE__INIT;
-    uint32_t n_outcomes[VT_EVENT_REJECTED + 1] = {0};
-    for (uint32_t i = 0; i < request->n_events; i++)
-        request->results[request->places[i]] = request->domain_results[i];
+    uint32_t counts[VT_EVENT_REJECTED + 1] = {0};
     response.n_results = request->n_total;
-    response.results =
-        vt_wire_messages(arena, &vitrine__v1__event_result__descriptor, request->n_total);
+    response.results = results_of(request, arena, counts);
     if (response.results == NULL)
         return vt_wire_full();
-    for (uint32_t i = 0; i < request->n_total; i++) {
-        fill_result(response.results[i], &request->results[i], arena);
-        n_outcomes[request->results[i].outcome]++;
-    }
-    response.accepted = n_outcomes[VT_EVENT_ACCEPTED];
-    response.duplicates = n_outcomes[VT_EVENT_DUPLICATE];
-    response.rejected = n_outcomes[VT_EVENT_REJECTED];
+    response.accepted = counts[VT_EVENT_ACCEPTED];
+    response.duplicates = counts[VT_EVENT_DUPLICATE];
+    response.rejected = counts[VT_EVENT_REJECTED];
+    return vt_wire_encode(&response.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_stream_events_encode(const struct vt_wire_stream_events *message,
+                                           struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__StreamEventsResponse response = VITRINE__V1__STREAM_EVENTS_RESPONSE__INIT;
+    Vitrine__V1__StreamEventsResult result = VITRINE__V1__STREAM_EVENTS_RESULT__INIT;
+    Vitrine__V1__StreamEventsResult *results[] = {&result};
+    uint32_t counts[VT_EVENT_REJECTED + 1] = {0};
+    result.sequence = response.acknowledged_sequence = message->sequence;
+    result.n_results = message->batch.n_total;
+    result.results = results_of(&message->batch, arena, counts);
+    if (result.results == NULL)
+        return vt_wire_full();
+    result.accepted = counts[VT_EVENT_ACCEPTED];
+    result.duplicates = counts[VT_EVENT_DUPLICATE];
+    result.rejected = counts[VT_EVENT_REJECTED];
+    response.messages = results;
+    response.n_messages = 1;
     return vt_wire_encode(&response.base, arena, ret_body);
 }
 
@@ -149,17 +207,49 @@ static void fill_event(const struct vt_event *event, struct vt_arena *arena,
     message->identity = vt_wire_identity_encode(arena, &event->identity);
 }
 
+static Vitrine__V1__Event **events_of(const struct vt_event *events, uint32_t n,
+                                      struct vt_arena *arena)
+{
+    Vitrine__V1__Event **messages = vt_wire_messages(arena, &vitrine__v1__event__descriptor, n);
+    for (uint32_t i = 0; messages != NULL && i < n; i++)
+        fill_event(&events[i], arena, messages[i]);
+    return messages;
+}
+
 struct vt_err vt_wire_write_events_request_encode(const struct vt_event *events, uint32_t n,
                                                   struct vt_arena *arena, struct vt_slice *ret_body)
 {
     Vitrine__V1__WriteEventsRequest request = VITRINE__V1__WRITE_EVENTS_REQUEST__INIT;
-    request.events = vt_wire_messages(arena, &vitrine__v1__event__descriptor, n);
-    if (request.events == NULL)
-        return vt_wire_full();
+    request.events = events_of(events, n, arena);
     request.n_events = n;
-    for (uint32_t i = 0; i < n; i++)
-        fill_event(&events[i], arena, request.events[i]);
-    return vt_wire_encode(&request.base, arena, ret_body);
+    return request.events == NULL ? vt_wire_full() : vt_wire_encode(&request.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_stream_events_request_encode(uint64_t sequence, const struct vt_event *events,
+                                                   uint32_t n, struct vt_arena *arena,
+                                                   struct vt_slice *ret_body)
+{
+    Vitrine__V1__StreamEventsRequest request = VITRINE__V1__STREAM_EVENTS_REQUEST__INIT;
+    request.sequence = sequence;
+    request.events = events_of(events, n, arena);
+    request.n_events = n;
+    return request.events == NULL ? vt_wire_full() : vt_wire_encode(&request.base, arena, ret_body);
+}
+
+static struct vt_err read_results(Vitrine__V1__EventResult *const *messages, size_t n,
+                                  struct vt_diag *diag, struct vt_event_result *ret_results)
+{
+    for (size_t i = 0; i < n; i++)
+        VT_TRY(vt_check_range((int64_t)messages[i]->outcome, VT_EVENT_ACCEPTED, VT_EVENT_REJECTED,
+                              VT_FIELD_AT("results", i, "outcome"), diag));
+    for (size_t i = 0; i < n; i++)
+        ret_results[i] = (struct vt_event_result){
+            .outcome = (enum vt_event_outcome)messages[i]->outcome,
+            .field = messages[i]->field,
+            .reason = vt_slice_str(messages[i]->reason),
+            .sequence = messages[i]->sequence,
+        };
+    return vt_ok();
 }
 
 struct vt_err vt_wire_write_events_response_decode(struct vt_slice body, uint32_t n,
@@ -170,15 +260,37 @@ struct vt_err vt_wire_write_events_response_decode(struct vt_slice body, uint32_
     VT_TRY(
         vt_pb_decode(&vitrine__v1__write_events_response__descriptor, body, arena, diag, &message));
     VT_TRY(vt_check_count(message->n_results, n, n, VT_FIELD("results"), diag));
-    for (uint32_t i = 0; i < n; i++)
-        VT_TRY(vt_check_range((int64_t)message->results[i]->outcome, VT_EVENT_ACCEPTED,
-                              VT_EVENT_REJECTED, VT_FIELD_AT("results", i, "outcome"), diag));
-    for (uint32_t i = 0; i < n; i++)
-        ret_results[i] = (struct vt_event_result){
-            .outcome = (enum vt_event_outcome)message->results[i]->outcome,
-            .field = message->results[i]->field,
-            .reason = vt_slice_str(message->results[i]->reason),
-            .sequence = message->results[i]->sequence,
-        };
+    return read_results(message->results, n, diag, ret_results);
+}
+
+static struct vt_err read_acknowledged(const Vitrine__V1__StreamEventsResult *message,
+                                       struct vt_arena *arena, struct vt_diag *diag,
+                                       struct vt_wire_acknowledged *ret_acknowledged)
+{
+    struct vt_event_result *results = vt_arena_array(arena, message->n_results, sizeof *results);
+    if (results == NULL)
+        return vt_wire_full();
+    VT_TRY(read_results(message->results, message->n_results, diag, results));
+    *ret_acknowledged =
+        (struct vt_wire_acknowledged){message->sequence, results, (uint32_t)message->n_results};
+    return vt_ok();
+}
+
+struct vt_err vt_wire_stream_events_response_decode(
+    struct vt_slice body, struct vt_arena *arena, struct vt_diag *diag, uint64_t *ret_acknowledged,
+    const struct vt_wire_acknowledged **ret_messages, uint32_t *ret_n)
+{
+    Vitrine__V1__StreamEventsResponse *response = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__stream_events_response__descriptor, body, arena, diag,
+                        &response));
+    struct vt_wire_acknowledged *messages =
+        vt_arena_array(arena, response->n_messages, sizeof *messages);
+    if (messages == NULL)
+        return vt_wire_full();
+    for (size_t i = 0; i < response->n_messages; i++)
+        VT_TRY(read_acknowledged(response->messages[i], arena, diag, &messages[i]));
+    *ret_acknowledged = response->acknowledged_sequence;
+    *ret_messages = messages;
+    *ret_n = (uint32_t)response->n_messages;
     return vt_ok();
 }

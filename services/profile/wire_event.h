@@ -27,6 +27,21 @@ VT_MUST_USE struct vt_err vt_wire_write_events_encode(const struct vt_wire_write
                                                       struct vt_arena *arena,
                                                       struct vt_slice *ret_body);
 
+/* A message of StreamEvents. The batch is one of WriteEvents. */
+struct vt_wire_stream_events {
+    uint64_t sequence;
+    struct vt_wire_write_events batch;
+};
+/* As above; VT_INVALID also unless its sequence is above `after`. */
+VT_MUST_USE struct vt_err vt_wire_stream_events_decode(struct vt_slice body, uint64_t after,
+                                                       struct vt_arena *arena, struct vt_diag *diag,
+                                                       struct vt_wire_stream_events *ret_message);
+/* A response that acknowledges this message. Responses laid end to end are one response that
+ * acknowledges all of theirs: so protobuf merges them. */
+VT_MUST_USE struct vt_err vt_wire_stream_events_encode(const struct vt_wire_stream_events *message,
+                                                       struct vt_arena *arena,
+                                                       struct vt_slice *ret_body);
+
 /* The caller's side. An event without a time (0) is sent without one. VT_EXHAUSTED: the arena is
  * too small for so many; send fewer at a time. */
 VT_MUST_USE struct vt_err vt_wire_write_events_request_encode(const struct vt_event *events,
@@ -38,5 +53,21 @@ VT_MUST_USE struct vt_err vt_wire_write_events_response_decode(struct vt_slice b
                                                                struct vt_arena *arena,
                                                                struct vt_diag *diag,
                                                                struct vt_event_result *ret_results);
+
+/* The caller's side of a stream: its message, and the results of one that a response acknowledges.
+ */
+VT_MUST_USE struct vt_err vt_wire_stream_events_request_encode(uint64_t sequence,
+                                                               const struct vt_event *events,
+                                                               uint32_t n, struct vt_arena *arena,
+                                                               struct vt_slice *ret_body);
+struct vt_wire_acknowledged {
+    uint64_t sequence;
+    const struct vt_event_result *results;
+    uint32_t n_results;
+};
+/* All in the arena. VT_INVALID for an outcome that is unknown. */
+VT_MUST_USE struct vt_err vt_wire_stream_events_response_decode(
+    struct vt_slice body, struct vt_arena *arena, struct vt_diag *diag, uint64_t *ret_acknowledged,
+    const struct vt_wire_acknowledged **ret_messages, uint32_t *ret_n);
 
 #endif

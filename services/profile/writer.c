@@ -200,27 +200,62 @@ static void run_group(struct vt_profile *profile, struct vt__job *jobs)
 
 /* ---- the queue ---- */
 
-/* Cuts a group off the queue's head. Under the lock. */
+/* All of this section under the lock. */
+
+static void append(struct vt__job_list *list, struct vt__job *job)
+{
+    *(list->first != NULL ? &list->last->next : &list->first) = job;
+    list->last = job;
+}
+
+static void enqueue(struct vt_profile *profile, struct vt__job *job)
+{
+    append(&profile->queue, job);
+    profile->queued += job->n;
+    vt_gauge_set(profile->queue_gauge, profile->queued);
+}
+
+/* Who cannot wait may use the whole queue; who can, three quarters, or all of an empty one. */
+static bool has_room(const struct vt_profile *profile, const struct vt__job *job)
+{
+    uint32_t max = profile->queue_events_max;
+    uint32_t usable = job->may_wait ? max - max / 4 : max;
+    bool fits = profile->queued < usable && job->n <= usable - profile->queued;
+    return fits || (job->may_wait && profile->queued == 0);
+}
+
+/* Room has come. */
+static void admit_waiting(struct vt_profile *profile)
+{
+    struct vt__job_list *waiting = &profile->waiting;
+    while (waiting->first != NULL && has_room(profile, waiting->first)) {
+        struct vt__job *job = waiting->first;
+        waiting->first = job->next;
+        job->next = NULL;
+        enqueue(profile, job);
+    }
+}
+
+/* Cuts a group off the queue's head. */
 static struct vt__job *take_group(struct vt_profile *profile)
 {
-    struct vt__job *jobs = profile->first, *end = jobs;
+    struct vt__job *jobs = profile->queue.first, *end = jobs;
     uint32_t n = jobs->n;
     while (jobs->apply == NULL && end->next != NULL && end->next->apply == NULL &&
            n + end->next->n <= VT__GROUP_EVENTS_MAX) {
         end = end->next;
         n += end->n;
     }
-    profile->first = end->next;
-    if (profile->first == NULL)
-        profile->last = NULL;
+    profile->queue.first = end->next;
     end->next = NULL;
     profile->queued -= n;
+    admit_waiting(profile);
     vt_gauge_set(profile->queue_gauge, profile->queued);
     vt_histogram_observe(profile->group_size, n);
     return jobs;
 }
 
-/* Waits for a job, for counts that are due, or for the end. Under the lock. */
+/* Waits for a job, for counts that are due, or for the end. */
 static void wait_for_work(struct vt_profile *profile)
 {
     int64_t due_ns = vt__feed_due_ns(profile);
@@ -237,10 +272,10 @@ static void *writer_main(void *context)
 {
     struct vt_profile *profile = context;
     pthread_mutex_lock(&profile->lock);
-    while (profile->first != NULL || !profile->stopping) {
-        if (profile->first == NULL)
+    while (profile->queue.first != NULL || !profile->stopping) {
+        if (profile->queue.first == NULL)
             wait_for_work(profile);
-        struct vt__job *jobs = profile->first != NULL ? take_group(profile) : NULL;
+        struct vt__job *jobs = profile->queue.first != NULL ? take_group(profile) : NULL;
         pthread_mutex_unlock(&profile->lock);
         if (jobs != NULL)
             run_group(profile, jobs);
@@ -262,19 +297,18 @@ void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
     *queued = *job;
     pthread_mutex_lock(&profile->lock);
     bool open = profile->writer_started && !profile->stopping;
-    bool room = job->n <= profile->queue_events_max - profile->queued;
-    if (open && room) {
-        *(profile->last != NULL ? &profile->last->next : &profile->first) = queued;
-        profile->last = queued;
-        profile->queued += job->n;
-        vt_gauge_set(profile->queue_gauge, profile->queued);
-        pthread_cond_signal(&profile->wake);
-    }
+    bool in_turn = !job->may_wait || profile->waiting.first == NULL;
+    bool room = has_room(profile, job) && in_turn;
+    if (open && room)
+        enqueue(profile, queued);
+    else if (open && job->may_wait)
+        append(&profile->waiting, queued);
+    pthread_cond_signal(&profile->wake);
     pthread_mutex_unlock(&profile->lock);
     if (!open)
         job->write.done(job->write.ctx,
                         VT_ERR(VT_PRECONDITION, "this store is open for reading only"));
-    else if (!room)
+    else if (!room && !job->may_wait)
         job->write.done(job->write.ctx,
                         VT_ERR(VT_EXHAUSTED, "the write queue is full: try again later"));
 }

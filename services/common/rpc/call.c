@@ -19,6 +19,7 @@ void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transpo
     call->thread = pthread_self();
     call->body = (struct vt_slice){0};
     call->on_cancel = NULL;
+    atomic_store_explicit(&call->on_drain, NULL, memory_order_relaxed);
     call->on_sent = NULL;
     call->on_received = NULL;
     vt_diag_clear(&call->diag);
@@ -100,16 +101,32 @@ void vt__call_sent(struct vt_rpc_call *call, bool ok)
 
 void vt__call_received(struct vt_rpc_call *call, struct vt_slice body, bool ended)
 {
+    struct vt_err err = vt_ok();
     if (!enter_callback(call))
         return;
     if (body.len > call->method->max_request_bytes) {
         vt_diag_set(&call->diag, "", "message has %zu bytes, %s takes at most %u", body.len,
                     call->method->path, call->method->max_request_bytes);
-        vt_rpc_call_fail(call, VT_ERR(VT_EXHAUSTED, "message is too large"));
-    } else {
-        call->on_received(call->received_ctx, body, ended);
+        err = VT_ERR(VT_EXHAUSTED, "message is too large");
+        body = (struct vt_slice){0};
     }
+    call->on_received(call->received_ctx, err, body, ended);
     leave_callback(call);
+}
+
+bool vt__call_drain(struct vt_rpc_call *call)
+{
+    void (*on_drain)(void *) = atomic_load_explicit(&call->on_drain, memory_order_acquire);
+    if (on_drain == NULL)
+        return false;
+    while (!enter_callback(call)) {
+        if (atomic_load_explicit(&call->phase, memory_order_relaxed) == VT__ANSWERED)
+            return true;
+        sched_yield(); /* a callback runs on the serving thread, and does not block */
+    }
+    on_drain(call->drain_ctx);
+    leave_callback(call);
+    return true;
 }
 
 /* From now on no callback starts, and none of another thread is running. */
@@ -185,4 +202,10 @@ void vt_rpc_call_on_cancel(struct vt_rpc_call *call, void (*on_cancel)(void *ctx
 {
     call->on_cancel = on_cancel;
     call->cancel_ctx = ctx;
+}
+
+void vt_rpc_call_on_drain(struct vt_rpc_call *call, void (*on_drain)(void *ctx), void *ctx)
+{
+    call->drain_ctx = ctx;
+    atomic_store_explicit(&call->on_drain, on_drain, memory_order_release);
 }

@@ -59,14 +59,20 @@ void vt_rpc_call_finish(struct vt_rpc_call *call, struct vt_err err);
 
 /* Bidirectional streams: asks for the caller's next message. `on_received` runs once, on the call's
  * serving thread; `ended` (with no body) when the caller has sent its last. `body` is borrowed and
- * valid during the callback. A message over the method's max_request_bytes ends the call with
- * RESOURCE_EXHAUSTED. At most one receive and one send are under way. */
-typedef void (*vt_rpc_received_fn)(void *ctx, struct vt_slice body, bool ended);
+ * valid during the callback. `err` is VT_EXHAUSTED, with the request's diag set, for a message over
+ * the method's max_request_bytes: the stream should end with it. At most one receive and one send
+ * are under way. Any thread. */
+typedef void (*vt_rpc_received_fn)(void *ctx, struct vt_err err, struct vt_slice body, bool ended);
 void vt_rpc_call_receive(struct vt_rpc_call *call, vt_rpc_received_fn on_received, void *ctx);
 /* `on_cancel` runs once, on the serving thread, when the caller cancels, its deadline passes, its
  * connection breaks or the server drains. The call must still be finished. Set it in the handler.
  * No callback runs after the answer: an answer from another thread waits for a running callback to
  * return, so never answer while holding a lock that a callback of the call takes. */
 void vt_rpc_call_on_cancel(struct vt_rpc_call *call, void (*on_cancel)(void *ctx), void *ctx);
+/* A stream that can end well by itself when the server drains, where others are cancelled at once:
+ * `on_drain` runs once, on the draining thread, while no other callback of the call runs. It only
+ * takes note; the call is to be finished soon, and is cancelled at the end of the grace. Set it in
+ * the handler, after its ctx is whole. */
+void vt_rpc_call_on_drain(struct vt_rpc_call *call, void (*on_drain)(void *ctx), void *ctx);
 
 #endif

@@ -184,7 +184,8 @@ void vt__streams_cancel(struct vt_rpc_server *server)
 {
     pthread_mutex_lock(&server->mutex);
     for (struct vt__server_call *call = server->streams; call != NULL; call = call->next)
-        cancel_for_drain(call);
+        if (!vt__call_drain(&call->base))
+            cancel_for_drain(call);
     pthread_mutex_unlock(&server->mutex);
 }
 

@@ -104,6 +104,8 @@ struct vt_rpc_call {
     _Atomic(enum vt__phase) phase; /* acquire/release between callbacks and answer */
     void (*on_cancel)(void *ctx);
     void *cancel_ctx;
+    _Atomic(void (*)(void *ctx)) on_drain; /* release by the handler, acquire by drain: its ctx */
+    void *drain_ctx;
     vt_rpc_sent_fn on_sent;
     void *sent_ctx;
     vt_rpc_received_fn on_received;
@@ -118,6 +120,8 @@ void vt__call_handle(struct vt_rpc_call *call, void *service);
 /* The transport tells what happened; runs the callback unless the call was answered. Serving
  * thread. */
 void vt__call_cancelled(struct vt_rpc_call *call);
+/* From any thread: runs on_drain unless the call was answered. False when it has none. */
+bool vt__call_drain(struct vt_rpc_call *call);
 void vt__call_sent(struct vt_rpc_call *call, bool ok);
 void vt__call_received(struct vt_rpc_call *call, struct vt_slice body, bool ended);
 

@@ -18,7 +18,7 @@ struct loopback_call {
     struct vt_arena *result_arena;
     pthread_mutex_t mutex; /* of the fields below */
     pthread_cond_t changed;
-    bool answered, sending, receiving, wants_cancel;
+    bool answered, sending, receiving, wants_cancel, ended;
     struct vt_slice outgoing; /* in result_arena */
     size_t next_message;
     struct vt_rpc_loopback_result result;
@@ -98,16 +98,28 @@ static void deliver_outgoing(struct loopback_call *call)
     call->wants_cancel = !taken;
 }
 
-static void deliver_incoming(struct loopback_call *call)
+static void deliver_message(struct loopback_call *call)
 {
-    const struct vt_rpc_loopback_options *options = call->options;
-    bool ended = call->next_message >= options->n_messages;
-    struct vt_slice body = {0};
-    if (!ended)
-        body = options->messages[call->next_message++];
+    struct vt_slice body = call->options->messages[call->next_message++];
     call->receiving = false;
     pthread_mutex_unlock(&call->mutex);
-    vt__call_received(&call->base, body, ended);
+    vt__call_received(&call->base, body, false);
+    pthread_mutex_lock(&call->mutex);
+}
+
+/* As gRPC does it: a caller that goes away completes the receive too; a drain does not. */
+static void deliver_end(struct loopback_call *call)
+{
+    enum vt_rpc_loopback_end end = call->options->end;
+    call->ended = true;
+    call->receiving = end == VT_RPC_LOOPBACK_DRAIN;
+    pthread_mutex_unlock(&call->mutex);
+    if (end == VT_RPC_LOOPBACK_DRAIN)
+        call->wants_cancel = !vt__call_drain(&call->base);
+    if (end == VT_RPC_LOOPBACK_CANCEL)
+        vt__call_cancelled(&call->base);
+    if (end != VT_RPC_LOOPBACK_DRAIN)
+        vt__call_received(&call->base, (struct vt_slice){0}, true);
     pthread_mutex_lock(&call->mutex);
 }
 
@@ -123,12 +135,15 @@ static void run_until_answered(struct loopback_call *call)
 {
     pthread_mutex_lock(&call->mutex);
     while (!call->answered) {
-        if (call->sending)
+        bool asked = call->receiving && !call->ended;
+        if (call->sending && !(asked && call->options->slow_reader))
             deliver_outgoing(call);
         else if (call->wants_cancel)
             deliver_cancel(call);
-        else if (call->receiving)
-            deliver_incoming(call);
+        else if (asked && call->next_message < call->options->n_messages)
+            deliver_message(call);
+        else if (asked)
+            deliver_end(call);
         else
             pthread_cond_wait(&call->changed, &call->mutex);
     }

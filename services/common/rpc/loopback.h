@@ -27,9 +27,15 @@ struct vt_rpc_loopback_options {
      * taken. */
     bool (*on_message)(void *ctx, struct vt_slice body);
     void *message_ctx;
-    /* Bidirectional streams: what the caller sends, then it ends. */
+    /* Bidirectional streams: what the caller sends, and what it does then. */
     const struct vt_slice *messages;
     size_t n_messages;
+    enum vt_rpc_loopback_end {
+        VT_RPC_LOOPBACK_CLOSE,  /* half-closes */
+        VT_RPC_LOOPBACK_CANCEL, /* goes away */
+        VT_RPC_LOOPBACK_DRAIN,  /* stays silent while the server drains */
+    } end;
+    bool slow_reader; /* reads only while the handler asks for no message */
 };
 
 /* Unknown paths answer VT_UNIMPLEMENTED, bodies over the method's limit VT_EXHAUSTED, as the real

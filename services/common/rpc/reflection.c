@@ -209,7 +209,7 @@ static struct vt_err encode_reply(const struct stream *stream, const struct ques
 
 /* ---- the stream ---- */
 
-static void on_question(void *ctx, struct vt_slice body, bool ended);
+static void on_question(void *ctx, struct vt_err err, struct vt_slice body, bool ended);
 
 static void on_sent(void *ctx, bool ok)
 {
@@ -220,17 +220,17 @@ static void on_sent(void *ctx, bool ok)
         vt_rpc_call_finish(stream->call, VT_ERR(VT_CANCELLED, "caller is gone"));
 }
 
-static void on_question(void *ctx, struct vt_slice body, bool ended)
+static void on_question(void *ctx, struct vt_err err, struct vt_slice body, bool ended)
 {
     struct stream *stream = ctx;
     struct question question;
     struct vt_slice reply;
-    if (ended) {
-        vt_rpc_call_finish(stream->call, vt_ok());
+    if (ended || vt_failed(err)) {
+        vt_rpc_call_finish(stream->call, err);
         return;
     }
     vt_rpc_call_request(stream->call)->arena->used = stream->mark;
-    struct vt_err err = decode_question(body, &question);
+    err = decode_question(body, &question);
     if (!vt_failed(err))
         err = encode_reply(stream, &question, &reply);
     if (vt_failed(err))

@@ -85,7 +85,8 @@ struct vt__server_call {
 /* Offers gRPC a place for one more call of the method. The worker's thread, or before it runs. */
 void vt__slot_post(struct vt__worker *worker, struct vt__method *method);
 void vt__worker_free_pools(struct vt__worker *worker);
-/* Ends every live stream with UNAVAILABLE; those that come later end at once. */
+/* Ends every live stream with UNAVAILABLE, or asks it to end itself; those that come later end at
+ * once. */
 void vt__streams_cancel(struct vt_rpc_server *server);
 
 /* health.c and reflection.c: their methods, added to every server. */

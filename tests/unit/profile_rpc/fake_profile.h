@@ -58,6 +58,13 @@ void vt_profile_write_events(struct vt_profile *profile, const struct vt_profile
     write->done(write->ctx, fake.err);
 }
 
+void vt_profile_queue_events(struct vt_profile *profile, const struct vt_profile_write *write,
+                             const struct vt_event *events, uint32_t n_events,
+                             struct vt_event_result *results)
+{
+    vt_profile_write_events(profile, write, events, n_events, results);
+}
+
 void vt_profile_upsert_customers(struct vt_profile *profile, const struct vt_profile_write *write,
                                  const struct vt_customer *customers, uint32_t n_customers,
                                  struct vt_upsert_result *result)

@@ -67,7 +67,7 @@ static void send_forever(struct vt_rpc_call *call, void *service)
     send_more(NULL, true);
 }
 
-static void on_received(void *ctx, struct vt_slice body, bool ended);
+static void on_received(void *ctx, struct vt_err err, struct vt_slice body, bool ended);
 
 static void on_echoed(void *ctx, bool ok)
 {
@@ -75,10 +75,10 @@ static void on_echoed(void *ctx, bool ok)
     vt_rpc_call_receive(ctx, on_received, ctx);
 }
 
-static void on_received(void *ctx, struct vt_slice body, bool ended)
+static void on_received(void *ctx, struct vt_err err, struct vt_slice body, bool ended)
 {
-    if (ended)
-        vt_rpc_call_finish(ctx, vt_ok());
+    if (ended || vt_failed(err))
+        vt_rpc_call_finish(ctx, err);
     else
         vt_rpc_call_send(ctx, body, on_echoed, ctx);
 }
