@@ -15,11 +15,14 @@
  * writes. Keys and values are the caller's business.
  *
  * Errors of every call here: VT_CORRUPT for damaged bytes, VT_EXHAUSTED when the disk is full,
- * VT_UNAVAILABLE for other failures of the file system; RocksDB's own words are in `diag`.
+ * VT_UNAVAILABLE for other failures of the file system and for the moments in which the store is
+ * opened again (upkeep.h); RocksDB's own words are in `diag`, and of a damaged table its file,
+ * family and key range.
  */
 struct vt_store;
 struct vt_store_batch;
 struct vt_store_iter;
+struct vt__opening;
 
 enum { VT_STORE_FAMILIES_MAX = 32 };
 
@@ -48,6 +51,15 @@ struct vt_store_family {
     bool random_bytes;                    /* hashes: not worth compressing */
     const struct vt_store_merge *merge;   /* borrowed until close; NULL: none */
     const struct vt_store_expiry *expiry; /* borrowed until close; NULL: none */
+    bool personal_keys;                   /* people's ids: never shown in a report of damage */
+};
+
+/* Where damaged bytes were met. Texts are never NULL, empty when unknown; borrowed for the call. */
+struct vt_store_damage {
+    const char *text;                 /* RocksDB's words, with path and offset */
+    const char *file;                 /* in the store's folder */
+    const char *family;               /* of a table */
+    const char *first_key, *last_key; /* of that table, in hexadecimal */
 };
 
 struct vt_store_options {
@@ -56,10 +68,15 @@ struct vt_store_options {
     uint32_t n_families;
     bool create;                 /* make the folder when it is missing; else VT_NOT_FOUND */
     bool read_only;              /* a checkpoint: takes no lock, refuses writes */
-    const char *log_dir;         /* where RocksDB's own log goes; NULL: $XDG_RUNTIME_DIR/vitrine or
-                                    /tmp/vitrine-UID, so that a full data disk cannot break the logger */
+    const char *log_dir;         /* where RocksDB's own log goes; NULL: the first of
+                                    $XDG_RUNTIME_DIR/vitrine, /tmp/vitrine-UID and
+                                    /dev/shm/vitrine-UID that is not on the disk of the data (when
+                                    full, it would break the logger), or nowhere */
     uint64_t cache_bytes;        /* blocks, indexes and filters; 0: 64 MiB */
     uint64_t write_buffer_bytes; /* all memtables together; 0: 64 MiB */
+    /* Told of damage whenever a call meets some, on that call's thread; NULL: nobody. */
+    void (*on_damage)(void *ctx, const struct vt_store_damage *damage);
+    void *damage_ctx;
 };
 
 /* VT_UNAVAILABLE when another process holds it: `diag` names the pid. VT_PRECONDITION when it has a
@@ -73,7 +90,7 @@ void vt_store_close(struct vt_store *store);
 struct vt_store_value {
     struct vt_slice bytes;
     void *pin;
-    struct vt_store *store;
+    struct vt__opening *opening;
 };
 /* Point read; *ret_found false: there is no such key. The caller releases *ret_value. Any thread;
  * reads the disk when the block is not cached. */
@@ -84,7 +101,9 @@ VT_MUST_USE struct vt_err vt_store_get(struct vt_store *store, uint32_t family, 
 void vt_store_value_release(struct vt_store_value *value);
 
 /* Changes that become visible and durable together. One thread. Bytes are copied. A merge adds an
- * operand to what the family's fold makes of the key; later changes of a batch win over earlier. */
+ * operand to what the family's fold makes of the key; later changes of a batch win over earlier.
+ * From its first row until it is cleared or freed a batch keeps vt_store_reopen waiting; the first
+ * row waits while one is under way. */
 VT_MUST_USE struct vt_err vt_store_batch_new(struct vt_store *store,
                                              struct vt_store_batch **ret_batch);
 void vt_store_batch_free(struct vt_store_batch *batch); /* NULL is allowed */
@@ -116,8 +135,8 @@ VT_MUST_USE struct vt_err vt_store_iter_next(struct vt_store_iter *iter, struct 
 struct vt_slice vt_store_iter_key(const struct vt_store_iter *iter);
 struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter);
 
-/* RocksDB's guess of the family's rows. Any thread; O(1). */
-uint64_t vt_store_estimate_rows(const struct vt_store *store, uint32_t family);
+/* RocksDB's guess of the family's rows; 0 while the store is closed. Any thread; O(1). */
+uint64_t vt_store_estimate_rows(struct vt_store *store, uint32_t family);
 /* A consistent copy beside by hard links; `path` must not exist. Blocking. */
 VT_MUST_USE struct vt_err vt_store_checkpoint(struct vt_store *store, const char *path,
                                               struct vt_diag *diag);

@@ -29,8 +29,8 @@ static bool append(const void *state, const struct vt_slice *values, size_t n_va
 }
 
 static const struct vt_store_merge append_merge = {"test.append", NULL, append};
-static const struct vt_store_family families[N_FAMILIES] = {{.name = "plain"},
-                                                            {"listed", false, &append_merge, NULL}};
+static const struct vt_store_family families[N_FAMILIES] = {
+    {.name = "plain"}, {.name = "listed", .merge = &append_merge}};
 
 struct fixture {
     char *folder;
@@ -201,6 +201,24 @@ static void family_of_a_later_version_is_refused_by_name(void **state)
     open_store(f);
 }
 
+static void store_without_its_current_is_refused_and_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    char current[4200], away[4200];
+    struct vt_store *other = NULL;
+    struct vt_store_options options = options_of(f);
+    put(f, "a", "1");
+    close_store(f);
+    snprintf(current, sizeof current, "%s/CURRENT", f->path);
+    snprintf(away, sizeof away, "%s/CURRENT.away", f->path);
+    assert_int_equal(rename(current, away), 0);
+    assert_code(vt_store_open(&options, &f->diag, &other), VT_CORRUPT);
+    assert_non_null(strstr(f->diag.text, "CURRENT"));
+    assert_int_equal(rename(away, current), 0);
+    open_store(f);
+    assert_value(f, PLAIN, "a", "1");
+}
+
 /* Flips one byte in the middle of the first file that matches. */
 static void flip_byte(const char *pattern)
 {
@@ -217,8 +235,17 @@ static void flip_byte(const char *pattern)
     globfree(&files);
 }
 
+static void count_report(void *ctx, const struct vt_store_damage *damage)
+{
+    unsigned *n_reports = ctx;
+    assert_string_equal(damage->family, "plain");
+    assert_true(damage->first_key[0] != '\0' && damage->last_key[0] != '\0');
+    (*n_reports)++;
+}
+
 static void flipped_byte_in_a_table_is_corrupt_not_the_end(void **state)
 {
+    unsigned n_reports = 0;
     struct fixture *f = *state;
     char copy[4200], pattern[4300], key[16];
     struct vt_store *other = NULL;
@@ -236,12 +263,17 @@ static void flipped_byte_in_a_table_is_corrupt_not_the_end(void **state)
     struct vt_store_options options = options_of(f);
     options.path = copy;
     options.read_only = true;
+    options.on_damage = count_report;
+    options.damage_ctx = &n_reports;
     assert_ok(vt_store_open(&options, &f->diag, &other));
     assert_ok(vt_store_iter_open(other, PLAIN, s(""), s(""), &rows));
     struct vt_err err;
     while (!vt_failed(err = vt_store_iter_next(rows, &f->diag, &more)) && more)
         ;
     assert_code(err, VT_CORRUPT);
+    assert_non_null(strstr(f->diag.field, ".sst"));
+    assert_non_null(strstr(f->diag.text, "family plain, keys 6b65792d3030303030 to 6b6579"));
+    assert_int_equal(n_reports, 1);
     vt_store_iter_close(rows);
     vt_store_close(other);
 }
@@ -257,6 +289,7 @@ int main(void)
         TEST(second_holder_is_told_the_pid),
         TEST(missing_folder_is_not_found_unless_created),
         TEST(family_of_a_later_version_is_refused_by_name),
+        TEST(store_without_its_current_is_refused_and_left_alone),
         TEST(flipped_byte_in_a_table_is_corrupt_not_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
