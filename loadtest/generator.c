@@ -208,13 +208,15 @@ static void *run(void *argument)
 
 static struct vt_err prepare(struct generator *generator, uint32_t n_channels, uint32_t n_calls)
 {
+    const struct vt_rpc_channel_options channel = {.target = generator->options->target,
+                                                   .tls = generator->options->tls,
+                                                   .server_name = generator->options->server_name};
     generator->channels = calloc(n_channels, sizeof *generator->channels);
     generator->calls = calloc(n_calls, sizeof *generator->calls);
     VT_CHECK(generator->channels != NULL && generator->calls != NULL, VT_EXHAUSTED,
              "no memory for the load");
     for (; generator->n_channels < n_channels; generator->n_channels++)
-        VT_TRY(vt_rpc_channel_new(generator->options->target,
-                                  &generator->channels[generator->n_channels]));
+        VT_TRY(vt_rpc_channel_open(&channel, &generator->channels[generator->n_channels]));
     generator->n_calls = n_calls;
     for (uint32_t i = 0; i < n_calls; i++) {
         struct load_call *call = &generator->calls[i];

@@ -5,6 +5,7 @@
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
+#include "services/common/rpc/tls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +13,8 @@
 /* What a run asks, how often, and for how long. */
 struct generator_options {
     const char *target;
+    struct vt_rpc_tls *tls;  /* borrowed; NULL: plaintext */
+    const char *server_name; /* in the target's certificate; NULL: its host */
     const char *path;
     const struct vt_slice *bodies; /* borrowed; one is drawn for each call */
     size_t n_bodies;

@@ -8,6 +8,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/options.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/tls_options.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ enum {
 
 struct recommend_options {
     const char *target, *rate, *customers, *arrivals;
+    struct vt_rpc_tls_flags tls;
     int64_t duration_ms, warmup_ms, timeout_ms;
     uint32_t connections, threads, concurrency, max_outstanding, n;
     uint64_t seed;
@@ -213,6 +215,7 @@ static struct vt_err fill_options(const struct recommend_options *options,
     uint32_t threads = options->threads > 0 ? options->threads : (uint32_t)n_cores;
     *ret_generator = (struct generator_options){
         .target = options->target,
+        .server_name = options->tls.server_name,
         .path = "/vitrine.v1.RecommendationService/Recommend",
         .bodies = requests->bodies,
         .n_bodies = requests->n,
@@ -236,12 +239,16 @@ static int run(const struct recommend_options *options)
     struct vt_diag diag = {0};
     struct requests requests = {0};
     struct generator_options generator = {0};
+    struct vt_rpc_tls *tls = NULL;
     int exit_status = LOAD_EXIT_FAILED;
     struct generator_result *result = calloc(1, sizeof *result);
     struct vt_err err = result != NULL ? load_customers(options, &requests, &diag)
                                        : VT_ERR(VT_EXHAUSTED, "no memory");
     if (!vt_failed(err))
         err = fill_options(options, &requests, &generator);
+    if (!vt_failed(err))
+        err = vt_rpc_tls_from_flags(&options->tls, &diag, &tls);
+    generator.tls = tls;
     if (!vt_failed(err))
         err = generator_run(&generator, result);
     if (!vt_failed(err))
@@ -250,6 +257,7 @@ static int run(const struct recommend_options *options)
         fprintf(stderr, "vitrine-load: %s%s%s\n", err.what, diag.text[0] != '\0' ? ": " : "",
                 diag.text);
     requests_fini(&requests);
+    vt_rpc_tls_free(tls);
     free(result);
     return exit_status;
 }
@@ -258,6 +266,7 @@ static int run(const struct recommend_options *options)
 static const struct vt_option table[] = {
     {"target", VT_OPTION_TEXT, FIELD(target), "ADDR", "the service, or a floor",
      .fallback = "127.0.0.1:7400"},
+    VT_TLS_OPTIONS(struct recommend_options, tls),
     {"rate", VT_OPTION_TEXT, FIELD(rate), "PER_S|max", "calls a second; max: closed loop",
      .fallback = "100"},
     {"duration", VT_OPTION_DURATION, FIELD(duration_ms), "TIME", "how long to measure",

@@ -78,7 +78,7 @@ OUTSIDE = [
      r"services/common/(pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
     (r"jansson\.h", r"services/(ingest|demo|client|node)/|models/bundle/|loadtest/|tests/"),
     (r"sodium\.h", r"services/ranking/|services/node/|tests/"),
-    (r"openssl/", r"services/common/base/|models/bundle/|tests/"),
+    (r"openssl/", r"services/common/base/|services/common/rpc/|models/bundle/|tests/"),
     (r"unicode/", r"services/common/base/|services/ingest/|tests/"),
     (r"archive(_entry)?\.h|csv\.h", r"services/ingest/|tests/"),
     (r"microhttpd\.h", r"services/common/rpc/|tests/"),

@@ -2,6 +2,7 @@
 #define VT_CLIENT_CLIENT_H
 
 #include "services/common/base/event.h"
+#include "services/common/rpc/tls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@
  * returns the exit status: 0 answered, 1 failed, 2 the server called the request wrong.
  */
 struct vt_client {
-    const char *target;  /* "127.0.0.1:7400" or "unix:/path" */
+    const char *target; /* "127.0.0.1:7400" or "unix:/path" */
+    struct vt_rpc_tls_flags tls;
     uint32_t timeout_ms; /* of each call */
     bool json;
 };

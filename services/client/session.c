@@ -12,17 +12,36 @@
 
 enum { SESSION_BYTES = 64 << 20 };
 
+/* What else may be the reason that nobody answers. */
+static const char *doubt(const struct vt_session *session)
+{
+    if (session->tls == NULL)
+        return ", without TLS (else: --tls-ca, --tls-cert, --tls-key)";
+    return session->client->tls.cert == NULL ? ", content without --tls-cert and --tls-key"
+                                             : ", and does each side trust the other's certificate";
+}
+
 static struct vt_err report(const struct vt_session *session, struct vt_err err,
                             const struct vt_diag *diag)
 {
     const char *why = diag->text[0] != '\0' ? diag->text : err.what;
-    fprintf(stderr, "vitrine: %s: %s: %s\n", session->client->target, vt_code_name(err.code), why);
+    fprintf(stderr, "vitrine: %s: %s: %s%s%s\n", session->client->target, vt_code_name(err.code),
+            diag->field, diag->field[0] != '\0' ? ": " : "", why);
     if (err.code == VT_UNAVAILABLE)
         fprintf(stderr,
-                "vitrine: is a server listening there? start one with: vitrine serve "
+                "vitrine: is a server listening there%s? start one with: vitrine serve "
                 "--data DIR --listen %s\n",
-                session->client->target);
+                doubt(session), session->client->target);
     return err;
+}
+
+static struct vt_err connect_to(const struct vt_client *client, struct vt_session *session,
+                                struct vt_diag *diag)
+{
+    VT_TRY(vt_rpc_tls_from_flags(&client->tls, diag, &session->tls));
+    const struct vt_rpc_channel_options options = {
+        .target = client->target, .tls = session->tls, .server_name = client->tls.server_name};
+    return vt_rpc_channel_open(&options, &session->channel);
 }
 
 struct vt_err vt__session_open(const struct vt_client *client, struct vt_session *ret_session)
@@ -31,9 +50,9 @@ struct vt_err vt__session_open(const struct vt_client *client, struct vt_session
     struct vt_diag diag = {0};
     if (!vt_arena_init_owned(&session.arena, SESSION_BYTES))
         return report(&session, VT_ERR(VT_EXHAUSTED, "no memory"), &diag);
-    struct vt_err err = vt_rpc_channel_new(client->target, &session.channel);
+    struct vt_err err = connect_to(client, &session, &diag);
     if (vt_failed(err)) {
-        vt_arena_fini(&session.arena);
+        vt__session_close(&session);
         return report(&session, err, &diag);
     }
     *ret_session = session;
@@ -43,6 +62,7 @@ struct vt_err vt__session_open(const struct vt_client *client, struct vt_session
 void vt__session_close(struct vt_session *session)
 {
     vt_rpc_channel_free(session->channel);
+    vt_rpc_tls_free(session->tls);
     vt_arena_fini(&session->arena);
 }
 

@@ -10,6 +10,7 @@
 /* One command's connection and memory. One thread. */
 struct vt_session {
     const struct vt_client *client; /* borrowed */
+    struct vt_rpc_tls *tls;         /* owned, NULL: plaintext */
     struct vt_rpc_channel *channel; /* owned */
     struct vt_arena arena;          /* owned */
 };

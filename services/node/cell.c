@@ -21,6 +21,7 @@
 #include "services/model/handlers.h"
 #include "services/node/checkpoint.h"
 #include "services/node/item_follower.h"
+#include "services/node/serve_tls.h"
 #include "services/node/token_key.h"
 #include "services/profile/follow.h"
 #include "services/profile/handlers.h"
@@ -40,6 +41,7 @@ struct vt_cell {
     unsigned roles;
     bool serving;
     struct vt_metrics *metrics;
+    struct vt_rpc_tls *tls; /* NULL: plaintext */
     struct vt_item_table *items;
     struct vt_bundle_set *bundles;
     struct vt_profile *profile;
@@ -77,9 +79,17 @@ static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
     return vt_item_follower_start(cell->profile, cell->items, &cell->follower);
 }
 
+static struct vt_err open_channel(const struct vt_cell *cell, const char *target,
+                                  struct vt_rpc_channel **ret_channel)
+{
+    const struct vt_rpc_channel_options options = {
+        .target = target, .tls = cell->tls, .server_name = cell->options->tls.server_name};
+    return vt_rpc_channel_open(&options, ret_channel);
+}
+
 static struct vt_err reach_profile(struct vt_cell *cell)
 {
-    VT_TRY(vt_rpc_channel_new(cell->options->profile, &cell->profile_channel));
+    VT_TRY(open_channel(cell, cell->options->profile, &cell->profile_channel));
     VT_TRY(vt_profile_remote_new(cell->profile_channel, vt_clock_system(), cell->metrics,
                                  &cell->profile_remote));
     return vt_profile_follow_start(cell->profile_channel, cell->items, cell->metrics,
@@ -89,6 +99,7 @@ static struct vt_err reach_profile(struct vt_cell *cell)
 static struct vt_err open_data(struct vt_cell *cell, struct vt_diag *diag)
 {
     VT_TRY(vt_metrics_new(&cell->metrics));
+    VT_TRY(vt_serve_tls_open(cell->options, cell->metrics, diag, &cell->tls));
     VT_TRY(vt_item_table_new(&cell->items));
     VT_TRY((cell->roles & VT_ROLE_PROFILE) != 0 ? open_store(cell, diag) : reach_profile(cell));
     return vt_bundle_set_open(cell->options->data, cell->metrics, diag, &cell->bundles);
@@ -122,7 +133,7 @@ static struct vt_err make_candidate(struct vt_cell *cell)
     if ((cell->roles & VT_ROLE_CANDIDATE) != 0)
         return vt_candidate_service_new(cell->bundles, cell->items, vt_clock_system(),
                                         cell->metrics, &cell->candidate);
-    VT_TRY(vt_rpc_channel_new(cell->options->candidate, &cell->candidate_channel));
+    VT_TRY(open_channel(cell, cell->options->candidate, &cell->candidate_channel));
     return vt_candidate_remote_new(cell->candidate_channel, vt_clock_system(), cell->metrics,
                                    &cell->candidate_remote);
 }
@@ -200,6 +211,8 @@ static struct vt_err start_grpc(struct vt_cell *cell, struct vt_diag *diag)
         .arena_bytes = options->arena_kib << 10,
         .drain_grace_ms = (uint32_t)options->drain_grace_ms,
         .metrics = cell->metrics,
+        .tls = cell->tls,
+        .plaintext_from_anywhere = options->plaintext_from_the_network,
     };
     VT_TRY(vt_rpc_server_new(&server, &cell->server));
     VT_TRY(add_methods(cell));
@@ -237,6 +250,7 @@ static struct vt_err start_http(struct vt_cell *cell, struct vt_diag *diag)
         .listen = cell->options->http,
         .metrics = cell->metrics,
         .grpc_target = target,
+        .tls = cell->tls,
         .is_ready = is_ready,
         .ready_ctx = cell,
     };
@@ -311,6 +325,7 @@ static void close_data(struct vt_cell *cell)
     vt_profile_close(cell->profile);
     vt_bundle_set_close(cell->bundles);
     vt_item_table_free(cell->items);
+    vt_rpc_tls_free(cell->tls);
     vt_metrics_free(cell->metrics);
 }
 

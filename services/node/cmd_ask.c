@@ -4,6 +4,7 @@
  */
 #include "services/client/client.h"
 #include "services/common/base/clock.h"
+#include "services/common/rpc/tls_options.h"
 #include "services/ingest/times.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
@@ -16,6 +17,7 @@
 /* All options of the six commands; each command's table names those it takes. */
 struct ask_options {
     const char *target;
+    struct vt_rpc_tls_flags tls;
     int64_t timeout_ms;
     bool json;
     const char *customer, *visitor, *placement, *diversity, *token;
@@ -33,7 +35,8 @@ struct ask_options {
         .argument = (argument_), .fallback = (fallback_), .help = (help_)                          \
     }
 /* clang-format off */
-#define TARGET   OPTION("target", VT_OPTION_TEXT, target, "ADDR", "127.0.0.1:7400", "service to ask")
+#define TARGET   OPTION("target", VT_OPTION_TEXT, target, "ADDR", "127.0.0.1:7400", "service to ask"), \
+                 VT_TLS_OPTIONS(struct ask_options, tls)
 #define TIMEOUT                                                                                    \
     {.name = "timeout", .kind = VT_OPTION_DURATION, .offset = offsetof(struct ask_options, timeout_ms), \
      .argument = "TIME", .fallback = "5s", .help = "how long to wait", .min = 1, .max = 3600000}
@@ -52,6 +55,7 @@ static struct vt_client client_of(const struct ask_options *options)
 {
     return (struct vt_client){
         .target = options->target,
+        .tls = options->tls,
         .timeout_ms = (uint32_t)options->timeout_ms,
         .json = options->json,
     };

@@ -7,6 +7,7 @@
 #include "services/node/command.h"
 #include "services/node/commands.h"
 #include "services/node/serve_options.h"
+#include "services/node/serve_tls.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -73,6 +74,8 @@ static int serve(void *target, const struct vt_options *parsed)
     const struct vt_serve_options *options = target;
     struct vt_diag diag = {0};
     struct vt_err err = vt_serve_options_check(options, &diag);
+    if (!vt_failed(err))
+        err = vt_serve_tls_check(options, &diag);
     if (vt_failed(err))
         return vt_command_refuse(vt_serve_spec.command, err, &diag);
     vt_log_set_level(level_of(options->log_level));

@@ -2,10 +2,13 @@
 #define VT_NODE_SERVE_OPTIONS_H
 
 #include "services/common/base/options.h"
+#include "services/common/rpc/tls.h"
 
 /* Everything `vitrine serve` can be told; the table in serve_options.c is the reference. */
 struct vt_serve_options {
     const char *data, *role, *listen, *http, *profile, *candidate, *log_level;
+    struct vt_rpc_tls_flags tls;
+    bool plaintext_from_the_network;
     bool check_config;
     uint32_t threads, max_in_flight, arena_kib;
     int64_t drain_linger_ms, drain_grace_ms;

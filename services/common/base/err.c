@@ -20,6 +20,7 @@ static const char *const code_names[VT_CODE_COUNT] = {
     [VT_PRECONDITION] = "PRECONDITION",
     [VT_DENIED] = "DENIED",
     [VT_CANCELLED] = "CANCELLED",
+    [VT_UNAUTHENTICATED] = "UNAUTHENTICATED",
 };
 
 const char *vt_code_name(enum vt_code code)

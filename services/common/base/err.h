@@ -7,17 +7,18 @@
 /* What a caller can do about a failure. vt_rpc maps each to one gRPC status, in one place. */
 enum vt_code {
     VT_OK = 0,
-    VT_INVALID,       /* the input is wrong: mend it, do not retry */
-    VT_NOT_FOUND,     /* what was named does not exist */
-    VT_EXHAUSTED,     /* a limit is reached: retry later, or ask for less */
-    VT_DEADLINE,      /* out of time */
-    VT_UNAVAILABLE,   /* a part is away: retry */
-    VT_CORRUPT,       /* stored bytes are damaged: an operator must look */
-    VT_INTERNAL,      /* our bug */
-    VT_UNIMPLEMENTED, /* the contract has it, this version does not */
-    VT_PRECONDITION,  /* right call, wrong state: change the state first */
-    VT_DENIED,        /* this caller may not */
-    VT_CANCELLED,     /* the caller went away */
+    VT_INVALID,         /* the input is wrong: mend it, do not retry */
+    VT_NOT_FOUND,       /* what was named does not exist */
+    VT_EXHAUSTED,       /* a limit is reached: retry later, or ask for less */
+    VT_DEADLINE,        /* out of time */
+    VT_UNAVAILABLE,     /* a part is away: retry */
+    VT_CORRUPT,         /* stored bytes are damaged: an operator must look */
+    VT_INTERNAL,        /* our bug */
+    VT_UNIMPLEMENTED,   /* the contract has it, this version does not */
+    VT_PRECONDITION,    /* right call, wrong state: change the state first */
+    VT_DENIED,          /* this caller may not */
+    VT_CANCELLED,       /* the caller went away */
+    VT_UNAUTHENTICATED, /* nobody knows who calls */
     VT_CODE_COUNT
 };
 

@@ -18,6 +18,7 @@ void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transpo
     call->method = method;
     call->thread = pthread_self();
     call->body = (struct vt_slice){0};
+    call->roles = 0;
     call->on_cancel = NULL;
     atomic_store_explicit(&call->on_drain, NULL, memory_order_relaxed);
     call->on_sent = NULL;
@@ -31,16 +32,32 @@ void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transpo
                                         .cancelled = &call->cancelled};
 }
 
-void vt__call_handle(struct vt_rpc_call *call, void *service)
+static struct vt_err let_in(struct vt_rpc_call *call)
+{
+    struct vt__caller caller;
+    call->transport->caller(call, &caller);
+    return vt__access_judge(call->method, &caller, &call->diag, &call->roles);
+}
+
+static struct vt_err check_size(struct vt_rpc_call *call)
 {
     uint32_t limit = call->method->max_request_bytes;
-    if (call->body.len <= limit) {
-        call->method->handler(call, service);
-        return;
-    }
+    if (call->body.len <= limit)
+        return vt_ok();
     vt_diag_set(&call->diag, "", "request has %zu bytes, %s takes at most %u; send smaller batches",
                 call->body.len, call->method->path, limit);
-    vt_rpc_call_fail(call, VT_ERR(VT_EXHAUSTED, "request is too large"));
+    return VT_ERR(VT_EXHAUSTED, "request is too large");
+}
+
+void vt__call_handle(struct vt_rpc_call *call, void *service)
+{
+    struct vt_err err = let_in(call);
+    if (!vt_failed(err))
+        err = check_size(call);
+    if (vt_failed(err))
+        vt_rpc_call_fail(call, err);
+    else
+        call->method->handler(call, service);
 }
 
 struct vt_request *vt_rpc_call_request(struct vt_rpc_call *call)
@@ -61,6 +78,11 @@ struct vt_slice vt_rpc_call_metadata(const struct vt_rpc_call *call, const char 
 bool vt_rpc_call_is_local(const struct vt_rpc_call *call)
 {
     return call->transport->is_local(call);
+}
+
+unsigned vt_rpc_call_roles(const struct vt_rpc_call *call)
+{
+    return call->roles & VT_CALLER_ANY;
 }
 
 /* ---- callbacks and the answer, never both ---- */

@@ -38,8 +38,10 @@ struct vt_request *vt_rpc_call_request(struct vt_rpc_call *call);
 struct vt_slice vt_rpc_call_body(const struct vt_rpc_call *call);
 /* Value of an ASCII metadata key; empty slice when absent. Borrowed, valid until the answer. */
 struct vt_slice vt_rpc_call_metadata(const struct vt_rpc_call *call, const char *key);
-/* True when the peer came over a Unix socket (DIR/admin.sock). */
+/* True when the caller came over the admin socket (DIR/admin.sock). */
 bool vt_rpc_call_is_local(const struct vt_rpc_call *call);
+/* The roles that the caller was let in with, VT_CALLER_… | …; at least one is the method's. */
+unsigned vt_rpc_call_roles(const struct vt_rpc_call *call);
 
 /* Answers OK with `body` (copied). */
 void vt_rpc_call_reply(struct vt_rpc_call *call, struct vt_slice body);

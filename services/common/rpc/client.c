@@ -9,22 +9,10 @@
 #include "services/common/rpc/client_internal.h"
 #include "services/common/rpc/status.h"
 
-#include <grpc/grpc_security.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    REPLY_BYTES_MAX = 64 << 20, /* a catalog snapshot comes in smaller messages */
-    RECONNECT_MIN_MS = 50,      /* first try again after a lost connection … */
-    RECONNECT_MAX_MS = 1000,    /* … and never later than this: a service that is back is used */
-    KEEPALIVE_MS = 10000,       /* finds a peer that vanished without a word */
-    KEEPALIVE_TIMEOUT_MS = 3000,
-    METADATA_MAX = 16, /* entries of one call */
-};
-
-struct vt_rpc_channel {
-    grpc_channel *grpc;
-};
+enum { METADATA_MAX = 16 /* entries of one call */ };
 
 /* `message` is the server's status message. */
 typedef void (*started_done_fn)(void *ctx, struct vt_err err, struct vt_slice body,
@@ -55,68 +43,6 @@ struct vt__client_call {
     started_done_fn done;
     void *ctx;
 };
-
-/* ---- channel ---- */
-
-static grpc_arg int_arg(const char *key, int value)
-{
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
-static grpc_channel *create_channel(const char *target)
-{
-    static char round_robin[] = "round_robin";
-    grpc_arg args[] = {
-        int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, REPLY_BYTES_MAX),
-        int_arg(GRPC_ARG_MAX_METADATA_SIZE, VT__METADATA_BYTES_MAX),
-        int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MIN_MS),
-        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, RECONNECT_MIN_MS),
-        int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS),
-        int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
-        int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
-        int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
-        int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* a channel is a connection of its own */
-        {.type = GRPC_ARG_STRING,
-         .key = (char *)(uintptr_t)GRPC_ARG_LB_POLICY_NAME,
-         .value.string = round_robin},
-    };
-    grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
-    grpc_channel_credentials *plain = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(target, plain, &all);
-    grpc_channel_credentials_release(plain);
-    return channel;
-}
-
-struct vt_err vt_rpc_channel_new(const char *target, struct vt_rpc_channel **ret)
-{
-    VT_CHECK(target != NULL && target[0] != '\0', VT_INVALID, "an empty address");
-    struct vt_rpc_channel *channel = malloc(sizeof *channel);
-    VT_CHECK(channel != NULL, VT_EXHAUSTED, "no memory for a channel");
-    vt__grpc_acquire();
-    channel->grpc = create_channel(target);
-    *ret = channel;
-    return vt_ok();
-}
-
-void vt_rpc_channel_free(struct vt_rpc_channel *channel)
-{
-    if (channel == NULL)
-        return;
-    grpc_channel_destroy(channel->grpc);
-    vt__grpc_release();
-    free(channel);
-}
-
-grpc_call *vt__client_call_create(struct vt_rpc_channel *channel, grpc_completion_queue *queue,
-                                  const char *path, int64_t deadline_ns)
-{
-    grpc_slice method = grpc_slice_from_copied_string(path);
-    grpc_call *call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, queue,
-                                               method, NULL, vt__timespec(deadline_ns), NULL);
-    grpc_slice_unref(method);
-    return call;
-}
 
 /* ---- pool ---- */
 
@@ -176,6 +102,7 @@ static const char *const failure_texts[VT_CODE_COUNT] = {
     [VT_PRECONDITION] = "the service is not in the right state",
     [VT_DENIED] = "the service does not allow it",
     [VT_CANCELLED] = "the call was cancelled",
+    [VT_UNAUTHENTICATED] = "the service does not know who calls",
 };
 
 struct vt_err vt__client_error(grpc_status_code status)

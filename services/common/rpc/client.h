@@ -5,6 +5,7 @@
 #include "services/common/base/request.h"
 #include "services/common/base/slice.h"
 #include "services/common/rpc/metadata.h"
+#include "services/common/rpc/tls.h"
 
 #include <stdint.h>
 
@@ -14,6 +15,19 @@ struct vt_rpc_channel;
 
 /* Does not connect yet: a service that is away shows at the first call. VT_EXHAUSTED. */
 VT_MUST_USE struct vt_err vt_rpc_channel_new(const char *target, struct vt_rpc_channel **ret);
+
+struct vt_rpc_channel_options {
+    const char *target;     /* copied */
+    struct vt_rpc_tls *tls; /* borrowed, outlives the channel; NULL: plaintext */
+    /* What the server's certificate is expected to be made out for; NULL: the target's host.
+     * Copied.
+     */
+    const char *server_name;
+};
+/* The same with all options. With TLS the server's certificate and its name are verified, our own
+ * is shown when there is one, and renewed files are used without a call being lost. */
+VT_MUST_USE struct vt_err vt_rpc_channel_open(const struct vt_rpc_channel_options *options,
+                                              struct vt_rpc_channel **ret);
 void vt_rpc_channel_free(struct vt_rpc_channel *channel); /* after its calls; NULL is allowed */
 
 /* Runs on the thread of request->loop. `body` is valid during the call of this function. */

@@ -1,7 +1,7 @@
 #ifndef VT_RPC_CLIENT_INTERNAL_H
 #define VT_RPC_CLIENT_INTERNAL_H
 
-/* Shared by client.c (unary) and stream.c (server streams). */
+/* Shared by channel.c, client.c (unary) and stream.c (server streams). */
 
 #include "services/common/rpc/internal.h"
 

@@ -12,7 +12,6 @@
 #include "services/common/rpc/status.h"
 
 #include <grpc/byte_buffer.h>
-#include <grpc/support/alloc.h>
 #include <stdlib.h>
 
 static const struct vt__transport grpc_transport;
@@ -451,11 +450,12 @@ static void on_answered(void *owner, bool ok)
 
 static bool transport_is_local(const struct vt_rpc_call *base)
 {
-    const struct vt__server_call *call = (const struct vt__server_call *)base;
-    char *peer = grpc_call_get_peer(call->grpc);
-    bool local = peer != NULL && strncmp(peer, "unix:", 5) == 0;
-    gpr_free(peer);
-    return local;
+    return vt__call_is_admin((const struct vt__server_call *)base);
+}
+
+static void transport_caller(const struct vt_rpc_call *base, struct vt__caller *ret_caller)
+{
+    vt__caller_read((const struct vt__server_call *)base, ret_caller);
 }
 
 static const struct vt__transport grpc_transport = {
@@ -464,4 +464,5 @@ static const struct vt__transport grpc_transport = {
     .receive = transport_receive,
     .metadata = find_metadata,
     .is_local = transport_is_local,
+    .caller = transport_caller,
 };

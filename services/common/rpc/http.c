@@ -8,6 +8,8 @@
 #include "services/common/base/arena.h"
 #include "services/common/base/metrics.h"
 #include "services/common/rpc/client.h"
+#include "services/common/rpc/tls_files.h"
+#include "services/common/rpc/tls_internal.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -60,17 +62,23 @@ static enum MHD_Result show_metrics(struct vt_http_server *server,
 }
 
 /* A health check through the network stack. Whether it says SERVING is readiness, not life. */
-static struct vt_err dial(const char *target)
+static struct vt_err dial(const struct vt_http_options *options, const char *target)
 {
     char memory[256];
     struct vt_arena arena;
     struct vt_slice body;
     struct vt_rpc_channel *channel;
-    struct vt_rpc_call_options options = {.timeout_ms = VT_HTTP_LIVE_TIMEOUT_MS};
+    struct vt_rpc_call_options once = {.timeout_ms = VT_HTTP_LIVE_TIMEOUT_MS};
+    char own_name[VT__TLS_NAME_BYTES] = "";
     vt_arena_init(&arena, memory, sizeof memory);
-    VT_TRY(vt_rpc_channel_new(target, &channel));
+    if (options->tls != NULL)
+        vt__tls_own_name(options->tls, own_name, sizeof own_name);
+    VT_TRY(vt_rpc_channel_open(&(struct vt_rpc_channel_options){.target = target,
+                                                                .tls = options->tls,
+                                                                .server_name = own_name},
+                               &channel));
     struct vt_err err = vt_rpc_client_call(channel, "/grpc.health.v1.Health/Check", vt_slice("", 0),
-                                           &options, &arena, NULL, &body);
+                                           &once, &arena, NULL, &body);
     vt_rpc_channel_free(channel);
     return err;
 }
@@ -78,7 +86,7 @@ static struct vt_err dial(const char *target)
 static enum MHD_Result show_live(struct vt_http_server *server, struct MHD_Connection *connection)
 {
     char text[REASON_BYTES];
-    struct vt_err err = dial(server->grpc_target);
+    struct vt_err err = dial(&server->options, server->grpc_target);
     if (!vt_failed(err))
         return reply_text(connection, MHD_HTTP_OK, "ok\n");
     snprintf(text, sizeof text, "the gRPC port %s does not answer: %s\n", server->grpc_target,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct vt_metrics;
+struct vt_rpc_tls;
 
 /*
  * The operator's page beside the gRPC port: GET /metrics (Prometheus text), /livez (dials the own
@@ -21,7 +22,8 @@ enum { VT_HTTP_CONNECTIONS_MAX = 64, VT_HTTP_LIVE_TIMEOUT_MS = 1000 };
 struct vt_http_options {
     const char *listen;               /* "127.0.0.1:7401"; numeric host; port 0: chosen */
     const struct vt_metrics *metrics; /* borrowed */
-    const char *grpc_target;          /* what /livez dials; copied by the channel */
+    const char *grpc_target;          /* what /livez dials; copied */
+    struct vt_rpc_tls *tls;           /* of that port; borrowed, NULL: plaintext */
     /* True when calls should come. Else writes why not, for people. Any thread. */
     bool (*is_ready)(void *ctx, char *reason, size_t reason_size);
     void *ready_ctx;

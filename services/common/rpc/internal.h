@@ -8,6 +8,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
 #include "services/common/base/slice.h"
+#include "services/common/rpc/access.h"
 #include "services/common/rpc/call.h"
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/loop.h"
@@ -84,6 +85,7 @@ struct vt__transport {
     void (*receive)(struct vt_rpc_call *call);
     struct vt_slice (*metadata)(const struct vt_rpc_call *call, const char *key);
     bool (*is_local)(const struct vt_rpc_call *call);
+    void (*caller)(const struct vt_rpc_call *call, struct vt__caller *ret_caller);
 };
 
 /*
@@ -100,6 +102,7 @@ struct vt_rpc_call {
     struct vt_arena arena;
     struct vt_diag diag;
     struct vt_slice body;
+    unsigned roles;        /* that it was let in with */
     atomic_bool cancelled; /* relaxed: a hint to stop working; on_cancel is the synchronised way */
     _Atomic(enum vt__phase) phase; /* acquire/release between callbacks and answer */
     void (*on_cancel)(void *ctx);
@@ -115,7 +118,7 @@ struct vt_rpc_call {
 /* OPEN, with the calling thread as its serving thread. The transport fills the rest. */
 void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transport,
                    const struct vt_rpc_method *method);
-/* Judges the request's size, then runs the method's handler. */
+/* Judges the caller and the request's size, then runs the method's handler. */
 void vt__call_handle(struct vt_rpc_call *call, void *service);
 /* The transport tells what happened; runs the callback unless the call was answered. Serving
  * thread. */

@@ -77,12 +77,27 @@ static bool loopback_is_local(const struct vt_rpc_call *base)
     return ((const struct loopback_call *)base)->options->local;
 }
 
+static void loopback_caller(const struct vt_rpc_call *base, struct vt__caller *ret_caller)
+{
+    const struct vt_rpc_loopback_options *options = ((const struct loopback_call *)base)->options;
+    struct vt__caller caller = {.certified = options->certified};
+    caller.roles = options->certified ? options->roles : (unsigned)VT_CALLER_ANY;
+    caller.roles |= options->local ? VT__CALLER_ADMIN : 0;
+    for (size_t i = 0; i < options->n_metadata; i++)
+        if (strcmp(options->metadata[i].key, VT__ROLE_METADATA) == 0) {
+            caller.chosen = options->metadata[i].value;
+            caller.n_chosen++;
+        }
+    *ret_caller = caller;
+}
+
 static const struct vt__transport loopback_transport = {
     .answer = loopback_answer,
     .send = loopback_send,
     .receive = loopback_receive,
     .metadata = loopback_metadata,
     .is_local = loopback_is_local,
+    .caller = loopback_caller,
 };
 
 /* Each takes one pending thing and runs its callback without the mutex. */

@@ -18,7 +18,9 @@ struct vt_rpc_loopback_options {
     const struct vt_rpc_method *methods; /* borrowed */
     size_t n_methods;
     void *service;
-    bool local;                             /* as if over the admin socket */
+    bool local;     /* as if over the admin socket */
+    bool certified; /* as if over TLS, with a certificate for `roles` */
+    unsigned roles;
     int64_t deadline_ns;                    /* 0: none */
     const struct vt_rpc_metadata *metadata; /* borrowed */
     size_t n_metadata;

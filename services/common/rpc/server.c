@@ -7,11 +7,11 @@
 #include "services/common/rpc/server.h"
 
 #include "services/common/base/metrics.h"
+#include "services/common/rpc/listen.h"
 #include "services/common/rpc/server_internal.h"
 #include "services/common/rpc/status.h"
 
 #include <errno.h>
-#include <grpc/grpc_security.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -198,12 +198,13 @@ static grpc_server *create_grpc_server(const struct vt_rpc_server *server)
     return grpc_server_create(&all, NULL);
 }
 
-static struct vt_err bind_address(struct vt_rpc_server *server, const char *address, int *ret_port,
+/* Takes the credentials. */
+static struct vt_err bind_address(struct vt_rpc_server *server, const char *address,
+                                  grpc_server_credentials *credentials, int *ret_port,
                                   struct vt_diag *diag)
 {
-    grpc_server_credentials *plain = grpc_insecure_server_credentials_create();
-    int port = grpc_server_add_http2_port(server->grpc, address, plain);
-    grpc_server_credentials_release(plain);
+    int port = grpc_server_add_http2_port(server->grpc, address, credentials);
+    grpc_server_credentials_release(credentials);
     if (port == 0) {
         vt_diag_set(diag, "listen",
                     "cannot listen on %s: the port is taken, or the address is not of this "
@@ -213,6 +214,17 @@ static struct vt_err bind_address(struct vt_rpc_server *server, const char *addr
     }
     *ret_port = port;
     return vt_ok();
+}
+
+static struct vt_err bind_port(struct vt_rpc_server *server, int *ret_port, struct vt_diag *diag)
+{
+    const struct vt_rpc_server_options *options = &server->options;
+    if (options->tls == NULL && !options->plaintext_from_anywhere)
+        VT_TRY(vt_rpc_listen_check(options->listen, diag));
+    grpc_server_credentials *credentials =
+        options->tls != NULL ? vt__tls_server_credentials(&server->tls_port, options->tls)
+                             : grpc_insecure_server_credentials_create();
+    return bind_address(server, options->listen, credentials, ret_port, diag);
 }
 
 /* True when somebody answers on the Unix socket; a file that nobody listens on is stale. */
@@ -245,7 +257,8 @@ static struct vt_err bind_admin(struct vt_rpc_server *server, struct vt_diag *di
     unlink(path);
     mode_t old_mask = umask(0177); /* 0600 from its first moment */
     int ignored_port = 0;
-    struct vt_err err = bind_address(server, target, &ignored_port, diag);
+    struct vt_err err = bind_address(server, target, grpc_local_server_credentials_create(UDS),
+                                     &ignored_port, diag);
     umask(old_mask);
     return err;
 }
@@ -326,7 +339,7 @@ struct vt_err vt_rpc_server_start(struct vt_rpc_server *server, struct vt_diag *
     VT_TRY(create_workers(server));
     int port = 0;
     if (server->options.listen != NULL)
-        VT_TRY(bind_address(server, server->options.listen, &port, diag));
+        VT_TRY(bind_port(server, &port, diag));
     if (server->options.admin_path != NULL)
         VT_TRY(bind_admin(server, diag));
     server->port = (uint16_t)port;

@@ -3,10 +3,12 @@
 
 #include "services/common/rpc/call.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct vt_metrics; /* services/common/base/metrics.h */
+struct vt_rpc_tls; /* services/common/rpc/tls.h */
 
 /*
  * The gRPC server: one completion queue and one thread per core, calls run to completion on the
@@ -22,6 +24,10 @@ struct vt_rpc_server_options {
     uint32_t arena_bytes;       /* per call */
     uint32_t drain_grace_ms;    /* after NOT_SERVING and after shutdown began */
     struct vt_metrics *metrics; /* borrowed, may be NULL */
+    /* Borrowed; every caller of `listen` must have a certificate. NULL: plaintext, where every
+     * caller has every role and `listen` must be a loopback address or a Unix socket. */
+    struct vt_rpc_tls *tls;
+    bool plaintext_from_anywhere; /* the exception to that last rule */
 };
 
 /* Nothing is bound yet; the options' texts are copied. VT_EXHAUSTED: no memory. */
@@ -33,7 +39,7 @@ VT_MUST_USE struct vt_err vt_rpc_server_add(struct vt_rpc_server *server,
                                             const struct vt_rpc_method *methods, size_t n_methods,
                                             void *service);
 /* Binds and serves; health is NOT_SERVING until vt_rpc_server_set_serving(true). A taken port is
- * VT_UNAVAILABLE with the address in `diag`. */
+ * VT_UNAVAILABLE with the address in `diag`, a port for the network without TLS VT_DENIED. */
 VT_MUST_USE struct vt_err vt_rpc_server_start(struct vt_rpc_server *server, struct vt_diag *diag);
 /* The port that `listen` became. After _start. */
 uint16_t vt_rpc_server_port(const struct vt_rpc_server *server);

@@ -4,6 +4,7 @@
 /* Shared by server.c (life cycle, threads) and grpc_call.c (one call). */
 
 #include "services/common/rpc/internal.h"
+#include "services/common/rpc/tls_internal.h"
 
 struct vt_counter;
 struct vt_gauge;
@@ -53,6 +54,7 @@ struct vt_rpc_server {
     bool shut_down;                  /* gRPC has told that no call is left */
     struct vt__server_call *streams; /* live ones, to be cancelled by _drain */
     struct vt__tag shutdown_tag;
+    struct vt__tls_port tls_port;      /* gRPC's server asks it at each handshake */
     struct vt__health *health;         /* owned */
     struct vt__reflection *reflection; /* owned */
 };
@@ -88,6 +90,11 @@ void vt__worker_free_pools(struct vt__worker *worker);
 /* Ends every live stream with UNAVAILABLE, or asks it to end itself; those that come later end at
  * once. */
 void vt__streams_cancel(struct vt_rpc_server *server);
+
+/* caller.c: what the connection and the metadata say about who calls. */
+void vt__caller_read(const struct vt__server_call *call, struct vt__caller *ret_caller);
+/* True when the call came over the admin socket. */
+bool vt__call_is_admin(const struct vt__server_call *call);
 
 /* health.c and reflection.c: their methods, added to every server. */
 enum { VT__N_HEALTH_METHODS = 2, VT__N_REFLECTION_METHODS = 2 };

@@ -20,6 +20,7 @@ static const int status_of_code[VT_CODE_COUNT] = {
     [VT_PRECONDITION] = GRPC_STATUS_FAILED_PRECONDITION,
     [VT_DENIED] = GRPC_STATUS_PERMISSION_DENIED,
     [VT_CANCELLED] = GRPC_STATUS_CANCELLED,
+    [VT_UNAUTHENTICATED] = GRPC_STATUS_UNAUTHENTICATED,
 };
 
 static const struct {
@@ -42,7 +43,7 @@ static const struct {
     [GRPC_STATUS_INTERNAL] = {"Internal", VT_INTERNAL},
     [GRPC_STATUS_UNAVAILABLE] = {"Unavailable", VT_UNAVAILABLE},
     [GRPC_STATUS_DATA_LOSS] = {"DataLoss", VT_CORRUPT},
-    [GRPC_STATUS_UNAUTHENTICATED] = {"Unauthenticated", VT_DENIED},
+    [GRPC_STATUS_UNAUTHENTICATED] = {"Unauthenticated", VT_UNAUTHENTICATED},
 };
 enum { N_STATUSES = sizeof statuses / sizeof statuses[0] };
 

@@ -90,18 +90,32 @@ static void chat(struct vt_rpc_call *call, void *service)
 }
 
 static const struct vt_rpc_method methods[] = {
-    {.path = "/t.T/Echo", .handler = echo, .max_request_bytes = REQUEST_MAX},
-    {.path = "/t.T/Refuse", .handler = refuse, .max_request_bytes = REQUEST_MAX},
-    {.path = "/t.T/Later", .handler = answer_from_a_thread, .max_request_bytes = REQUEST_MAX},
-    {.path = "/t.T/Key", .handler = tell_key, .max_request_bytes = REQUEST_MAX},
+    {.path = "/t.T/Echo",
+     .handler = echo,
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
+    {.path = "/t.T/Refuse",
+     .handler = refuse,
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
+    {.path = "/t.T/Later",
+     .handler = answer_from_a_thread,
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
+    {.path = "/t.T/Key",
+     .handler = tell_key,
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
     {.path = "/t.T/Forever",
      .handler = send_forever,
      .kind = VT_RPC_SERVER_STREAM,
-     .max_request_bytes = REQUEST_MAX},
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
     {.path = "/t.T/Chat",
      .handler = chat,
      .kind = VT_RPC_BIDI_STREAM,
-     .max_request_bytes = REQUEST_MAX},
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
 };
 
 static unsigned char memory[1 << 16];
