@@ -172,13 +172,14 @@ static struct vt_err check_acknowledged(struct vt_profile *profile, const char *
     return VT_ERR(VT_CORRUPT, "the store lost what it had acknowledged");
 }
 
-static struct vt_err start_writing(struct vt_profile *profile, struct vt_diag *diag)
+static struct vt_err start_writing(struct vt_profile *profile, struct vt_metrics *metrics,
+                                   struct vt_diag *diag)
 {
     VT_TRY(load_numbers(profile, VT__ITEM_IDS, take_sku, diag));
     VT_TRY(load_numbers(profile, VT__NAMES, take_channel, diag));
     VT_TRY(vt_store_batch_new(profile->store, &profile->batch));
     VT_TRY(vt__group_new(&profile->group));
-    VT_TRY(vt__seen_filter_new(profile, &profile->seen));
+    VT_TRY(vt__seen_filter_new(profile, metrics, &profile->seen));
     VT_TRY(vt__customer_cache_new(&profile->customers));
     VT_CHECK(vt_arena_init_owned(&profile->arena, VT__WRITER_ARENA_BYTES), VT_EXHAUSTED,
              "out of memory");
@@ -208,7 +209,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     if (!options->read_only)
         VT_TRY(vt__noise_new(options->visitor_events_per_hour, options->metrics, &profile->noise));
     VT_TRY(vt__feed_open(profile, diag));
-    return options->read_only ? vt_ok() : start_writing(profile, diag);
+    return options->read_only ? vt_ok() : start_writing(profile, options->metrics, diag);
 }
 
 struct vt_err vt_profile_open(const struct vt_profile_options *options, struct vt_diag *diag,

@@ -9,6 +9,7 @@
 #include "services/profile/keys.h"
 #include "services/profile/profile.h"
 #include "services/profile/records.h"
+#include "services/profile/seen_filter.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -145,13 +146,7 @@ VT_MUST_USE struct vt_err vt__group_add(struct vt_profile *profile, struct vt__j
 VT_MUST_USE struct vt_err vt__group_finish(struct vt_profile *profile);
 void vt__group_clear(struct vt__group *group);
 
-/* caches.c: writer thread; sizes are fixed */
-VT_MUST_USE struct vt_err vt__seen_filter_new(struct vt_profile *profile,
-                                              struct vt__seen_filter **ret_filter);
-void vt__seen_filter_free(struct vt__seen_filter *filter);
-bool vt__seen_filter_may_have(const struct vt__seen_filter *filter, const struct vt__key *key);
-void vt__seen_filter_add(struct vt__seen_filter *filter, const struct vt__key *key);
-
+/* customer_cache.c: writer thread; of fixed size */
 struct vt__known_customer {
     uint64_t number;
     bool consent;
