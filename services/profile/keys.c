@@ -38,6 +38,11 @@ struct vt__key vt__key_state(void)
     return (struct vt__key){.bytes = {'S'}, .len = 1};
 }
 
+struct vt__key vt__key_layout(void)
+{
+    return (struct vt__key){.bytes = {'L'}, .len = 1};
+}
+
 struct vt__key vt__key_name(enum vt__name_kind kind, struct vt_slice text)
 {
     struct vt__key key = {.len = 0};

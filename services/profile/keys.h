@@ -14,6 +14,7 @@
  *
  * family           key                                               value (records.h)
  * state            'S'                                               how far numbering has come
+ *                  'L'                                               layout (layout.h)
  * names            kind u8, text                                     number (channels)
  * identity         type u8, channel u16 (0: any), external id        customer number
  * profile          customer u64                                      consent, attributes, first
@@ -83,6 +84,7 @@ struct vt__identity {
 
 /* One maker per family. Texts are at most VT_ID_BYTES_MAX long: checked on their way in. */
 struct vt__key vt__key_state(void);
+struct vt__key vt__key_layout(void);
 struct vt__key vt__key_name(enum vt__name_kind kind, struct vt_slice text);
 struct vt__key vt__key_identity(const struct vt__identity *identity);
 struct vt__key vt__key_customer(uint64_t customer); /* profile, history, alias */

@@ -175,6 +175,7 @@ static struct vt_err check_acknowledged(struct vt_profile *profile, const char *
 static struct vt_err start_writing(struct vt_profile *profile, struct vt_metrics *metrics,
                                    struct vt_diag *diag)
 {
+    VT_TRY(vt__layout_upgrade(profile, diag));
     VT_TRY(load_numbers(profile, VT__ITEM_IDS, take_sku, diag));
     VT_TRY(load_numbers(profile, VT__NAMES, take_channel, diag));
     VT_TRY(vt_store_batch_new(profile->store, &profile->batch));
@@ -203,6 +204,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
                                                     .create = options->create,
                                                     .read_only = options->read_only},
                          diag, &profile->store));
+    VT_TRY(vt__layout_read(profile, diag));
     VT_TRY(load_state(profile, diag));
     if (!options->read_only)
         VT_TRY(check_acknowledged(profile, options->data_dir, diag));
@@ -316,6 +318,14 @@ struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn ea
     return err;
 }
 
+uint64_t vt_profile_sequence(struct vt_profile *profile)
+{
+    pthread_mutex_lock(&profile->feed.lock);
+    uint64_t sequence = profile->feed.sequence;
+    pthread_mutex_unlock(&profile->feed.lock);
+    return sequence;
+}
+
 struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *directory,
                                     struct vt_diag *diag, uint64_t *ret_sequence)
 {
@@ -327,9 +337,7 @@ struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *dire
     }
     VT_TRY(vt_folder_create(directory, diag));
     snprintf(path, sizeof path, "%s/live", directory);
-    pthread_mutex_lock(&profile->feed.lock);
-    uint64_t sequence = profile->feed.sequence;
-    pthread_mutex_unlock(&profile->feed.lock);
+    uint64_t sequence = vt_profile_sequence(profile);
     VT_TRY(vt_store_checkpoint(profile->store, path, diag));
     *ret_sequence = sequence;
     return vt_ok();

@@ -222,6 +222,12 @@ VT_MUST_USE struct vt_err
 vt_profile_each_event(struct vt_profile *profile,
                       struct vt_err (*each)(void *ctx, const struct vt_logged_event *event),
                       void *ctx);
+/* Which store this is, as 32 hex digits and a NUL; backups and what is restored from them keep it.
+ * Zeros in a store for reading that an earlier version wrote. Any thread. */
+enum { VT_STORE_ID_HEX_BYTES = 33 };
+void vt_profile_store_id(const struct vt_profile *profile, char ret_hex[VT_STORE_ID_HEX_BYTES]);
+/* The sequence of the last thing written, of all that readers see. Any thread. */
+uint64_t vt_profile_sequence(struct vt_profile *profile);
 /* A consistent copy beside, by hard links; `directory` must not exist. Blocking. */
 VT_MUST_USE struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *directory,
                                                 struct vt_diag *diag, uint64_t *ret_sequence);

@@ -7,6 +7,7 @@
 #include "services/profile/codec.h"
 #include "services/profile/id_map.h"
 #include "services/profile/keys.h"
+#include "services/profile/layout.h"
 #include "services/profile/profile.h"
 #include "services/profile/records.h"
 #include "services/profile/seen_filter.h"
@@ -74,6 +75,7 @@ struct vt_profile {
     /* Immutable after open. */
     const struct vt_clock *clock;
     struct vt_store *store;
+    struct vt__layout layout;
     struct vt_store_merge merges[3];
     struct vt_store_expiry seen_expiry;
     struct vt_store_family families[VT__FAMILY_COUNT];
