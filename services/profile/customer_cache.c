@@ -59,3 +59,10 @@ void vt__customer_cache_put(struct vt__customer_cache *cache, const struct vt__k
                                 .key_len = (uint8_t)identity->len};
     memcpy(slot->key, identity->bytes, identity->len);
 }
+
+void vt__customer_cache_drop(struct vt__customer_cache *cache, const struct vt__key *identity)
+{
+    struct cache_slot *slot = &cache->slots[slot_of(identity)];
+    if (slot->key_len == identity->len && memcmp(slot->key, identity->bytes, identity->len) == 0)
+        slot->number = 0;
+}

@@ -3,6 +3,7 @@
  * three point reads on the caller's thread. Upserts replace attributes and consent; a denial
  * deletes the history in the same batch.
  */
+#include "services/profile/alias.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
 #include "services/profile/who.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 static const uint32_t CUSTOMERS_BATCH_MAX = 1000;
+enum { LOOKS_MAX = 4 }; /* each further one needs another merge meanwhile */
 
 bool vt__consents(const struct vt_profile *profile, int consent)
 {
@@ -59,8 +61,10 @@ static struct vt_err unpack_history(struct vt_slice packed, uint32_t max_events,
     return vt_ok();
 }
 
+/* *ret_moved: there is none, because the customer became part of another. */
 static struct vt_err read_history(struct vt_profile *profile, uint32_t max_events,
-                                  struct vt_request *request, struct vt_profile_view *view)
+                                  struct vt_request *request, struct vt_profile_view *view,
+                                  bool *ret_moved)
 {
     struct vt_store_value value = {0};
     bool found = false;
@@ -70,7 +74,12 @@ static struct vt_err read_history(struct vt_profile *profile, uint32_t max_event
     struct vt_err err =
         found ? unpack_history(value.bytes, max_events, request->arena, view) : vt_ok();
     vt_store_value_release(&value);
-    return err;
+    if (found || vt_failed(err))
+        return err;
+    uint64_t survivor = view->customer_number;
+    VT_TRY(vt__resolve_customer(profile, view->customer_number, request->diag, &survivor));
+    *ret_moved = survivor != view->customer_number;
+    return vt_ok();
 }
 
 /* *ret_found false: of a channel that nobody ever mentioned, so nobody has that id. */
@@ -87,28 +96,46 @@ static struct vt_err identity_of(struct vt_profile *profile, const struct vt_pro
     return vt__who_find(profile, &named, diag, ret_identity, ret_found);
 }
 
+/* One look at an identity. The reads are apart, and a link or an erasure may be committed between
+ * two of them: *ret_moved then, and the identity leads elsewhere by now. */
+static struct vt_err look(struct vt_profile *profile, struct vt_request *request,
+                          const struct vt__identity *identity, uint32_t max_events,
+                          struct vt_profile_view *view, bool *ret_moved)
+{
+    struct vt__customer_record record = {0};
+    bool found = false;
+    *ret_moved = false;
+    VT_TRY(
+        vt__find_customer(profile, identity, request->diag, &view->customer_number, &view->found));
+    if (!view->found)
+        return vt_ok();
+    VT_TRY(vt__read_customer(profile, view->customer_number, request->arena, request->diag, &record,
+                             &found));
+    *ret_moved = !found;
+    if (!found)
+        return vt_ok();
+    view->customer = record.customer;
+    view->consent = vt__consents(profile, record.customer.consent);
+    if (view->consent && max_events != 0)
+        VT_TRY(read_history(profile, max_events, request, view, ret_moved));
+    return vt_ok();
+}
+
 struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
                              const struct vt_profile_key *key, uint32_t max_events,
                              struct vt_profile_view *ret_view)
 {
     struct vt__identity identity;
-    struct vt__customer_record record = {0};
     struct vt_profile_view view = {.consent = profile->consent_default};
-    bool found = false;
-    VT_TRY(identity_of(profile, key, request->diag, &identity, &found));
-    if (found)
-        VT_TRY(vt__find_customer(profile, &identity, request->diag, &view.customer_number,
-                                 &view.found));
+    bool known = false, moved = false;
+    VT_TRY(identity_of(profile, key, request->diag, &identity, &known));
     view.customer.id = identity.id;
-    if (view.found) {
-        VT_TRY(vt__read_customer(profile, view.customer_number, request->arena, request->diag,
-                                 &record, &found));
-        VT_CHECK(found, VT_CORRUPT, "a customer of the store has no record");
-        view.customer = record.customer;
-        view.consent = vt__consents(profile, record.customer.consent);
-        if (view.consent && max_events != 0)
-            VT_TRY(read_history(profile, max_events, request, &view));
+    for (int i = 0; known && i < LOOKS_MAX && (i == 0 || moved); i++) {
+        view = (struct vt_profile_view){.consent = profile->consent_default,
+                                        .customer.id = identity.id};
+        VT_TRY(look(profile, request, &identity, max_events, &view, &moved));
     }
+    VT_CHECK(!moved, VT_CORRUPT, "a customer of the store has no record");
     *ret_view = view;
     return vt_ok();
 }
@@ -171,22 +198,28 @@ struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_re
 
 /* ---- writing ---- */
 
-static void put_record(struct vt_profile *profile, uint64_t number,
-                       const struct vt__customer_record *record)
+void vt__put_customer(struct vt_profile *profile, uint64_t number,
+                      const struct vt__customer_record *record)
 {
     vt__customer_encode(record, &profile->value);
     vt__put(profile, VT__PROFILE, vt__key_customer(number));
+}
+
+void vt__put_identity(struct vt_profile *profile, uint64_t number,
+                      const struct vt__identity *identity, int64_t time_ms)
+{
+    vt__number_encode(number, &profile->value);
+    vt__put(profile, VT__IDENTITY, vt__key_identity(identity));
+    vt__number_encode((uint64_t)time_ms, &profile->value);
+    vt__put(profile, VT__CUSTOMER_IDS, vt__key_customer_id(number, identity));
 }
 
 void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
                           const struct vt__identity *identity,
                           const struct vt__customer_record *record)
 {
-    vt__number_encode(number, &profile->value);
-    vt__put(profile, VT__IDENTITY, vt__key_identity(identity));
-    vt__number_encode((uint64_t)record->customer.first_seen_ms, &profile->value);
-    vt__put(profile, VT__CUSTOMER_IDS, vt__key_customer_id(number, identity));
-    put_record(profile, number, record);
+    vt__put_identity(profile, number, identity, record->customer.first_seen_ms);
+    vt__put_customer(profile, number, record);
 }
 
 static bool same_customer(const struct vt_customer *a, const struct vt_customer *b)
@@ -208,20 +241,20 @@ static void insert_customer(struct vt_profile *profile, const struct vt__identit
     vt__put_new_customer(profile, profile->state.next_customer++, identity, &record);
 }
 
-static void update_customer(struct vt_profile *profile, uint64_t number,
-                            const struct vt__identity *identity, struct vt__customer_record *record,
-                            const struct vt_customer *customer)
+static struct vt_err update_customer(struct vt_profile *profile, uint64_t number,
+                                     struct vt__customer_record *record,
+                                     const struct vt_customer *customer)
 {
+    struct vt__key key = vt__key_customer(number);
+    if (record->customer.consent != customer->consent)
+        VT_TRY(vt__forget_customer(profile, number));
     record->customer.consent = customer->consent;
     record->customer.attributes = customer->attributes;
     record->customer.n_attributes = customer->n_attributes;
-    put_record(profile, number, record);
-    bool consent = vt__consents(profile, customer->consent);
-    struct vt__key key = vt__key_customer(number), identity_key = vt__key_identity(identity);
-    if (!consent)
+    vt__put_customer(profile, number, record);
+    if (!vt__consents(profile, customer->consent))
         vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
-    vt__customer_cache_put(profile->customers, &identity_key,
-                           (struct vt__known_customer){number, consent});
+    return vt_ok();
 }
 
 static struct vt_err upsert_one(struct vt_profile *profile, const struct vt_customer *customer,
@@ -244,7 +277,7 @@ static struct vt_err upsert_one(struct vt_profile *profile, const struct vt_cust
         result->unchanged++;
         return vt_ok();
     }
-    update_customer(profile, number, &identity, &record, customer);
+    VT_TRY(update_customer(profile, number, &record, customer));
     result->updated++;
     return vt_ok();
 }

@@ -96,7 +96,7 @@ static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.ProfileService/ListCustomers", vt__handle_list_customers, VT_RPC_UNARY,
      SMALL_BYTES, WRITE_MS, LISTS_MAX, SEES_ALL_PERSONS},
     {"/vitrine.v1.ProfileService/LinkIdentities", vt__handle_link_identities, VT_RPC_UNARY,
-     SMALL_BYTES, READ_MS, 0, SHOP},
+     SMALL_BYTES, WRITE_MS, 0, SHOP},
     {"/vitrine.v1.ProfileService/ExportCustomer", vt__handle_export_customer, VT_RPC_SERVER_STREAM,
      SMALL_BYTES, 0, WATCHES_MAX, RIGHTS},
     {"/vitrine.v1.ProfileService/EraseCustomer", vt__handle_erase_customer, VT_RPC_UNARY,

@@ -1,10 +1,11 @@
 /*
- * Reading, describing and listing customers. Point reads run on the serving thread, lists on a
- * worker.
+ * Reading, describing, listing and linking customers. Point reads run on the serving thread, lists
+ * on a worker; writes park the call until the writer's continuation.
  */
 #include "services/common/handler/handler.h"
 #include "services/profile/handlers_internal.h"
 #include "services/profile/wire_customer.h"
+#include "services/profile/wire_link.h"
 
 static struct vt_err get_profile(void *service, struct vt_request *request, struct vt_slice body,
                                  struct vt_slice *ret_body)
@@ -98,9 +99,36 @@ void vt__handle_list_customers(struct vt_rpc_call *call, void *service)
     vt_handler_run_on(rpc->workers, call, rpc, list_customers);
 }
 
+struct link {
+    struct vt_rpc_call *call;
+    struct vt_wire_link request;
+    struct vt_link_result result;
+};
+
+static void identities_linked(void *ctx, struct vt_err err)
+{
+    struct link *link = ctx;
+    struct vt_slice body = {0};
+    if (!vt_failed(err))
+        err = vt_wire_link_encode(&link->request, &link->result,
+                                  vt_rpc_call_request(link->call)->arena, &body);
+    vt_handler_answer(link->call, err, body);
+}
+
 void vt__handle_link_identities(struct vt_rpc_call *call, void *service)
 {
-    (void)service;
-    vt_handler_unimplemented(call, "LinkIdentities is not in this version; send customer_id with "
-                                   "each event once the visitor is known");
+    struct vt_profile_rpc *rpc = service;
+    struct vt_request *request = vt_rpc_call_request(call);
+    struct link *link = vt_arena_array(request->arena, 1, sizeof *link);
+    struct vt_err err = link == NULL ? vt__handler_no_memory()
+                                     : vt_wire_link_decode(vt_rpc_call_body(call), request->arena,
+                                                           request->diag, &link->request);
+    if (vt_failed(err)) {
+        vt_rpc_call_fail(call, err);
+        return;
+    }
+    link->call = call;
+    const struct vt_profile_write waiting = {request, link->request.validate_only,
+                                             identities_linked, link};
+    vt_profile_link_identities(rpc->profile, &waiting, &link->request.link, &link->result);
 }

@@ -127,6 +127,29 @@ void vt_profile_upsert_customers(struct vt_profile *profile, const struct vt_pro
                                  const struct vt_customer *customers, uint32_t n_customers,
                                  struct vt_upsert_result *result);
 
+enum { VT_LINK_IDENTITIES_MAX = 16 };
+struct vt_link {
+    const struct vt_identity *identities;
+    uint32_t n_identities; /* 2 to VT_LINK_IDENTITIES_MAX; to unlink also 1 */
+    bool merge_members;    /* needed where two members would become one */
+    bool unlink;           /* part instead of joining */
+};
+struct vt_link_result {
+    uint64_t customer_number; /* of linking: theirs from now on; of unlinking: that they had, 0 when
+                                 they had none or several */
+    bool changed;             /* with validate_only: would change */
+    uint32_t n_added;         /* ids that nobody had before */
+    uint32_t n_merged;        /* customers that became part of another */
+    uint32_t n_unlinked;      /* ids that nobody has any more */
+};
+/* Joins the identities into one customer, a member's where there is one, otherwise the oldest: all
+ * or nothing, in one commit; unknown ones are created. Or unlinks them, for the future only. What
+ * is so already changes nothing. VT_INVALID names the identity; VT_PRECONDITION: two members
+ * without the flag, or unlinking the last id of a customer or the last member id of a member;
+ * VT_EXHAUSTED: more than 1,000 ids, 1,000 merged customers, or 1,000 channels. Any thread. */
+void vt_profile_link_identities(struct vt_profile *profile, const struct vt_profile_write *write,
+                                const struct vt_link *link, struct vt_link_result *result);
+
 /* Which fields of vt_item an update names. */
 enum vt_item_field {
     VT_ITEM_TITLE = 1 << 0,

@@ -24,8 +24,8 @@ enum {
     VT__QUEUE_EVENTS_DEFAULT = 65536,
     VT__RING_CHANGES = 65536, /* catalog changes kept for readers that come back */
     VT__CHANNELS_MAX = 1000,
-    VT__COUNTS_EVERY_MS = 1000, /* watchers hear of counts at most this often */
-    VT__WRITER_ARENA_BYTES = 512 * 1024,
+    VT__COUNTS_EVERY_MS = 1000,       /* watchers hear of counts at most this often */
+    VT__WRITER_ARENA_BYTES = 2 << 20, /* 16 customers as large as they may be (link.c) */
     VT__PATH_BYTES = 4096,
     VT__PAGE_BYTES = 1 << 20, /* of records, and no more entries go onto a page */
 };
@@ -159,6 +159,7 @@ bool vt__customer_cache_find(const struct vt__customer_cache *cache, const struc
                              struct vt__known_customer *ret_customer);
 void vt__customer_cache_put(struct vt__customer_cache *cache, const struct vt__key *identity,
                             struct vt__known_customer customer);
+void vt__customer_cache_drop(struct vt__customer_cache *cache, const struct vt__key *identity);
 
 /* customers.c */
 /* 0 unspecified, 1 granted, 2 denied → may we keep a history? */
@@ -172,7 +173,11 @@ VT_MUST_USE struct vt_err vt__read_customer(struct vt_profile *profile, uint64_t
                                             struct vt_arena *arena, struct vt_diag *diag,
                                             struct vt__customer_record *ret_record,
                                             bool *ret_found);
-/* Adds a new customer's rows to the batch. */
+/* Rows for the batch: a record; an identity, there and back; both, of a new customer. */
+void vt__put_customer(struct vt_profile *profile, uint64_t number,
+                      const struct vt__customer_record *record);
+void vt__put_identity(struct vt_profile *profile, uint64_t number,
+                      const struct vt__identity *identity, int64_t time_ms);
 void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
                           const struct vt__identity *identity,
                           const struct vt__customer_record *record);

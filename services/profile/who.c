@@ -92,6 +92,21 @@ struct vt_err vt__who_of_event(struct vt_profile *profile, const struct vt_event
     return vt_ok();
 }
 
+static struct vt_err forget_identity(void *ctx, const struct vt__identity *identity,
+                                     int64_t time_ms)
+{
+    (void)time_ms;
+    struct vt_profile *profile = ctx;
+    struct vt__key key = vt__key_identity(identity);
+    vt__customer_cache_drop(profile->customers, &key);
+    return vt_ok();
+}
+
+struct vt_err vt__forget_customer(struct vt_profile *profile, uint64_t customer)
+{
+    return vt__each_identity(profile, customer, forget_identity, profile);
+}
+
 static void create_customer(struct vt_profile *profile, const struct vt__identity *identity,
                             int64_t time_ms, struct vt__known_customer *ret_known)
 {

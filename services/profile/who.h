@@ -28,6 +28,9 @@ VT_MUST_USE struct vt_err vt__number_channel(struct vt_profile *profile, struct 
  * there is no room for the channel: such an event is nobody's. */
 VT_MUST_USE struct vt_err vt__who_of_event(struct vt_profile *profile, const struct vt_event *event,
                                            struct vt__identity *ret_identity);
+/* Drops every identity of a committed customer from the writer's cache: what is known about them
+ * changes with this commit. */
+VT_MUST_USE struct vt_err vt__forget_customer(struct vt_profile *profile, uint64_t customer);
 /* The customer behind it, from the cache or the store; `key` is the identity's. Somebody new is
  * added to the batch, first seen at `time_ms`, unless nothing may be kept of them: number 0. */
 VT_MUST_USE struct vt_err vt__who_is(struct vt_profile *profile,

@@ -144,6 +144,9 @@ def grpcurl_calls_everything_by_reflection():
                     {"id": sku, "price": 1.5}], "updateMask": {"paths": ["price"]}}),
                 ("CatalogService/DeleteItems", {"ids": ["none"], "validateOnly": True}),
                 ("CandidateService/GetCandidates", {"n": 5}),
+                ("ProfileService/LinkIdentities", {"validateOnly": True, "identities": [
+                    {"type": "IDENTITY_TYPE_MEMBER", "id": "g1"},
+                    {"type": "IDENTITY_TYPE_LOYALTY_CARD", "channel": "pos", "id": "4711"}]}),
                 ("ModelService/ListVersions", {}),
                 ("ModelService/GetActive", {}),
                 ("EventService/WriteEvents", {"events": [{
@@ -154,7 +157,6 @@ def grpcurl_calls_everything_by_reflection():
                                      body={"ids": [sku]}).stdout)["items"][0]
         assert price["price"] == 1.5 and price["title"], "the mask kept the title"
         for method, body in (("RecommendationService/Explain", {}),
-                             ("ProfileService/LinkIdentities", {}),
                              ("ProfileService/ExportCustomer", {}),
                              ("ProfileService/EraseCustomer", {}),
                              ("RecommendationService/Recommend", {"n": 5, "filter": "price<3"})):

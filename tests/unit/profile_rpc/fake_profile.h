@@ -15,6 +15,8 @@ static struct {
     bool validate_only;
     struct vt_event first_event;
     struct vt_item first_item;
+    struct vt_link link;
+    struct vt_link_result link_result;
     struct vt_err err;
     unsigned n_calls;
     struct vt_profile_view view;
@@ -63,6 +65,17 @@ void vt_profile_queue_events(struct vt_profile *profile, const struct vt_profile
                              struct vt_event_result *results)
 {
     vt_profile_write_events(profile, write, events, n_events, results);
+}
+
+void vt_profile_link_identities(struct vt_profile *profile, const struct vt_profile_write *write,
+                                const struct vt_link *link, struct vt_link_result *result)
+{
+    (void)profile;
+    fake.n_calls++;
+    fake.link = *link;
+    fake.validate_only = write->validate_only;
+    *result = fake.link_result;
+    write->done(write->ctx, fake.err);
 }
 
 void vt_profile_upsert_customers(struct vt_profile *profile, const struct vt_profile_write *write,
