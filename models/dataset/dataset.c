@@ -176,6 +176,7 @@ struct entry {
     uint32_t column;
     float weight;
     uint16_t type;
+    int8_t opinion; /* vt_event_opinion */
 };
 
 static int compare_newest_first(const void *a, const void *b)
@@ -244,12 +245,58 @@ static struct vt_err buckets_fill(const struct vt_interaction *interactions, uin
                 .place = i,
                 .column = columns[i],
                 .type = interactions[i].type,
+                .opinion = (int8_t)vt_event_opinion(interactions[i].type, interactions[i].value),
             };
 done:
     free(rows);
     free(columns);
     free(next);
     return err;
+}
+
+/* Of a run of one item, newest first: does its newest opinion say no? At equal times no stands. */
+static const struct entry *find_dislike(const struct entry *run, uint64_t n)
+{
+    const struct entry *newest = NULL;
+    for (uint64_t i = 0; i < n; i++) {
+        if (run[i].opinion == 0)
+            continue;
+        if (newest != NULL && run[i].time_ms < newest->time_ms)
+            break;
+        if (newest == NULL || run[i].opinion < newest->opinion)
+            newest = &run[i];
+    }
+    return newest != NULL && newest->opinion < 0 ? newest : NULL;
+}
+
+/* The weight of a run of one item, newest first: as vt_history_merge has it. */
+static float weigh_run(const struct entry *run, uint64_t n,
+                       const struct vt_dataset_options *options)
+{
+    bool dislikes = vt_dislikes_count(options->event_weights);
+    const struct entry *dislike = dislikes ? find_dislike(run, n) : NULL;
+    float weight = 0;
+    uint64_t n_summed = 0;
+    if (dislike != NULL)
+        return dislike->weight;
+    for (uint64_t i = 0; i < n && !(options->once && n_summed > 0); i++) {
+        if (dislikes && run[i].opinion < 0)
+            continue; /* taken back */
+        weight += run[i].weight;
+        n_summed++;
+    }
+    return weight > 0 ? weight : 0;
+}
+
+static void weigh_entries(struct entry *entries, uint64_t n,
+                          const struct vt_dataset_options *options)
+{
+    bool dislikes = vt_dislikes_count(options->event_weights);
+    for (uint64_t i = 0; i < n; i++) {
+        unsigned type = dislikes && entries[i].opinion < 0 ? VT_EVENT_DISLIKE : entries[i].type;
+        entries[i].weight = vt_event_confidence(options->event_weights, type, entries[i].time_ms,
+                                                entries[0].time_ms, options->decay_half_life_days);
+    }
 }
 
 /* One user's entries → at most as many (column, weight), in place, ascending. Returns how many. */
@@ -259,17 +306,15 @@ static uint64_t merge_user(struct entry *entries, uint64_t n,
     qsort(entries, (size_t)n, sizeof *entries, compare_newest_first);
     if (options->history_max > 0 && n > options->history_max)
         n = options->history_max;
-    for (uint64_t i = 0; i < n; i++)
-        entries[i].weight =
-            vt_event_confidence(options->event_weights, entries[i].type, entries[i].time_ms,
-                                entries[0].time_ms, options->decay_half_life_days);
+    weigh_entries(entries, n, options);
     qsort(entries, (size_t)n, sizeof *entries, compare_column_then_newest);
-    uint64_t n_merged = 0;
-    for (uint64_t i = 0; i < n;) {
-        struct entry merged = entries[i++];
-        for (; i < n && entries[i].column == merged.column; i++)
-            merged.weight += options->once ? 0 : entries[i].weight;
-        if (merged.weight > 0)
+    uint64_t n_merged = 0, end = 0;
+    for (uint64_t i = 0; i < n; i = end) {
+        for (end = i + 1; end < n && entries[end].column == entries[i].column;)
+            end++;
+        struct entry merged = entries[i];
+        merged.weight = weigh_run(entries + i, end - i, options);
+        if (fpclassify(merged.weight) != FP_ZERO)
             entries[n_merged++] = merged;
     }
     return n_merged;

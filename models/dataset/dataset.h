@@ -15,7 +15,7 @@ struct vt_sparse {
     uint64_t n_entries;
     uint64_t *starts;  /* n_rows + 1 */
     uint32_t *columns; /* n_entries */
-    float *values;     /* n_entries; confidence weights */
+    float *values; /* n_entries; confidence: above 0 that it is wanted, below 0 that it is not */
 };
 void vt_sparse_free(struct vt_sparse *matrix); /* NULL or zeroed is allowed */
 VT_MUST_USE struct vt_err vt_sparse_transpose(const struct vt_sparse *matrix,
@@ -48,9 +48,11 @@ struct vt_dataset_options {
 /* The weights of services/common/base/event.h and no decay: what training and evaluation begin
  * with, and what a manifest says when nobody chose otherwise. */
 void vt_dataset_options_default(struct vt_dataset_options *ret_options);
-/* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. An id stays
- * even when nothing of it is left: its row or column is empty. VT_INVALID without interactions, or
- * with a weight that is not finite; VT_EXHAUSTED when memory is. Same input, same bytes. */
+/* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. Where the
+ * newest opinion is a dislike and these count (history.h), the entry is minus its confidence. An id
+ * stays even when nothing of it is left: its row or column is empty. VT_INVALID without
+ * interactions, or with a weight that is not finite; VT_EXHAUSTED when memory is. Same input, same
+ * bytes. */
 VT_MUST_USE struct vt_err vt_dataset_build(const struct vt_interaction *interactions, uint64_t n,
                                            const struct vt_dataset_options *options,
                                            struct vt_diag *diag, struct vt_dataset *ret_dataset);

@@ -5,6 +5,7 @@
 #include "models/dataset/history.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MS_PER_DAY (24.0 * 60 * 60 * 1000)
 
@@ -51,16 +52,94 @@ static uint32_t drop_not_positive(uint32_t *items, float *weights, uint32_t n)
     return n_kept;
 }
 
-uint32_t vt_history_merge(const struct vt_history_event *events, uint32_t n_events,
-                          const float event_weights[VT_EVENT_TYPE_COUNT], double half_life_days,
-                          uint32_t *ret_items, float *ret_weights)
+bool vt_dislikes_count(const float event_weights[VT_EVENT_TYPE_COUNT])
 {
+    return event_weights[VT_EVENT_DISLIKE] < 0;
+}
+
+static bool is_dislike(const struct vt_history_event *event)
+{
+    return event->item != 0 && vt_event_opinion(event->type, event->value) < 0;
+}
+
+/* No later event says otherwise, or the same again. */
+static bool stands(const struct vt_history_event *events, uint32_t n_events,
+                   const struct vt_history_event *opinion)
+{
+    for (uint32_t e = 0; e < n_events; e++)
+        if (events[e].item == opinion->item && events[e].time_ms > opinion->time_ms &&
+            vt_event_opinion(events[e].type, events[e].value) != 0)
+            return false;
+    return true;
+}
+
+static uint32_t find(const uint32_t *items, uint32_t n, uint32_t item)
+{
+    uint32_t at = 0;
+    while (at < n && items[at] != item)
+        at++;
+    return at;
+}
+
+uint32_t vt_history_dislikes(const struct vt_history_event *events, uint32_t n_events,
+                             uint32_t *ret_items)
+{
+    uint32_t n = 0;
+    for (uint32_t e = 0; e < n_events; e++)
+        if (is_dislike(&events[e]) && stands(events, n_events, &events[e]) &&
+            find(ret_items, n, events[e].item) == n)
+            ret_items[n++] = events[e].item;
+    return n;
+}
+
+static float dislike_confidence(const struct vt_history_event *events, uint32_t n_events,
+                                uint32_t item, const float event_weights[VT_EVENT_TYPE_COUNT],
+                                double half_life_days)
+{
+    int64_t time_ms = INT64_MIN;
+    for (uint32_t e = 0; e < n_events; e++)
+        if (events[e].item == item && is_dislike(&events[e]) && events[e].time_ms > time_ms)
+            time_ms = events[e].time_ms;
+    return vt_event_confidence(event_weights, VT_EVENT_DISLIKE, time_ms,
+                               newest_time(events, n_events), half_life_days);
+}
+
+/* Dislikes are not summed: one that stands says all there is to say, one that was taken back says
+ * nothing. Returns how many items were touched. */
+static uint32_t sum_behaviour(const struct vt_history_event *events, uint32_t n_events,
+                              const float event_weights[VT_EVENT_TYPE_COUNT], double half_life_days,
+                              uint32_t *items, float *weights)
+{
+    bool dislikes = vt_dislikes_count(event_weights);
     int64_t newest_ms = newest_time(events, n_events);
     uint32_t n = 0;
     for (uint32_t e = 0; e < n_events; e++) {
-        uint32_t i = find_or_append(events[e].item, ret_items, ret_weights, &n);
-        ret_weights[i] += vt_event_confidence(event_weights, events[e].type, events[e].time_ms,
-                                              newest_ms, half_life_days);
+        if (dislikes && is_dislike(&events[e]))
+            continue;
+        uint32_t i = find_or_append(events[e].item, items, weights, &n);
+        weights[i] += vt_event_confidence(event_weights, events[e].type, events[e].time_ms,
+                                          newest_ms, half_life_days);
     }
-    return drop_not_positive(ret_items, ret_weights, n);
+    return n;
+}
+
+uint32_t vt_history_merge(const struct vt_history_event *events, uint32_t n_events,
+                          const float event_weights[VT_EVENT_TYPE_COUNT], double half_life_days,
+                          uint32_t *ret_items, float *ret_weights, uint32_t *ret_n_disliked)
+{
+    uint32_t n =
+        sum_behaviour(events, n_events, event_weights, half_life_days, ret_items, ret_weights);
+    uint32_t *disliked = ret_items + n;
+    uint32_t n_disliked =
+        vt_dislikes_count(event_weights) ? vt_history_dislikes(events, n_events, disliked) : 0;
+    for (uint32_t i = 0; i < n && n_disliked > 0; i++)
+        if (find(disliked, n_disliked, ret_items[i]) < n_disliked)
+            ret_weights[i] = 0;
+    uint32_t n_liked = drop_not_positive(ret_items, ret_weights, n);
+    memmove(ret_items + n_liked, disliked, n_disliked * sizeof *disliked);
+    for (uint32_t i = n_liked; i < n_liked + n_disliked; i++)
+        ret_weights[i] =
+            dislike_confidence(events, n_events, ret_items[i], event_weights, half_life_days);
+    *ret_n_disliked = n_disliked;
+    return n_liked;
 }

@@ -123,7 +123,7 @@ static uint64_t partition(const struct marking *marking, struct vt_interaction *
     return n_train;
 }
 
-/* In place: test entries that train has are dropped, and all values become 1. */
+/* In place: dislikes and test entries that train has are dropped, and all values become 1. */
 static void finish_test(struct vt_sparse *test, const struct vt_sparse *train, bool drop_known)
 {
     uint64_t n = 0;
@@ -131,7 +131,7 @@ static void finish_test(struct vt_sparse *test, const struct vt_sparse *train, b
         uint64_t start = test->starts[row];
         test->starts[row] = n;
         for (uint64_t e = start; e < test->starts[row + 1]; e++) {
-            if (drop_known && vt_sparse_has(train, row, test->columns[e]))
+            if (test->values[e] < 0 || (drop_known && vt_sparse_has(train, row, test->columns[e])))
                 continue;
             test->columns[n] = test->columns[e];
             test->values[n++] = 1;

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a customer did: matrix columns, ascending, and the confidence of each (> 0). Borrowed. */
+/* What a customer did: matrix columns, ascending, and the confidence of each (below 0: of a
+ * dislike). Borrowed. */
 struct vt_weighted_history {
     const uint32_t *columns;
     const float *weights;

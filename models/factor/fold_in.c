@@ -34,32 +34,39 @@ static struct fold_in_scratch scratch_split(void *scratch, uint32_t dim)
     };
 }
 
-/* gathered row = √w·y, so that its rank-one product is w·y·yᵀ; rhs += w·y. */
+/* gathered row = √|w|·y, so that its rank-one product is |w|·y·yᵀ; rhs += w·y for what is wanted: a
+ * dislike's target is 0. */
 static void gather_event(const float *factors, double weight, uint32_t dim, double *gathered,
                          double *rhs)
 {
-    double root = sqrt(weight);
+    double root = sqrt(fabs(weight)), pull = weight > 0 ? weight : 0;
     for (uint32_t d = 0; d < dim; d++) {
         double y = (double)factors[d];
         gathered[d] = root * y;
-        rhs[d] += weight * y;
+        rhs[d] += pull * y;
     }
 }
 
-/* Adds every event to the normal equations and returns the sum of the weights. */
-static double accumulate(const struct vt_fold_in_model *model, const uint32_t *rows,
-                         const float *weights, uint32_t n, const struct fold_in_scratch *scratch)
+/* Confidences of both kinds: λ counts how much is known of a customer, not what. */
+struct known {
+    double wanted, unwanted;
+};
+
+/* Adds every event to the normal equations. */
+static struct known accumulate(const struct vt_fold_in_model *model, const uint32_t *rows,
+                               const float *weights, uint32_t n,
+                               const struct fold_in_scratch *scratch)
 {
     const struct vt_kernels *kernels = vt_kernels();
     uint32_t dim = model->dim, n_gathered = 0;
-    double weight_sum = 0;
+    struct known known = {0, 0};
     for (uint32_t e = 0; e < n; e++) {
-        if (!(weights[e] > 0))
+        if (!(weights[e] > 0) && !(weights[e] < 0))
             continue;
         VT_ASSERT(rows[e] < model->n_items);
         gather_event(model->item_factors + (size_t)rows[e] * model->row_stride, (double)weights[e],
                      dim, scratch->gathered + (size_t)n_gathered * dim, scratch->rhs);
-        weight_sum += (double)weights[e];
+        *(weights[e] > 0 ? &known.wanted : &known.unwanted) += fabs((double)weights[e]);
         if (++n_gathered == GATHER_ROWS) {
             kernels->gram_add_f64(scratch->gathered, n_gathered, dim, scratch->normal);
             n_gathered = 0;
@@ -67,7 +74,7 @@ static double accumulate(const struct vt_fold_in_model *model, const uint32_t *r
     }
     if (n_gathered > 0)
         kernels->gram_add_f64(scratch->gathered, n_gathered, dim, scratch->normal);
-    return weight_sum;
+    return known;
 }
 
 static bool round_to_float(const double *vector, uint32_t dim, float *ret_vector)
@@ -87,8 +94,9 @@ struct vt_err vt_fold_in(const struct vt_fold_in_model *model, const uint32_t *r
     struct fold_in_scratch parts = scratch_split(scratch, dim);
     memcpy(parts.normal, model->gram, (size_t)dim * dim * sizeof *parts.normal);
     memset(parts.rhs, 0, dim * sizeof *parts.rhs);
-    double weight_sum = accumulate(model, rows, weights, n, &parts);
-    if (!(weight_sum > 0)) {
+    struct known known = accumulate(model, rows, weights, n, &parts);
+    double weight_sum = known.wanted + known.unwanted;
+    if (!(known.wanted > 0)) {
         memset(ret_vector, 0, dim * sizeof *ret_vector);
         return vt_ok();
     }

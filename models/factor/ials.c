@@ -2,16 +2,17 @@
  * iALS by exact normal equations. A half-step holds one side fixed and solves each row of the
  * other:
  *
- *   (α·YᵀY + Σ w y yᵀ + λ_u I) x = Σ w y,   λ_u = λ (Σ w + α·n)^ν
+ *   (α·YᵀY + Σ |w| y yᵀ + λ_u I) x = Σ_{w>0} w y,   λ_u = λ (Σ |w| + α·n)^ν
  *
+ * A negative w is a dislike: an observation of preference 0 with confidence |w| (docs/models.md).
  * Rows are independent, so threads take fixed blocks of them and the bytes do not depend on how
  * many there are. A row's neighbours are gathered once into a packed buffer, scaled by √w, and go
  * through one symmetric rank-k update; everything then stays in cache. The equations are float
  * (factors are), except the Gram matrix, which is summed in double over fixed blocks in order. A
  * row that float cannot solve is solved again by fold-in, in double.
  *
- * The loss costs nothing: at the minimum of a row's quadratic its value is Σ w − b·x, and the sum
- * over items, plus the users' regularisation, is the whole objective.
+ * The loss costs nothing: at the minimum of a row's quadratic its value is Σ_{w>0} w − b·x, and the
+ * sum over items, plus the users' regularisation, is the whole objective.
  */
 #include "models/factor/ials.h"
 
@@ -152,27 +153,32 @@ static double lambda_of(const struct training *training, double weight_sum, uint
 static void gather_row(const float *source, float weight, uint32_t dim, float *restrict gathered,
                        float *restrict rhs)
 {
-    float root = sqrtf(weight);
+    float root = sqrtf(fabsf(weight)), pull = weight > 0 ? weight : 0;
     for (uint32_t d = 0; d < dim; d++) {
         gathered[d] = root * source[d];
-        rhs[d] += weight * source[d];
+        rhs[d] += pull * source[d];
     }
 }
 
-/* Normal equations of one row in the scratch, without λ. Returns Σ w. */
-static double build_equations(const struct half_step *step, uint32_t row,
-                              const struct solve_scratch *scratch)
+/* Σ |w| of a row, by sign. */
+struct known {
+    double wanted, unwanted;
+};
+
+/* Normal equations of one row in the scratch, without λ. */
+static struct known build_equations(const struct half_step *step, uint32_t row,
+                                    const struct solve_scratch *scratch)
 {
     const struct vt_kernels *kernels = vt_kernels();
     uint32_t dim = step->training->dim, n_gathered = 0;
-    double weight_sum = 0;
+    struct known known = {0, 0};
     memcpy(scratch->normal, step->training->gram_f32, (size_t)dim * dim * sizeof(float));
     memset(scratch->rhs, 0, dim * sizeof(float));
     for (uint64_t e = step->matrix->starts[row]; e < step->matrix->starts[row + 1]; e++) {
         float weight = step->matrix->values[e];
         gather_row(row_of(step->fixed, step->matrix->columns[e]), weight, dim,
                    scratch->gathered + (size_t)n_gathered * dim, scratch->rhs);
-        weight_sum += (double)weight;
+        *(weight > 0 ? &known.wanted : &known.unwanted) += fabs((double)weight);
         if (++n_gathered == GATHER_ROWS) {
             kernels->gram_add_f32(scratch->gathered, n_gathered, dim, scratch->normal);
             n_gathered = 0;
@@ -180,7 +186,7 @@ static double build_equations(const struct half_step *step, uint32_t row,
     }
     if (n_gathered > 0)
         kernels->gram_add_f32(scratch->gathered, n_gathered, dim, scratch->normal);
-    return weight_sum;
+    return known;
 }
 
 static struct vt_fold_in_model fold_in_of(const struct half_step *step)
@@ -229,8 +235,8 @@ static bool solve_row(const struct half_step *step, uint32_t row,
         memset(solution, 0, dim * sizeof *solution);
         return true;
     }
-    double weight_sum = build_equations(step, row, scratch);
-    double lambda = lambda_of(step->training, weight_sum, step->fixed->n_rows);
+    struct known known = build_equations(step, row, scratch);
+    double lambda = lambda_of(step->training, known.wanted + known.unwanted, step->fixed->n_rows);
     for (uint32_t d = 0; d < dim; d++)
         scratch->normal[(size_t)d * dim + d] += (float)lambda;
     memcpy(scratch->solution, scratch->rhs, dim * sizeof *solution);
@@ -239,7 +245,7 @@ static bool solve_row(const struct half_step *step, uint32_t row,
         memcpy(solution, scratch->solution, dim * sizeof *solution);
     else if (!solve_again(step, row, scratch))
         return false;
-    loss[0] += weight_sum - kernels->dot(scratch->rhs, solution, dim);
+    loss[0] += known.wanted - kernels->dot(scratch->rhs, solution, dim);
     loss[1] += lambda * kernels->dot(solution, solution, dim);
     return true;
 }
@@ -472,14 +478,16 @@ static struct vt_err check_options(const struct vt_ials_options *options, struct
 
 static struct vt_err check_matrix(const struct vt_sparse *matrix, struct vt_diag *diag)
 {
-    if (matrix->n_entries == 0) {
-        vt_diag_set(diag, "", "no customer has an event with a weight above 0: nothing to learn");
-        return VT_ERR(VT_INVALID, "no interactions");
+    bool wanted = false;
+    for (uint64_t e = 0; e < matrix->n_entries; e++) {
+        if (fpclassify(matrix->values[e]) == FP_ZERO || !isfinite(matrix->values[e]))
+            return VT_ERR(VT_INVALID, "a confidence is 0 or not a finite number");
+        wanted = wanted || matrix->values[e] > 0;
     }
-    for (uint64_t e = 0; e < matrix->n_entries; e++)
-        if (!(matrix->values[e] > 0) || !isfinite(matrix->values[e]))
-            return VT_ERR(VT_INVALID, "a confidence is not a finite number above 0");
-    return vt_ok();
+    if (wanted)
+        return vt_ok();
+    vt_diag_set(diag, "", "no customer has an event with a weight above 0: nothing to learn");
+    return VT_ERR(VT_INVALID, "no interactions");
 }
 
 struct vt_err vt_ials_train(const struct vt_sparse *matrix, const struct vt_ials_options *options,

@@ -46,11 +46,12 @@ void vt_ials_model_free(struct vt_ials_model *model); /* zeroed or NULL is allow
 struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model);
 
 /*
- * Trains on a user × item matrix of confidences (values > 0). Same matrix, options and BLAS
- * kernels: same bytes, for any thread count. VT_INVALID for options out of range (`diag` says
- * which); VT_EXHAUSTED without memory; VT_CORRUPT when the equations cannot be solved or the
- * factors are not finite. Cost of an iteration: n_entries·dim² + (n_users + n_items)·dim³/3
- * multiply-adds; memory: both sides' factors, the matrix transposed, and dim²·threads.
+ * Trains on a user × item matrix of confidences (below 0: of a dislike, see fold_in.h). Same
+ * matrix, options and BLAS kernels: same bytes, for any thread count. VT_INVALID for options out of
+ * range (`diag` says which); VT_EXHAUSTED without memory; VT_CORRUPT when the equations cannot be
+ * solved or the factors are not finite. Cost of an iteration: n_entries·dim² + (n_users +
+ * n_items)·dim³/3 multiply-adds; memory: both sides' factors, the matrix transposed, and
+ * dim²·threads.
  */
 VT_MUST_USE struct vt_err vt_ials_train(const struct vt_sparse *matrix,
                                         const struct vt_ials_options *options, struct vt_diag *diag,

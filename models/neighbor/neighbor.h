@@ -11,7 +11,8 @@
  *
  *   sim(i, j) = Σ_u r_ui r_uj / (|r_i| |r_j|) · n_ij / (n_ij + shrinkage)
  *
- * with n_ij the users of both (Sarwar et al. 2001; shrinkage as in Koren 2008). Of each row the
+ * Dislikes are negative r: who likes one and dislikes the other speaks against the pair. n_ij are
+ * the users of both (Sarwar et al. 2001; shrinkage as in Koren 2008). Of each row the
  * best `neighbors` are kept, best first, ties by the lower column; the item itself and 0 never.
  */
 enum { VT_NEIGHBORS_MAX = 10000 };

@@ -4,6 +4,7 @@
  */
 #include "models/popularity/popularity.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct vt_err vt_popularity_train(const struct vt_sparse *matrix, float *ret_popularity)
@@ -12,10 +13,10 @@ struct vt_err vt_popularity_train(const struct vt_sparse *matrix, float *ret_pop
     VT_CHECK(sums != NULL, VT_EXHAUSTED, "out of memory for popularity");
     for (uint64_t i = 0; i < matrix->n_entries; i++) {
         double weight = (double)matrix->values[i];
-        sums[matrix->columns[i]] += weight / (1 + weight);
+        sums[matrix->columns[i]] += weight / (1 + fabs(weight));
     }
     for (uint32_t column = 0; column < matrix->n_cols; column++)
-        ret_popularity[column] = (float)sums[column];
+        ret_popularity[column] = (float)fmax(sums[column], 0);
     free(sums);
     return vt_ok();
 }

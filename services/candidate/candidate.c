@@ -9,6 +9,7 @@
  */
 #include "services/candidate/candidate.h"
 
+#include "models/dataset/history.h"
 #include "services/candidate/sources.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
@@ -210,6 +211,21 @@ static struct vt_err gather(struct vt_candidate_service *service, struct vt_requ
     return vt_ok();
 }
 
+struct dislikes {
+    uint32_t *items; /* numbers; in the request's arena */
+    uint32_t n;
+};
+
+static struct vt_err find_dislikes(const struct vt_candidate_query *query, struct vt_arena *arena,
+                                   struct dislikes *ret_dislikes)
+{
+    uint32_t *items = vt_arena_array(arena, (size_t)query->n_history + 1, sizeof *items);
+    VT_CHECK(items != NULL, VT_EXHAUSTED, "the request's memory is full");
+    *ret_dislikes =
+        (struct dislikes){items, vt_history_dislikes(query->history, query->n_history, items)};
+    return vt_ok();
+}
+
 static struct vt_err copy_version(const struct vt_bundle_view *view, struct vt_arena *arena,
                                   struct vt_candidate_list *list)
 {
@@ -223,7 +239,9 @@ static struct vt_err with_bundle(struct vt_candidate_service *service, struct vt
                                  const struct vt_bundle *bundle, struct vt_candidate_list *list)
 {
     struct vt__taste taste;
+    struct dislikes dislikes;
     VT_TRY(vt__taste_make(bundle, query, request->arena, &taste));
+    VT_TRY(find_dislikes(query, request->arena, &dislikes));
     VT_TRY(copy_version(vt_bundle_view(bundle), request->arena, list));
     struct vt__gathering gathering = {
         .bundle = bundle,
@@ -232,6 +250,8 @@ static struct vt_err with_bundle(struct vt_candidate_service *service, struct vt
         .now_ms = vt_clock_unix_ms(service->clock),
         .query = query,
         .taste = &taste,
+        .disliked = dislikes.items,
+        .n_disliked = dislikes.n,
         .scratch = vt__scratch_take(&service->pool, vt_bundle_view(bundle)),
     };
     VT_CHECK(gathering.scratch != NULL, VT_EXHAUSTED, "no memory to gather candidates in");
@@ -260,10 +280,11 @@ static bool is_seen(const struct vt_candidate_query *query, uint32_t item)
 }
 
 static bool is_popular_allowed(const struct vt_candidate_service *service,
-                               const struct vt_candidate_query *query, uint32_t item,
-                               int64_t now_ms)
+                               const struct vt_candidate_query *query,
+                               const struct dislikes *dislikes, uint32_t item, int64_t now_ms)
 {
-    return vt_item_table_recommendable(service->items, item, now_ms) &&
+    return !is_listed(dislikes->items, dislikes->n, item) &&
+           vt_item_table_recommendable(service->items, item, now_ms) &&
            !is_listed(query->exclude, query->n_exclude, item) &&
            !is_listed(query->context, query->n_context, item) && !is_seen(query, item);
 }
@@ -286,13 +307,15 @@ static struct vt_err without_bundle(struct vt_candidate_service *service,
     uint32_t n_items = query->n_score_only;
     const uint32_t *items =
         score_only ? query->score_only : vt_item_table_popular(service->items, &n_items);
+    struct dislikes dislikes;
+    VT_TRY(find_dislikes(query, request->arena, &dislikes));
     list->degraded_reason = "no model yet";
     vt_counter_add(service->no_model, 1);
     list->candidates =
         vt_arena_array(request->arena, (size_t)n_items + 1, sizeof *list->candidates);
     VT_CHECK(list->candidates != NULL, VT_EXHAUSTED, "the request's memory is full");
     for (uint32_t i = 0; i < n_items && (score_only || list->n < query->n); i++)
-        if (score_only || is_popular_allowed(service, query, items[i], now_ms))
+        if (score_only || is_popular_allowed(service, query, &dislikes, items[i], now_ms))
             list->candidates[list->n++] = popular_candidate(service, items[i]);
     return vt_ok();
 }

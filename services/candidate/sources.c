@@ -1,7 +1,8 @@
 /*
  * The sources of candidates, each with its own score:
  *   factor      exact search for the folded-in vector (for "alike": cosine)
- *   neighbours  Σ weight of a taste item × its similarity to the candidate
+ *   neighbours  Σ weight of a taste item × its similarity to the candidate; what was disliked takes
+ *               away, at most as much as the best candidate has
  *   popular     ln(1 + popularity); an item that the model does not know yet: ln(1 + live count)
  *   new         1 / (1 + place), the newest recommendable items that the model does not know yet
  * All work on rows and one cell per row; whatever is set is listed, so cleaning costs what was
@@ -42,14 +43,16 @@ static bool is_in(const uint32_t *items, uint32_t n, uint32_t item)
     return false;
 }
 
-/* Whether the history keeps an item out: it was seen, or (even when seen items are wanted) what was
- * said about it is not positive and some of it is negative. */
+/* Whether the history keeps an item out: it was seen, or (even when seen items are wanted) it is
+ * disliked, or what was done with it is not positive and some of it is negative. */
 static bool keeps_out(const struct vt__gathering *gathering, const struct vt_history_event *event)
 {
     if (event->type >= VT_EVENT_TYPE_COUNT || event->item == 0)
         return false;
     if (!gathering->query->include_seen)
         return vt_candidate_is_seen(event->type);
+    if (is_in(gathering->disliked, gathering->n_disliked, event->item))
+        return true;
     return gathering->view->event_weights[event->type] < 0 &&
            !is_in(gathering->taste->items, gathering->taste->n, event->item);
 }
@@ -162,7 +165,7 @@ struct vt_err vt__sources_fold_in(struct vt__gathering *gathering)
 {
     const struct vt_bundle_view *view = gathering->view;
     const struct vt__taste *taste = gathering->taste;
-    gathering->vector_scale = 1;
+    gathering->vector_scale = 1; /* nothing liked: no direction, whatever is disliked */
     if (taste->n == 0 || view->index == NULL)
         return vt_ok();
     if (gathering->query->similar) {
@@ -181,8 +184,8 @@ struct vt_err vt__sources_fold_in(struct vt__gathering *gathering)
         .regularization_exponent = view->regularization_exponent,
         .unobserved_weight = view->unobserved_weight,
     };
-    VT_TRY(vt_fold_in(&model, taste->rows, taste->weights, taste->n, gathering->scratch->fold_in,
-                      gathering->scratch->vector));
+    VT_TRY(vt_fold_in(&model, taste->rows, taste->weights, taste->n + taste->n_disliked,
+                      gathering->scratch->fold_in, gathering->scratch->vector));
     gathering->has_vector = true;
     return vt_ok();
 }
@@ -224,17 +227,53 @@ static void add_share(struct vt__scratch *scratch, uint32_t row, float share, ui
     }
 }
 
+static double best_neighbor_score(const struct vt__scratch *scratch)
+{
+    double best = 0;
+    for (uint32_t i = 0; i < scratch->n_touched; i++)
+        best = fmax(best, scratch->cells[scratch->touched[i]].neighbor_score);
+    return best;
+}
+
+/* After all shares: a cell that no share touched is below 0 from its first loss on. */
+static void take_share(struct vt__scratch *scratch, uint32_t row, float share)
+{
+    struct vt__cell *cell = &scratch->cells[row];
+    if (!(cell->largest_share > 0) && !(cell->neighbor_score < 0))
+        scratch->touched[scratch->n_touched++] = row;
+    cell->neighbor_score -= (double)share;
+}
+
+/* Neighbours of what is disliked, which is behind what is liked. */
+static void subtract_neighbors(struct vt__gathering *gathering)
+{
+    const struct vt_csr *neighbors = &gathering->view->neighbors;
+    const struct vt__taste *taste = gathering->taste;
+    gathering->best_neighbor_score = best_neighbor_score(gathering->scratch);
+    for (uint32_t i = taste->n; i < taste->n + taste->n_disliked; i++)
+        for (uint64_t e = neighbors->starts[taste->rows[i]];
+             e < neighbors->starts[taste->rows[i] + 1]; e++) {
+            float share = -taste->weights[i] * neighbors->values[e];
+            if (share > 0)
+                take_share(gathering->scratch, neighbors->columns[e], share);
+        }
+}
+
 void vt__sources_sum_neighbors(struct vt__gathering *gathering)
 {
     const struct vt_csr *neighbors = &gathering->view->neighbors;
     const struct vt__taste *taste = gathering->taste;
-    for (uint32_t i = 0; i < taste->n && neighbors->n_rows > 0; i++)
+    if (neighbors->n_rows == 0)
+        return;
+    for (uint32_t i = 0; i < taste->n; i++)
         for (uint64_t e = neighbors->starts[taste->rows[i]];
              e < neighbors->starts[taste->rows[i] + 1]; e++) {
             float share = taste->weights[i] * neighbors->values[e];
             if (share > 0)
                 add_share(gathering->scratch, neighbors->columns[e], share, i);
         }
+    if (taste->n_disliked > 0)
+        subtract_neighbors(gathering);
 }
 
 void vt__sources_find_neighbors(struct vt__gathering *gathering)
@@ -244,7 +283,7 @@ void vt__sources_find_neighbors(struct vt__gathering *gathering)
     for (uint32_t i = 0; i < scratch->n_touched; i++) {
         uint32_t row = scratch->touched[i];
         struct vt_index_hit hit = {.score = scratch->cells[row].neighbor_score, .row = row};
-        if (vt_top_would_enter(&top, hit) && !is_excluded(gathering, row) &&
+        if (hit.score > 0 && vt_top_would_enter(&top, hit) && !is_excluded(gathering, row) &&
             is_recommendable(gathering, row))
             vt_top_offer(&top, hit);
     }
@@ -324,6 +363,13 @@ static uint32_t because_by_factor(const struct vt__gathering *gathering, uint32_
     return because;
 }
 
+/* One dislike must not outweigh everything liked: scores of a source are divided by the largest. */
+static double bounded_loss(const struct vt__gathering *gathering, const struct vt__cell *cell)
+{
+    double best = gathering->best_neighbor_score;
+    return best > 0 ? fmax(cell->neighbor_score, -best) : cell->neighbor_score;
+}
+
 static void score_row(const struct vt__gathering *gathering, uint32_t row,
                       struct vt_candidate *candidate)
 {
@@ -335,6 +381,8 @@ static void score_row(const struct vt__gathering *gathering, uint32_t row,
             candidate, VT_SOURCE_FACTOR,
             vt_index_score(view->index, measure_of(gathering), row, gathering->scratch->vector) /
                 gathering->vector_scale);
+    if (cell->neighbor_score < 0)
+        set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, bounded_loss(gathering, cell));
     if (cell->neighbor_score > 0) {
         set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, cell->neighbor_score);
         candidate->because = gathering->taste->items[cell->because];

@@ -13,9 +13,12 @@ struct vt__gathering {
     int64_t now_ms;
     const struct vt_candidate_query *query;
     const struct vt__taste *taste;
+    const uint32_t *disliked; /* of the history, whether the bundle has them or not */
+    uint32_t n_disliked;
     struct vt__scratch *scratch;
-    bool has_vector;     /* scratch->vector is set */
-    double vector_scale; /* what a factor measure is divided by: 1, or the vector's norm */
+    bool has_vector;            /* scratch->vector is set */
+    double vector_scale;        /* what a factor measure is divided by: 1, or the vector's norm */
+    double best_neighbor_score; /* before what is disliked takes its share; 0 without dislikes */
 };
 
 /* Marks seen, context, excluded and disliked rows. */
@@ -23,7 +26,8 @@ void vt__sources_exclude(struct vt__gathering *gathering);
 /* Folds the taste into the query vector: the ridge solution, or for "alike" the sum of the items'
  * directions. No vector without taste or factors. */
 VT_MUST_USE struct vt_err vt__sources_fold_in(struct vt__gathering *gathering);
-/* Sums neighbours of the taste into the cells; needed before they can be found or scored. */
+/* Sums neighbours of the taste into the cells, less those of what is disliked; needed before they
+ * can be found or scored. */
 void vt__sources_sum_neighbors(struct vt__gathering *gathering);
 
 /* Each adds what it finds to scratch->found, best first. */

@@ -39,19 +39,28 @@ static uint32_t fill_events(const struct vt_candidate_query *query, struct vt_hi
     return n;
 }
 
-/* Drops items that the bundle does not have. */
-static void find_rows(const struct vt_bundle *bundle, struct vt__taste *taste)
+/* Moves those of [begin, end) that the bundle has to `to`; returns their end. */
+static uint32_t keep_rows(const struct vt_bundle *bundle, struct vt__taste *taste, uint32_t begin,
+                          uint32_t end, uint32_t to)
 {
-    uint32_t n_kept = 0;
-    for (uint32_t i = 0; i < taste->n; i++) {
+    for (uint32_t i = begin; i < end; i++) {
         uint32_t row = vt_bundle_row(bundle, taste->items[i]);
         if (row == UINT32_MAX)
             continue;
-        taste->items[n_kept] = taste->items[i];
-        taste->weights[n_kept] = taste->weights[i];
-        taste->rows[n_kept++] = row;
+        taste->items[to] = taste->items[i];
+        taste->weights[to] = taste->weights[i];
+        taste->rows[to++] = row;
     }
-    taste->n = n_kept;
+    return to;
+}
+
+/* Drops items that the bundle does not have. */
+static void find_rows(const struct vt_bundle *bundle, struct vt__taste *taste)
+{
+    uint32_t end = taste->n + taste->n_disliked;
+    uint32_t n_liked = keep_rows(bundle, taste, 0, taste->n, 0);
+    taste->n_disliked = keep_rows(bundle, taste, taste->n, end, n_liked) - n_liked;
+    taste->n = n_liked;
 }
 
 struct vt_err vt__taste_make(const struct vt_bundle *bundle, const struct vt_candidate_query *query,
@@ -70,9 +79,9 @@ struct vt_err vt__taste_make(const struct vt_bundle *bundle, const struct vt_can
     VT_CHECK(events != NULL && taste.items != NULL && taste.rows != NULL && taste.weights != NULL,
              VT_EXHAUSTED, "the request's memory is full");
     taste.n_events = fill_events(query, events);
-    taste.n = vt_history_merge(events, taste.n_events,
-                               query->similar ? equal_weights : view->event_weights,
-                               view->decay_half_life_days, taste.items, taste.weights);
+    taste.n = vt_history_merge(
+        events, taste.n_events, query->similar ? equal_weights : view->event_weights,
+        view->decay_half_life_days, taste.items, taste.weights, &taste.n_disliked);
     find_rows(bundle, &taste);
     *ret_taste = taste;
     return vt_ok();

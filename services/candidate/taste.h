@@ -6,13 +6,14 @@
 
 #include <stdint.h>
 
-/* What a history and a context say, as the model understands it: items with a positive weight that
- * the bundle has a row for, context first, then newest first. In the request's arena. */
+/* What a history and a context say, as the model understands it: items that the bundle has a row
+ * for. First the n liked (a positive weight; context, then newest first), behind them the
+ * n_disliked (a negative one). In the request's arena. */
 struct vt__taste {
     uint32_t *items; /* numbers */
     uint32_t *rows;
     float *weights;
-    uint32_t n;
+    uint32_t n, n_disliked;
     const struct vt_history_event *events; /* context as views, then the history */
     uint32_t n_events;
 };

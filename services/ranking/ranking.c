@@ -11,6 +11,7 @@
  */
 #include "services/ranking/ranking.h"
 
+#include "models/dataset/history.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 #include "services/ranking/blend.h"
@@ -63,8 +64,10 @@ struct run {
     struct vt_profile_view profile;
     uint32_t *context, *exclude, *rank; /* item numbers; unknown SKUs are left out */
     uint32_t n_context, n_exclude, n_rank;
+    uint32_t *disliked; /* item numbers, of the history */
+    uint32_t n_disliked;
     struct vt_candidate_query ask;
-    bool asked_without_pin;
+    bool asked_without_pin, asked_profile;
     const char *degraded_reason;
     int64_t mark_ns;
 };
@@ -162,7 +165,8 @@ static bool is_eligible(const struct run *run, uint32_t item)
     const struct vt_ranking_options *options = &run->service->options;
     return vt_item_table_recommendable(options->items, item, vt_clock_unix_ms(options->clock)) &&
            !is_listed(run->exclude, run->n_exclude, item) &&
-           !is_listed(run->context, run->n_context, item) && !is_seen(run, item);
+           !is_listed(run->context, run->n_context, item) &&
+           !is_listed(run->disliked, run->n_disliked, item) && !is_seen(run, item);
 }
 
 /* ---- the answer ---- */
@@ -291,12 +295,21 @@ static struct vt_err append_rest(const struct run *run, struct list *list)
     return vt_ok();
 }
 
+/* Of the caller's own list only what the customer disliked is dropped: it comes last, as what has
+ * no score does. */
+static bool is_rankable(const struct run *run, uint32_t item)
+{
+    if (run->query.mode == VT_RANKING_RANK)
+        return !is_listed(run->disliked, run->n_disliked, item);
+    return is_eligible(run, item);
+}
+
 /* Drops what became ineligible on the way here (stock sold out, a filter the port did not know). */
 static uint32_t keep_eligible(const struct run *run, struct vt_candidate *candidates, uint32_t n)
 {
     uint32_t n_kept = 0;
     for (uint32_t i = 0; i < n; i++)
-        if (run->query.mode == VT_RANKING_RANK || is_eligible(run, candidates[i].item))
+        if (is_rankable(run, candidates[i].item))
             candidates[n_kept++] = candidates[i];
     return n_kept;
 }
@@ -351,9 +364,18 @@ static uint64_t customer_hash(const struct run *run)
     return vt_token_hash(run->service->options.token_key, vt_slice(bytes, sizeof bytes));
 }
 
+/* An answer to somebody without consent is attributed to nothing, so it carries no token; neither
+ * does one to somebody whose consent is not known, because the profile service is away. */
+static bool is_attributed(const struct run *run)
+{
+    return !run->asked_profile || run->profile.consent;
+}
+
 static struct vt_err make_token(const struct run *run, struct vt_slice version,
                                 struct vt_slice *ret_text)
 {
+    if (!is_attributed(run))
+        return vt_ok();
     struct vt_ranking_service *service = run->service;
     uint64_t count = atomic_fetch_add_explicit(&service->n_tokens, 1, memory_order_relaxed);
     struct vt_token token = {
@@ -454,6 +476,17 @@ static void gather(struct run *run)
     ask_candidates(run);
 }
 
+/* Once, because every item of the answer is held against it. */
+static struct vt_err find_dislikes(struct run *run)
+{
+    const struct vt_profile_view *profile = &run->profile;
+    run->disliked =
+        vt_arena_array(run->request->arena, (size_t)profile->n_events + 1, sizeof *run->disliked);
+    VT_CHECK(run->disliked != NULL, VT_EXHAUSTED, "the request's memory is full");
+    run->n_disliked = vt_history_dislikes(profile->events, profile->n_events, run->disliked);
+    return vt_ok();
+}
+
 static void on_profile(void *ctx, struct vt_err err, const struct vt_profile_view *view)
 {
     struct run *run = ctx;
@@ -474,7 +507,11 @@ static void on_profile(void *ctx, struct vt_err err, const struct vt_profile_vie
         run->profile.events = NULL;
         run->profile.n_events = 0;
     }
-    gather(run);
+    err = find_dislikes(run);
+    if (vt_failed(err))
+        finish(run, err, NULL);
+    else
+        gather(run);
 }
 
 static void start(struct run *run)
@@ -487,6 +524,7 @@ static void start(struct run *run)
         gather(run);
         return;
     }
+    run->asked_profile = true;
     port->get(port->self, run->request, who, VT_HISTORY_MAX,
               budget_end(run, PROFILE_SHARE, UNBOUNDED_PROFILE_NS), on_profile, run);
 }

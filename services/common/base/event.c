@@ -53,3 +53,12 @@ float vt_event_type_default_weight(unsigned type)
 {
     return type < VT_EVENT_TYPE_COUNT ? types[type].default_weight : 0.0f;
 }
+
+int vt_event_opinion(unsigned type, float value)
+{
+    if (type == VT_EVENT_RATING)
+        return value <= VT_RATING_LOW ? -1 : 1;
+    if (type == VT_EVENT_DISLIKE)
+        return -1;
+    return type == VT_EVENT_LIKE || type == VT_EVENT_FAVOURITE ? 1 : 0;
+}

@@ -49,6 +49,13 @@ enum vt_event_type vt_event_type_parse(struct vt_slice name);
 /* How much an event of the type says by default, for training and fold-in; negative: show less. */
 float vt_event_type_default_weight(unsigned type);
 
+/* A rating of at most so many stars is a dislike: low on a scale of 5 as on one of 10. */
+#define VT_RATING_LOW 2.0f
+/* What somebody who did this thinks of the item: below 0 for a dislike and a low rating, above 0
+ * for a like, a favourite and a higher rating, 0 for what is behaviour and no opinion. Of a
+ * person's opinions of an item the newest stands; behaviour does not change it. */
+int vt_event_opinion(unsigned type, float value);
+
 /* An event of a history: what models need of it. */
 struct vt_history_event {
     uint32_t item;    /* item number */

@@ -21,7 +21,7 @@ struct fixture {
     struct vt_request request;
 };
 
-static void write_bundle(const char *folder)
+static void write_bundle(const char *folder, bool with_neighbors)
 {
     static _Alignas(64) float factors[N_ROWS * STRIDE];
     static uint32_t numbers[N_ROWS];
@@ -49,6 +49,14 @@ static void write_bundle(const char *folder)
                                   .regularization = .1,
                                   .unobserved_weight = .1,
                                   .popularity = popularity};
+    /* 1 and 2 are neighbours of 3; 2 and 4 are neighbours of 15 */
+    static uint64_t starts[N_ROWS + 1];
+    static const uint32_t columns[] = {0, 1, 1, 3};
+    static const float similarities[] = {0.5F, 0.5F, 0.5F, 0.4F};
+    for (uint32_t r = 0; r < N_ROWS; r++)
+        starts[r + 1] = r < 2 ? 0 : r < 14 ? 2 : 4;
+    if (with_neighbors)
+        view.neighbors = (struct vt_csr){N_ROWS, starts, columns, similarities};
     for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
         view.event_weights[type] = vt_event_type_default_weight(type);
     struct vt_diag diag = {0};
@@ -69,13 +77,15 @@ static void describe_items(struct vt_item_table *items)
     vt_item_table_refresh_popular(items);
 }
 
-static int set_up_with(void **state, bool with_bundle)
+enum model { NO_MODEL, FACTORS, FACTORS_AND_NEIGHBORS };
+
+static int set_up_with(void **state, enum model model)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     fixture->folder = vt_test_folder_new();
-    if (with_bundle)
-        write_bundle(fixture->folder);
+    if (model != NO_MODEL)
+        write_bundle(fixture->folder, model == FACTORS_AND_NEIGHBORS);
     vt_clock_fake_init(&fixture->clock, NOW_MS);
     assert_ok(vt_bundle_set_open(fixture->folder, NULL, NULL, &fixture->bundles));
     assert_ok(vt_item_table_new(&fixture->items));
@@ -91,12 +101,17 @@ static int set_up_with(void **state, bool with_bundle)
 
 static int set_up(void **state)
 {
-    return set_up_with(state, true);
+    return set_up_with(state, FACTORS);
+}
+
+static int set_up_with_neighbors(void **state)
+{
+    return set_up_with(state, FACTORS_AND_NEIGHBORS);
 }
 
 static int set_up_without_model(void **state)
 {
-    return set_up_with(state, false);
+    return set_up_with(state, NO_MODEL);
 }
 
 static int tear_down(void **state)
@@ -174,6 +189,95 @@ static void exclude_and_include_seen_are_honoured(void **state)
     assert_non_null(find(&list, 15));
 }
 
+static const struct vt_history_event disliked_3[] = {
+    {.item = 3, .type = VT_EVENT_DISLIKE, .value = 1, .time_ms = NOW_MS - 1000},
+    {.item = 3, .type = VT_EVENT_PURCHASE, .value = 1, .time_ms = NOW_MS - 2000},
+    {.item = 15, .type = VT_EVENT_PURCHASE, .value = 1, .time_ms = NOW_MS - 3000},
+};
+
+static void dislikes_stay_out_even_when_seen_items_are_wanted(void **state)
+{
+    struct vt_candidate_query query = {
+        .history = disliked_3, .n_history = 3, .include_seen = true, .n = 30};
+    struct vt_candidate_list list = get(*state, &query);
+    assert_null(find(&list, 3));
+    assert_non_null(find(&list, 15));
+    struct vt_history_event rated = {.item = 7, .type = VT_EVENT_RATING, .value = 2, .time_ms = 1};
+    query.history = &rated;
+    query.n_history = 1;
+    list = get(*state, &query);
+    assert_null(find(&list, 7));
+    rated.value = 2.5F;
+    list = get(*state, &query);
+    assert_non_null(find(&list, 7));
+}
+
+static void newcomers_that_are_disliked_stay_out(void **state)
+{
+    struct vt_history_event disliked = {
+        .item = NEW_ITEM, .type = VT_EVENT_DISLIKE, .value = 1, .time_ms = NOW_MS};
+    struct vt_candidate_list list =
+        get(*state, &(struct vt_candidate_query){
+                        .history = &disliked, .n_history = 1, .include_seen = true, .n = 30});
+    assert_null(find(&list, NEW_ITEM));
+    assert_true(list.n > 10);
+}
+
+static float neighbor_score(const struct vt_candidate_list *list, uint32_t item)
+{
+    const struct vt_candidate *candidate = find(list, item);
+    assert_non_null(candidate);
+    return (float)candidate->scores[VT_SOURCE_ITEM_NEIGHBOR];
+}
+
+static void neighbours_of_the_disliked_are_demoted(void **state)
+{
+    struct vt_candidate_query query = {.history = disliked_3 + 2, .n_history = 1, .n = 30};
+    struct vt_candidate_list before = get(*state, &query);
+    assert_float_equal(neighbor_score(&before, 2), 0.5F, 1e-6);
+    assert_float_equal(neighbor_score(&before, 4), 0.4F, 1e-6);
+    query.history = disliked_3;
+    query.n_history = 3;
+    struct vt_candidate_list after = get(*state, &query);
+    assert_float_equal(neighbor_score(&after, 4), 0.4F, 1e-6);
+    assert_float_equal(neighbor_score(&after, 2), 0.1F, 1e-6);
+    assert_float_equal(neighbor_score(&after, 1), -0.4F, 1e-6);
+    assert_true(find(&after, 1)->because != 3);
+    assert_int_equal(after.n, before.n - 1); /* without 3, and nothing else is lost */
+}
+
+static void what_dislikes_take_is_bounded_by_the_best(void **state)
+{
+    const struct vt_history_event history[] = {
+        {.item = 15, .type = VT_EVENT_VIEW, .value = 1, .time_ms = NOW_MS},
+        {.item = 3, .type = VT_EVENT_DISLIKE, .value = 1, .time_ms = NOW_MS}};
+    struct vt_candidate_list list =
+        get(*state, &(struct vt_candidate_query){.history = history, .n_history = 2, .n = 30});
+    assert_float_equal(neighbor_score(&list, 1), -0.075F, 1e-6);
+    assert_float_equal(neighbor_score(&list, 2), -0.075F, 1e-6);
+    assert_float_equal(neighbor_score(&list, 4), 0.06F, 1e-6);
+}
+
+static void dislikes_alone_leave_the_popular_list(void **state)
+{
+    struct vt_candidate_list list =
+        get(*state, &(struct vt_candidate_query){.history = disliked_3, .n_history = 1, .n = 30});
+    assert_null(find(&list, 3));
+    assert_non_null(find(&list, 20));
+    assert_int_equal(list.candidates[0].item, 1); /* the most popular is offered, scored down */
+    assert_true(neighbor_score(&list, 1) < 0);
+    assert_true((find(&list, 20)->sources >> VT_SOURCE_FACTOR & 1) == 0);
+}
+
+static void dislikes_stay_out_without_a_model(void **state)
+{
+    struct vt_candidate_list list =
+        get(*state, &(struct vt_candidate_query){
+                        .history = disliked_3, .n_history = 3, .include_seen = true, .n = 30});
+    assert_null(find(&list, 3));
+    assert_non_null(find(&list, 15));
+}
+
 static void score_only_answers_in_the_callers_order(void **state)
 {
     uint32_t asked[] = {3, 15, 12, 999};
@@ -246,6 +350,7 @@ static void without_a_model_popular_items_answer_degraded(void **state)
     assert_int_equal(list.version.len, 0);
 }
 
+#define WITH_NEIGHBORS(name) cmocka_unit_test_setup_teardown(name, set_up_with_neighbors, tear_down)
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
 
 int main(void)
@@ -255,6 +360,13 @@ int main(void)
         CASE(new_items_come_without_a_row),
         CASE(context_counts_like_a_view),
         CASE(exclude_and_include_seen_are_honoured),
+        CASE(dislikes_stay_out_even_when_seen_items_are_wanted),
+        CASE(newcomers_that_are_disliked_stay_out),
+        WITH_NEIGHBORS(neighbours_of_the_disliked_are_demoted),
+        WITH_NEIGHBORS(what_dislikes_take_is_bounded_by_the_best),
+        WITH_NEIGHBORS(dislikes_alone_leave_the_popular_list),
+        cmocka_unit_test_setup_teardown(dislikes_stay_out_without_a_model, set_up_without_model,
+                                        tear_down),
         CASE(score_only_answers_in_the_callers_order),
         CASE(similar_scores_are_cosines),
         CASE(answers_depend_on_the_query_alone),

@@ -123,13 +123,106 @@ static void history_weighs_as_training_does(void **state)
         {.item = 3, .type = VT_EVENT_PURCHASE, .time_ms = 3 * DAY},
         {.item = 9, .type = VT_EVENT_VIEW, .time_ms = 1 * DAY},
     };
-    uint32_t items[3];
+    uint32_t items[3], n_disliked = 1;
     float weights[3];
-    assert_int_equal(vt_history_merge(newest_first, 3, options.event_weights, 2, items, weights),
-                     2);
+    assert_int_equal(
+        vt_history_merge(newest_first, 3, options.event_weights, 2, items, weights, &n_disliked),
+        2);
     assert_int_equal(items[0], 9);
     assert_float_equal(weights[0], 1.5, 1e-6);
     assert_float_equal(weights[1], 5, 1e-6);
+    assert_int_equal(n_disliked, 0);
+}
+
+static struct vt_dataset_options opinionated_options(void)
+{
+    struct vt_dataset_options options;
+    vt_dataset_options_default(&options);
+    options.decay_half_life_days = 3;
+    return options;
+}
+
+/* The weight that both sides give to item 7 of one customer; they must agree to the bit. */
+static float weigh(const struct vt_interaction *list, uint32_t n,
+                   const struct vt_dataset_options *options)
+{
+    struct vt_history_event history[16];
+    uint32_t items[16], n_disliked = 0;
+    float weights[16], weight = 0;
+    struct vt_dataset dataset;
+    for (uint32_t i = 0; i < n; i++)
+        history[n - 1 - i] = (struct vt_history_event){.item = list[i].item,
+                                                       .type = list[i].type,
+                                                       .value = list[i].value,
+                                                       .time_ms = list[i].time_ms};
+    uint32_t n_liked = vt_history_merge(history, n, options->event_weights,
+                                        options->decay_half_life_days, items, weights, &n_disliked);
+    assert_ok(vt_dataset_build(list, n, options, NULL, &dataset));
+    assert_int_equal(dataset.matrix.n_entries, n_liked + n_disliked);
+    for (uint32_t i = 0; i < n_liked + n_disliked; i++) {
+        assert_true(i < n_liked ? weights[i] > 0 : weights[i] < 0);
+        for (uint64_t e = 0; e < dataset.matrix.n_entries; e++)
+            if (dataset.item_ids[dataset.matrix.columns[e]] == items[i])
+                assert_float_equal(dataset.matrix.values[e], weights[i], 0);
+        if (items[i] == 7)
+            weight = weights[i];
+    }
+    vt_dataset_free(&dataset);
+    return weight;
+}
+
+static void dislike_stands_against_all_behaviour(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = opinionated_options();
+    const struct vt_interaction list[] = {
+        {.user = 1, .item = 7, .type = VT_EVENT_PURCHASE, .time_ms = 1 * DAY},
+        {.user = 1, .item = 7, .type = VT_EVENT_DISLIKE, .time_ms = 2 * DAY},
+        {.user = 1, .item = 7, .type = VT_EVENT_PURCHASE, .time_ms = 5 * DAY},
+    };
+    assert_float_equal(weigh(list, 3, &options), -0.4, 1e-6); /* a half-life before the newest */
+    options.event_weights[VT_EVENT_DISLIKE] = 0;              /* turned off */
+    assert_true(weigh(list, 3, &options) > 1);
+}
+
+static void low_rating_is_a_dislike_and_a_later_like_takes_it_back(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options = opinionated_options();
+    options.decay_half_life_days = 0;
+    struct vt_interaction list[] = {
+        {.user = 1, .item = 7, .type = VT_EVENT_VIEW, .time_ms = 1 * DAY},
+        {.user = 1, .item = 7, .type = VT_EVENT_RATING, .value = VT_RATING_LOW, .time_ms = 2 * DAY},
+        {.user = 1, .item = 7, .type = VT_EVENT_LIKE, .time_ms = 3 * DAY},
+    };
+    assert_float_equal(weigh(list, 2, &options), -0.8, 1e-6);
+    assert_float_equal(weigh(list, 3, &options), 0.65, 1e-6); /* the view and the like */
+    list[2].time_ms = 2 * DAY;                                /* said at once: no stands */
+    assert_float_equal(weigh(list, 3, &options), -0.8, 1e-6);
+    list[1].value = VT_RATING_LOW + 0.5F;
+    assert_true(weigh(list, 2, &options) > 0);
+}
+
+static void serving_weighs_as_training_does_whatever_was_done(void **state)
+{
+    (void)state;
+    static const uint16_t types[] = {VT_EVENT_VIEW,    VT_EVENT_CART,    VT_EVENT_CART_REMOVE,
+                                     VT_EVENT_DISLIKE, VT_EVENT_LIKE,    VT_EVENT_RATING,
+                                     VT_EVENT_RETURN,  VT_EVENT_PURCHASE};
+    struct vt_dataset_options options = opinionated_options();
+    uint64_t random = 5;
+    for (unsigned round = 0; round < 3000; round++) {
+        struct vt_interaction list[12];
+        for (unsigned i = 0; i < 12; i++) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+            list[i] = (struct vt_interaction){.user = 1,
+                                              .item = 5 + (uint32_t)(random >> 33) % 4,
+                                              .type = types[(random >> 40) % 8],
+                                              .value = (float)((random >> 48) % 6),
+                                              .time_ms = (1 + i / 2) * DAY};
+        }
+        (void)weigh(list, 12, &options);
+    }
 }
 
 static struct vt_err parse(const char *text, struct vt_diag *diag,
@@ -235,6 +328,9 @@ int main(void)
         cmocka_unit_test(defaults_weigh_a_purchase_above_a_view_and_decay_nothing),
         cmocka_unit_test(transpose_twice_is_the_same_matrix),
         cmocka_unit_test(history_weighs_as_training_does),
+        cmocka_unit_test(dislike_stands_against_all_behaviour),
+        cmocka_unit_test(low_rating_is_a_dislike_and_a_later_like_takes_it_back),
+        cmocka_unit_test(serving_weighs_as_training_does_whatever_was_done),
         cmocka_unit_test(adjacency_takes_either_line_ending_and_no_last_one),
         cmocka_unit_test(adjacency_takes_the_largest_number_and_refuses_the_next),
         cmocka_unit_test(adjacency_names_line_column_and_what_it_found),

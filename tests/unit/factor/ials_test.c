@@ -219,6 +219,141 @@ static void fold_in_finds_the_taste_of_one_event(void **state)
     vt_sparse_free(&matrix);
 }
 
+/* Three tastes of 20 items; a third of the users have taste 0, a third 0 and 1, so that these two
+ * are near each other, a third 2. With `disliking`, those of taste 0 alone say no to half of the
+ * items of 1. */
+static struct vt_sparse make_tastes(bool disliking)
+{
+    static struct vt_interaction list[USERS * ITEMS];
+    uint64_t n = 0, state = 9;
+    for (uint32_t user = 0; user < USERS; user++)
+        for (uint32_t item = 0; item < ITEMS; item++) {
+            uint32_t taste = item / 20;
+            state = state * UINT64_C(6364136223846793005) + 1442695040888963407U;
+            bool likes = user % 3 == 1 ? taste < 2 : taste == user % 3;
+            bool says_no = user % 3 == 0 && taste == 1 && item % 2 == 0;
+            if (likes && (state >> 60) < 6)
+                list[n++] =
+                    (struct vt_interaction){.user = user, .item = item, .type = VT_EVENT_LIKE};
+            else if (disliking && says_no)
+                list[n++] =
+                    (struct vt_interaction){.user = user, .item = item, .type = VT_EVENT_DISLIKE};
+        }
+    struct vt_dataset_options options;
+    struct vt_dataset dataset;
+    vt_dataset_options_default(&options);
+    assert_ok(vt_dataset_build(list, n, &options, NULL, &dataset));
+    assert_int_equal(dataset.matrix.n_rows, USERS);
+    assert_int_equal(dataset.matrix.n_cols, ITEMS);
+    free(dataset.user_ids);
+    free(dataset.item_ids);
+    return dataset.matrix;
+}
+
+/* Mean of x·y over the items [first, last] in steps of 2. */
+static double mean_score(const struct vt_ials_model *model, const float *vector, uint32_t first,
+                         uint32_t last)
+{
+    double sum = 0;
+    uint32_t n = 0;
+    for (uint32_t item = first; item <= last; item += 2, n++)
+        for (uint32_t d = 0; d < model->dim; d++)
+            sum += (double)(vector[d] * model->item_factors[item * model->row_stride + d]);
+    return sum / n;
+}
+
+static void fold(const struct vt_ials_model *model, const uint32_t *rows, const float *weights,
+                 uint32_t n, float *ret_vector)
+{
+    struct vt_fold_in_model fold_in = vt_ials_fold_in_model(model);
+    void *scratch = malloc(vt_fold_in_scratch_bytes(model->dim));
+    assert_ok(vt_fold_in(&fold_in, rows, weights, n, scratch, ret_vector));
+    free(scratch);
+}
+
+/* As in a shop, where a customer knows one item in a thousand: what was said counts far more than
+ * what was not. Few factors, so that tastes share them. */
+static struct vt_ials_options sparse_options(void)
+{
+    struct vt_ials_options options = small_options();
+    options.factors = 3;
+    options.unobserved_weight = 0.02;
+    return options;
+}
+
+static void one_dislike_pushes_its_neighbours_down_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_tastes(false);
+    struct vt_ials_options options = sparse_options();
+    struct vt_ials_model model = train(&matrix, &options);
+    const uint32_t rows[] = {0, 4, 20, 24};
+    const float weights[] = {1, 1, 1, -1};
+    float before[8], after[8];
+    fold(&model, rows, weights, 3, before);
+    fold(&model, rows, weights, 4, after);
+    double fall = mean_score(&model, before, 21, 39) - mean_score(&model, after, 21, 39);
+    double cost = mean_score(&model, before, 1, 19) - mean_score(&model, after, 1, 19);
+    assert_true(fall > 0.2 * mean_score(&model, before, 21, 39));
+    assert_true(fall > 2 * cost);
+    assert_true(mean_score(&model, after, 1, 19) > 0.5 * mean_score(&model, before, 1, 19));
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
+/* What others of the taste dislike falls, and so does what is alike to it and nobody judged. */
+static void dislikes_in_training_push_alike_items_down(void **state)
+{
+    (void)state;
+    const uint32_t rows[] = {0, 4};
+    const float weights[] = {1, 1};
+    double judged[2], alike[2];
+    for (unsigned disliking = 0; disliking < 2; disliking++) {
+        struct vt_sparse matrix = make_tastes(disliking == 1);
+        struct vt_ials_options options = sparse_options();
+        struct vt_ials_model model = train(&matrix, &options);
+        float vector[8];
+        fold(&model, rows, weights, 2, vector);
+        double liked = mean_score(&model, vector, 1, 19);
+        judged[disliking] = mean_score(&model, vector, 20, 38) / liked;
+        alike[disliking] = mean_score(&model, vector, 21, 39) / liked;
+        vt_ials_model_free(&model);
+        vt_sparse_free(&matrix);
+    }
+    assert_true(judged[1] < 0.5 * judged[0]);
+    assert_true(alike[1] < 0.95 * alike[0]);
+}
+
+static void loss_never_rises_with_dislikes(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_tastes(true);
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model model;
+    double last = INFINITY;
+    options.progress = loss_falls;
+    options.progress_ctx = &last;
+    assert_ok(vt_ials_train(&matrix, &options, NULL, &model));
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
+static void dislikes_alone_fold_into_zero(void **state)
+{
+    (void)state;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options();
+    struct vt_ials_model model = train(&matrix, &options);
+    const uint32_t row = 3;
+    const float weight = -1;
+    float vector[8] = {1, 1, 1, 1, 1, 1, 1};
+    fold(&model, &row, &weight, 1, vector);
+    for (uint32_t d = 0; d < model.dim; d++)
+        assert_float_equal(vector[d], 0, 0);
+    vt_ials_model_free(&model);
+    vt_sparse_free(&matrix);
+}
+
 static void fold_in_of_no_usable_event_is_zero(void **state)
 {
     (void)state;
@@ -285,6 +420,10 @@ int main(void)
         cmocka_unit_test(fold_in_is_where_the_gradient_vanishes),
         cmocka_unit_test(fold_in_finds_the_taste_of_one_event),
         cmocka_unit_test(fold_in_of_no_usable_event_is_zero),
+        cmocka_unit_test(one_dislike_pushes_its_neighbours_down_and_leaves_the_rest),
+        cmocka_unit_test(dislikes_in_training_push_alike_items_down),
+        cmocka_unit_test(loss_never_rises_with_dislikes),
+        cmocka_unit_test(dislikes_alone_fold_into_zero),
         cmocka_unit_test(fold_in_refuses_a_model_that_is_not_finite),
         cmocka_unit_test(options_out_of_range_are_refused_by_name),
         cmocka_unit_test(more_factors_than_items_still_trains),

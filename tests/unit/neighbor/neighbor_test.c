@@ -36,6 +36,17 @@ static void similarity_is_the_cosine_by_hand(void **state)
     vt_neighbor_model_free(&model);
 }
 
+static void dislikes_speak_against_the_pair(void **state)
+{
+    (void)state;
+    static float mixed[] = {1, 1, 1, -1, 1, 2, 1, 1}; /* user 1 likes 0 and dislikes 1 */
+    const struct vt_sparse disliking = {4, 4, 8, starts, columns, mixed};
+    struct vt_neighbor_model model = train(&disliking, 10, 0, 1);
+    assert_int_equal(model.columns[0], 1);
+    assert_true(fabs((double)model.values[0] - (2 / sqrt(18))) < 1e-6);
+    vt_neighbor_model_free(&model);
+}
+
 static void shrinkage_pulls_rare_pairs_down(void **state)
 {
     (void)state;
@@ -135,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(similarity_is_the_cosine_by_hand),
+        cmocka_unit_test(dislikes_speak_against_the_pair),
         cmocka_unit_test(shrinkage_pulls_rare_pairs_down),
         cmocka_unit_test(only_the_best_k_are_kept),
         cmocka_unit_test(equal_neighbors_come_by_column),

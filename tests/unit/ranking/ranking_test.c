@@ -380,6 +380,82 @@ static void without_consent_no_history_is_used(void **state)
     assert_int_equal(fixture->n_history_seen, 0);
 }
 
+/* A token would tie the answer to the person whose events bring it back. */
+static void without_consent_there_is_no_token(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->no_consent = true;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, 3);
+    assert_int_equal(fixture->answer.attribution_token.len, 0);
+}
+
+static void unknown_consent_gives_no_token_either(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->profile_code = VT_DEADLINE;
+    recommend(fixture, 3);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.attribution_token.len, 0);
+}
+
+static void without_consent_reasons_name_nothing_of_the_past(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->no_consent = true;
+    recommend(fixture, 10);
+    for (uint32_t i = 0; i < fixture->answer.n; i++)
+        assert_null(memmem(fixture->answer.items[i].reason.data,
+                           fixture->answer.items[i].reason.len, "you ", 4));
+}
+
+static bool is_listed(const struct fixture *fixture, const char *id)
+{
+    for (uint32_t i = 0; i < fixture->answer.n; i++)
+        if (vt_slice_equal(fixture->answer.items[i].id, vt_slice_str(id)))
+            return true;
+    return false;
+}
+
+static void disliked_items_never_fill_a_list_up(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->history[1].type = VT_EVENT_DISLIKE; /* of item 2, among the most popular */
+    fixture->history[0] = (struct vt_history_event){
+        .item = 18, .type = VT_EVENT_RATING, .value = 1, .time_ms = NOW_MS}; /* a candidate */
+    run(fixture, &(struct vt_ranking_query){.mode = VT_RANKING_RECOMMEND,
+                                            .who = {.customer_id = vt_slice_str("ann")},
+                                            .n = N_ITEMS,
+                                            .include_seen = true});
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, N_ITEMS - 3); /* one is sold out */
+    assert_false(is_listed(fixture, "sku-2"));
+    assert_false(is_listed(fixture, "sku-18"));
+    assert_true(is_listed(fixture, "sku-1"));
+}
+
+static void rank_puts_the_disliked_last(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct vt_slice ids[] = {vt_slice_str("sku-11"), vt_slice_str("sku-14"),
+                                   vt_slice_str("sku-13")};
+    fixture->n_candidates = 3;
+    fixture->candidates[0].item = 13;
+    fixture->candidates[1].item = 14;
+    fixture->candidates[2].item = 11; /* has the best score */
+    fixture->history[1] = (struct vt_history_event){
+        .item = 11, .type = VT_EVENT_DISLIKE, .value = 1, .time_ms = NOW_MS};
+    run(fixture, &(struct vt_ranking_query){.mode = VT_RANKING_RANK,
+                                            .who = {.customer_id = vt_slice_str("ann")},
+                                            .rank_ids = ids,
+                                            .n_rank_ids = 3});
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->answer.n, 3);
+    assert_id(fixture, 0, "sku-13");
+    assert_id(fixture, 2, "sku-11");
+}
+
 static void nobody_is_not_asked_for(void **state)
 {
     struct fixture *fixture = *state;
@@ -518,6 +594,11 @@ int main(void)
         CASE(a_late_refusal_of_the_pin_is_asked_again_and_ends_once),
         CASE(a_caller_who_goes_while_candidates_are_made_gets_no_list),
         CASE(without_consent_no_history_is_used),
+        CASE(without_consent_there_is_no_token),
+        CASE(unknown_consent_gives_no_token_either),
+        CASE(without_consent_reasons_name_nothing_of_the_past),
+        CASE(disliked_items_never_fill_a_list_up),
+        CASE(rank_puts_the_disliked_last),
         CASE(nobody_is_not_asked_for),
         CASE(short_lists_are_filled_while_items_can_be_recommended),
         CASE(n_is_judged_at_its_limits),
