@@ -70,6 +70,7 @@ static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
         .history_max = options->history_max,
         .queue_events_max = options->queue_events,
         .idempotency_window_ms = options->idempotency_window_ms,
+        .free_space_min_bytes = options->free_space_min_bytes,
         .visitor_events_per_hour = options->visitor_events_per_hour,
         .consent_default = strcmp(options->consent_default, "granted") == 0,
         .create = true,

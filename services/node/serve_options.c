@@ -63,6 +63,8 @@ static const struct vt_option option_table[] = {
     {OPTION("visitor-events-per-hour", VT_OPTION_U32, visitor_events_per_hour, "N", "1000",
             "pages of one visitor that count; more are noise; 0: all count"),
      .min = 0, .max = 100000000},
+    {OPTION("free-space-min", VT_OPTION_SIZE, free_space_min_bytes, "SIZE", "0",
+            "free disk below which writes are refused; 0: 320MiB, at most 1/16 of the disk")},
     {OPTION("consent-default", VT_OPTION_CHOICE, consent_default, "ANSWER", "granted",
             "of customers who said nothing"), .choices = "granted|denied"},
     {OPTION("diversity", VT_OPTION_CHOICE, diversity, "LEVEL", "low",

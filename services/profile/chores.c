@@ -15,6 +15,7 @@
 #define NS_PER_S INT64_C(1000000000)
 
 static const struct vt__chore chore_table[] = {
+    {"free_space", "free_space_failed", VT__SPACE_LOOK_MS, vt__space_chore},
     {"seen_filter", "seen_filter_failed", VT__SEEN_FILTER_TEND_MS, vt__seen_filter_tend},
     {.name = NULL}, /* ends the table */
 };

@@ -144,17 +144,17 @@ static struct vt_err load_change(struct vt__feed *feed, struct vt_slice key, str
     return vt_ok();
 }
 
-static struct vt_err load(struct vt_profile *profile, enum vt__family family, struct vt_slice first,
-                          struct vt_slice end, struct vt_diag *diag,
+static struct vt_err load(struct vt_store *store, enum vt__family family, struct vt_slice first,
+                          struct vt_slice end, struct vt_diag *diag, struct vt__feed *feed,
                           struct vt_err (*take)(struct vt__feed *feed, struct vt_slice key,
                                                 struct vt_slice value))
 {
     struct vt_store_iter *rows = NULL;
     bool more = false;
-    VT_TRY(vt_store_iter_open(profile->store, family, first, end, &rows));
+    VT_TRY(vt_store_iter_open(store, family, first, end, &rows));
     struct vt_err err;
     while (!vt_failed(err = vt_store_iter_next(rows, diag, &more)) && more) {
-        err = take(&profile->feed, vt_store_iter_key(rows), vt_store_iter_value(rows));
+        err = take(feed, vt_store_iter_key(rows), vt_store_iter_value(rows));
         if (vt_failed(err))
             break;
     }
@@ -162,30 +162,84 @@ static struct vt_err load(struct vt_profile *profile, enum vt__family family, st
     return err;
 }
 
-struct vt_err vt__feed_open(struct vt_profile *profile, struct vt_diag *diag)
+static struct vt_err load_all(const struct vt_profile *profile, struct vt__feed *feed,
+                              struct vt_diag *diag)
 {
-    struct vt__feed *feed = &profile->feed;
     struct vt_slice all = vt_slice(NULL, 0);
     struct vt__key first = vt__key_counter(VT__METRIC_ITEM_WEIGHT, 0, 0);
     struct vt__key end = vt__key_counter(VT__METRIC_ITEM_WEIGHT + 1, 0, 0);
     feed->ring = calloc(VT__RING_CHANGES, sizeof *feed->ring);
     VT_CHECK(feed->ring != NULL, VT_EXHAUSTED, "out of memory");
     VT_TRY(vt__feed_reserve(feed, profile->state.next_item));
-    VT_TRY(
-        load(profile, VT__COUNTERS, vt__key_slice(&first), vt__key_slice(&end), diag, load_weight));
-    VT_TRY(load(profile, VT__CHANGES, all, all, diag, load_change));
+    VT_TRY(load(profile->store, VT__COUNTERS, vt__key_slice(&first), vt__key_slice(&end), diag,
+                feed, load_weight));
+    VT_TRY(load(profile->store, VT__CHANGES, all, all, diag, feed, load_change));
     /* What was trimmed is below the oldest change kept; an untrimmed log reaches back to 0. */
     if (feed->n_pushed >= VT__RING_CHANGES && feed->floor == 0)
         feed->floor = feed->ring[0].sequence - 1;
     feed->sequence = profile->state.sequence;
+    return vt_ok();
+}
+
+struct vt_err vt__feed_open(struct vt_profile *profile, struct vt_diag *diag)
+{
+    struct vt__feed *feed = &profile->feed;
+    VT_TRY(load_all(profile, feed, diag));
     feed->counts_told_ns = vt_clock_monotonic_ns(profile->clock) - VT__COUNTS_EVERY_MS * NS_PER_MS;
     return vt_ok();
+}
+
+/* ---- after the store was opened again ---- */
+
+static void free_arrays(struct vt__feed *feed)
+{
+    free(feed->ring);
+    free(feed->weights);
+    free(feed->stamps);
+}
+
+static void swap_arrays(struct vt__feed *feed, struct vt__feed *fresh)
+{
+    struct vt__feed old = *feed;
+    feed->ring = fresh->ring;
+    feed->n_pushed = fresh->n_pushed;
+    feed->floor = fresh->floor;
+    feed->sequence = fresh->sequence;
+    feed->weights = fresh->weights;
+    feed->stamps = fresh->stamps;
+    feed->n_weights = fresh->n_weights;
+    *fresh = (struct vt__feed){.ring = old.ring, .weights = old.weights, .stamps = old.stamps};
+}
+
+/* Followers were told counts of what then failed to reach the disk, perhaps. */
+static void stamp_differences(const struct vt__feed *feed, struct vt__feed *fresh)
+{
+    for (uint32_t i = 0; i < feed->n_weights; i++)
+        fresh->stamps[i] = fresh->weights[i] == feed->weights[i] ? feed->stamps[i] : feed->tick + 1;
+}
+
+struct vt_err vt__feed_reload(struct vt_profile *profile, struct vt_diag *diag)
+{
+    struct vt__feed *feed = &profile->feed, fresh = {0};
+    pthread_mutex_init(&fresh.lock, NULL);
+    struct vt_err err = load_all(profile, &fresh, diag);
+    if (!vt_failed(err) && feed->n_weights != 0) /* followers count on all they were told of */
+        err = vt__feed_reserve(&fresh, feed->n_weights - 1);
+    if (!vt_failed(err)) {
+        pthread_mutex_lock(&feed->lock);
+        stamp_differences(feed, &fresh);
+        swap_arrays(feed, &fresh);
+        feed->counts_waiting = true;
+        wake_all(feed);
+        pthread_mutex_unlock(&feed->lock);
+    }
+    free_arrays(&fresh);
+    pthread_mutex_destroy(&fresh.lock);
+    return err;
 }
 
 void vt__feed_fini(struct vt__feed *feed)
 {
     VT_ASSERT(feed->watches == NULL);
-    free(feed->ring);
-    free(feed->weights);
-    free(feed->stamps);
+    free_arrays(feed);
 }

@@ -7,18 +7,23 @@
 #include "services/profile/profile.h"
 
 #include "services/common/base/file.h"
+#include "services/common/base/log.h"
 #include "services/profile/acked.h"
 #include "services/profile/alias.h"
 #include "services/profile/chores.h"
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
+#include "services/profile/memory.h"
 #include "services/profile/noise.h"
 #include "services/profile/profile_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
+#define DAMAGE_TOLD_EVERY_NS (INT64_C(60) * 1000 * 1000 * 1000)
 static const int64_t IDEMPOTENCY_WINDOW_DEFAULT_MS = INT64_C(14) * 24 * 3600 * 1000;
 
 static const char *const family_names[VT__FAMILY_COUNT] = {
@@ -64,6 +69,8 @@ static void set_families(struct vt_profile *profile)
     profile->families[VT__CUSTOMER_EVENTS].merge = &profile->merges[2];
     profile->families[VT__SEEN].expiry = &profile->seen_expiry;
     profile->families[VT__SEEN].random_bytes = true;
+    profile->families[VT__IDENTITY].personal_keys = true;
+    profile->families[VT__CUSTOMER_IDS].personal_keys = true;
 }
 
 static void set_metrics(struct vt_profile *profile, struct vt_metrics *metrics)
@@ -76,6 +83,8 @@ static void set_metrics(struct vt_profile *profile, struct vt_metrics *metrics)
     profile->n_rejected = vt_metrics_counter(metrics, name, help, "outcome=\"rejected\"");
     profile->n_fsyncs = vt_metrics_counter(metrics, "vitrine_store_commits_total",
                                            "Write batches made durable, one fsync each.", "");
+    profile->n_damaged = vt_metrics_counter(metrics, "vitrine_store_damage_total",
+                                            "Reads that met damaged bytes; none was served.", "");
     profile->queue_gauge = vt_metrics_gauge(metrics, "vitrine_writer_queue_entries",
                                             "Events and entries waiting for the writer.", "");
     profile->group_size = vt_metrics_histogram(metrics, "vitrine_writer_group_entries",
@@ -84,6 +93,26 @@ static void set_metrics(struct vt_profile *profile, struct vt_metrics *metrics)
     profile->fsync_seconds = vt_metrics_histogram(metrics, "vitrine_store_commit_seconds",
                                                   "Time of writing and syncing a batch.", "",
                                                   seconds, sizeof seconds / sizeof seconds[0]);
+}
+
+/* A block that is often asked for would fill the log: a file is told once in a while. */
+static bool is_told_already(struct vt_profile *profile, const struct vt_store_damage *damage)
+{
+    uint64_t file = XXH3_64bits(damage->file, strlen(damage->file));
+    uint64_t period = (uint64_t)(vt_clock_monotonic_ns(profile->clock) / DAMAGE_TOLD_EVERY_NS);
+    uint64_t told = file ^ (period + 1);
+    return atomic_exchange_explicit(&profile->damage_told, told, memory_order_relaxed) == told;
+}
+
+static void on_damage(void *ctx, const struct vt_store_damage *damage)
+{
+    struct vt_profile *profile = ctx;
+    vt_counter_add(profile->n_damaged, 1);
+    if (is_told_already(profile, damage))
+        return;
+    vt_log(VT_LOG_ERROR, "store_damaged", VT_F_STR("file", damage->file),
+           VT_F_STR("family", damage->family), VT_F_STR("first_key", damage->first_key),
+           VT_F_STR("last_key", damage->last_key), VT_F_STR("detail", damage->text));
 }
 
 static struct vt_err set_options(struct vt_profile *profile,
@@ -108,53 +137,6 @@ static struct vt_err set_options(struct vt_profile *profile,
 
 /* ---- opening ---- */
 
-static struct vt_err load_state(struct vt_profile *profile, struct vt_diag *diag)
-{
-    struct vt_store_value value = {0};
-    bool found = false;
-    struct vt__key key = vt__key_state();
-    VT_TRY(vt_store_get(profile->store, VT__STATE, vt__key_slice(&key), diag, &value, &found));
-    profile->state = (struct vt__state){.next_customer = 1, .next_item = 1, .next_channel = 1};
-    struct vt_err err = found ? vt__state_decode(value.bytes, &profile->state) : vt_ok();
-    vt_store_value_release(&value);
-    return err;
-}
-
-static struct vt_err take_sku(struct vt_profile *profile, struct vt_slice key, uint32_t number)
-{
-    return vt__id_map_add(&profile->items, key, number);
-}
-
-static struct vt_err take_channel(struct vt_profile *profile, struct vt_slice key, uint32_t number)
-{
-    enum vt__name_kind kind;
-    struct vt_slice name;
-    VT_CHECK(vt__parse_name(key, &kind, &name), VT_CORRUPT, "a name's key is malformed");
-    return vt__id_map_add(&profile->channels, name, number);
-}
-
-static struct vt_err load_numbers(struct vt_profile *profile, enum vt__family family,
-                                  struct vt_err (*take)(struct vt_profile *profile,
-                                                        struct vt_slice key, uint32_t number),
-                                  struct vt_diag *diag)
-{
-    struct vt_store_iter *rows = NULL;
-    struct vt_slice all = vt_slice(NULL, 0);
-    bool more = false;
-    VT_TRY(vt_store_iter_open(profile->store, family, all, all, &rows));
-    struct vt_err err;
-    while (!vt_failed(err = vt_store_iter_next(rows, diag, &more)) && more) {
-        uint64_t number = 0;
-        err = vt__number_decode(vt_store_iter_value(rows), &number);
-        if (!vt_failed(err))
-            err = take(profile, vt_store_iter_key(rows), (uint32_t)number);
-        if (vt_failed(err))
-            break;
-    }
-    vt_store_iter_close(rows);
-    return err;
-}
-
 static struct vt_err check_acknowledged(struct vt_profile *profile, const char *data_dir,
                                         struct vt_diag *diag)
 {
@@ -176,12 +158,10 @@ static struct vt_err start_writing(struct vt_profile *profile, struct vt_metrics
                                    struct vt_diag *diag)
 {
     VT_TRY(vt__layout_upgrade(profile, diag));
-    VT_TRY(load_numbers(profile, VT__ITEM_IDS, take_sku, diag));
-    VT_TRY(load_numbers(profile, VT__NAMES, take_channel, diag));
+    VT_TRY(vt__memory_load(profile, diag));
     VT_TRY(vt_store_batch_new(profile->store, &profile->batch));
     VT_TRY(vt__group_new(&profile->group));
     VT_TRY(vt__seen_filter_new(profile, metrics, &profile->seen));
-    VT_TRY(vt__customer_cache_new(&profile->customers));
     VT_CHECK(vt_arena_init_owned(&profile->arena, VT__WRITER_ARENA_BYTES), VT_EXHAUSTED,
              "out of memory");
     VT_TRY(vt__writer_start(profile));
@@ -202,15 +182,19 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
                                                     .families = profile->families,
                                                     .n_families = VT__FAMILY_COUNT,
                                                     .create = options->create,
-                                                    .read_only = options->read_only},
+                                                    .read_only = options->read_only,
+                                                    .on_damage = on_damage,
+                                                    .damage_ctx = profile},
                          diag, &profile->store));
     VT_TRY(vt__layout_read(profile, diag));
-    VT_TRY(load_state(profile, diag));
+    VT_TRY(vt__state_load(profile, diag));
     if (!options->read_only)
         VT_TRY(check_acknowledged(profile, options->data_dir, diag));
     if (!options->read_only)
         VT_TRY(vt__noise_new(options->visitor_events_per_hour, options->metrics, &profile->noise));
     VT_TRY(vt__feed_open(profile, diag));
+    vt__recovery_init(profile, options->metrics);
+    VT_TRY(vt__space_open(profile, options->free_space_min_bytes, options->metrics));
     return options->read_only ? vt_ok() : start_writing(profile, options->metrics, diag);
 }
 
@@ -241,10 +225,8 @@ void vt_profile_close(struct vt_profile *profile)
     vt_store_batch_free(profile->batch);
     vt__group_free(profile->group);
     vt__seen_filter_free(profile->seen);
-    vt__customer_cache_free(profile->customers);
     vt__noise_free(profile->noise);
-    vt__id_map_fini(&profile->items);
-    vt__id_map_fini(&profile->channels);
+    vt__memory_drop(profile);
     vt_arena_fini(&profile->arena);
     vt__buffer_fini(&profile->value);
     free(profile->pending);

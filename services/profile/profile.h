@@ -27,6 +27,7 @@ struct vt_profile_options {
     int64_t idempotency_window_ms;    /* 0: default, 14 days */
     uint32_t visitor_events_per_hour; /* of browsing; more are noise (noise.h); 0: no bound */
     bool consent_default;             /* of customers who said nothing */
+    uint64_t free_space_min_bytes;    /* below it writes are VT_EXHAUSTED; 0: default (space.c) */
     bool read_only;                   /* a checkpoint, for the trainer */
     bool create;                      /* make the folder when it is missing */
 };

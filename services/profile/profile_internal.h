@@ -10,7 +10,9 @@
 #include "services/profile/layout.h"
 #include "services/profile/profile.h"
 #include "services/profile/records.h"
+#include "services/profile/recovery.h"
 #include "services/profile/seen_filter.h"
+#include "services/profile/space.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -83,6 +85,8 @@ struct vt_profile {
     int64_t idempotency_window_ms;
     bool consent_default, read_only, writer_started;
     int acked_fd;
+    struct vt_counter *n_damaged;
+    atomic_uint_least64_t damage_told; /* which and when, relaxed: a log line more is no harm */
     struct vt_counter *n_accepted, *n_duplicate, *n_rejected, *n_fsyncs;
     struct vt_gauge *queue_gauge;
     struct vt_histogram *group_size, *fsync_seconds;
@@ -97,7 +101,11 @@ struct vt_profile {
     uint32_t queued;  /* events and entries in `queue` */
     bool stopping;
 
-    atomic_bool broken; /* set once by the writer (relaxed): its memory and the disk may differ */
+    /* Set and cleared by the writer (relaxed): its memory and the disk may differ. See recovery.h
+     */
+    atomic_bool broken;
+    struct vt__recovery recovery; /* the writer thread's */
+    struct vt__space space;       /* any thread */
 
     /* The writer thread alone. */
     struct vt__state state;
@@ -121,7 +129,8 @@ struct vt_profile {
 /* writer.c. Between start and stop the thread runs; stop works off what is queued. */
 VT_MUST_USE struct vt_err vt__writer_start(struct vt_profile *profile);
 void vt__writer_stop(struct vt_profile *profile);
-/* Queues a job that fills input, result …; refuses with `done` at once when full or broken. */
+/* Queues a job that fills input, result …; refuses with `done` at once when the queue is full or
+ * the disk nearly is. */
 void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job);
 /* Queues a job of our own and blocks until it is committed or failed. Chores and worker threads;
  * never a serving thread, never the writer. */
@@ -203,6 +212,9 @@ __attribute__((format(printf, 3, 4))) bool vt__fault_set(struct vt__fault *fault
 
 /* feed.c */
 VT_MUST_USE struct vt_err vt__feed_open(struct vt_profile *profile, struct vt_diag *diag);
+/* Reads it back after the store was opened again, and tells followers what differs from what they
+ * heard. Writer thread. On failure nothing has changed. */
+VT_MUST_USE struct vt_err vt__feed_reload(struct vt_profile *profile, struct vt_diag *diag);
 void vt__feed_fini(struct vt__feed *feed);
 VT_MUST_USE struct vt_err vt__feed_reserve(struct vt__feed *feed, uint32_t item);
 void vt__feed_add_weight(struct vt__feed *feed, uint32_t item, int64_t delta); /* under lock */

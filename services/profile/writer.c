@@ -9,9 +9,9 @@
  * every lookup in the store sees all that was written before it.
  *
  * When a write fails, or a job fails half-way, the writer's memory (numbers given, caches) may be
- * ahead of the disk. It then refuses everything until the store is opened again; reads go on.
+ * ahead of the disk. It then refuses everything until it has opened the store again and read its
+ * memory back (recovery.c), which it tries between groups; reads go on.
  */
-#include "services/common/base/log.h"
 #include "services/profile/acked.h"
 #include "services/profile/profile_internal.h"
 
@@ -111,19 +111,11 @@ static struct vt_err write_batch(struct vt_profile *profile)
     vt__put(profile, VT__STATE, vt__key_state());
     VT_CHECK(!profile->value.failed, VT_EXHAUSTED, "out of memory");
     int64_t start_ns = monotonic_ns();
-    VT_TRY(vt_store_write(profile->store, profile->batch, NULL));
+    VT_TRY(vt_store_write(profile->store, profile->batch, &profile->recovery.diag));
     vt_histogram_observe(profile->fsync_seconds,
                          (double)(monotonic_ns() - start_ns) / (double)NS_PER_S);
     vt_counter_add(profile->n_fsyncs, 1);
     return vt__acked_write(profile->acked_fd, profile->state.sequence);
-}
-
-/* Said once, since nothing is tried after it. */
-static void stop_writing(struct vt_profile *profile, struct vt_err err)
-{
-    atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
-    vt_log_err(VT_LOG_ERROR, "store_writes_stopped", err,
-               "reads go on; mend the cause (a full disk?) and restart");
 }
 
 static struct vt_err commit(struct vt_profile *profile, uint64_t sequence_before)
@@ -136,9 +128,10 @@ static struct vt_err commit(struct vt_profile *profile, uint64_t sequence_before
             err = write_batch(profile);
     }
     if (vt_failed(err))
-        stop_writing(profile, err);
+        vt__recovery_begin(profile, err);
     else
         vt__feed_publish(profile);
+    vt__space_look(profile);
     return err;
 }
 
@@ -162,7 +155,7 @@ static void finish_jobs(struct vt__job *jobs, struct vt_err err)
 
 static struct vt_err refuse_broken(void)
 {
-    return VT_ERR(VT_UNAVAILABLE, "the store failed in writing: reads go on, restart to write");
+    return VT_ERR(VT_UNAVAILABLE, "the store failed in writing: try again in a second");
 }
 
 /* Of a job that was refused before it wrote anything nothing is left. One that failed after that
@@ -170,13 +163,13 @@ static struct vt_err refuse_broken(void)
 static void give_up(struct vt_profile *profile, struct vt_err err)
 {
     if (!vt_store_batch_is_empty(profile->batch))
-        stop_writing(profile, err);
+        vt__recovery_begin(profile, err);
     reset_commit(profile);
 }
 
 static void run_group(struct vt_profile *profile, struct vt__job *jobs)
 {
-    if (atomic_load_explicit(&profile->broken, memory_order_relaxed)) {
+    if (vt__recovery_is_broken(profile)) {
         finish_jobs(jobs, refuse_broken());
         return;
     }
@@ -191,7 +184,7 @@ static void run_group(struct vt_profile *profile, struct vt__job *jobs)
             give_up(profile, job->err); /* alone in its group */
     }
     if (vt_failed(fatal))
-        stop_writing(profile, fatal);
+        vt__recovery_begin(profile, fatal);
     else
         fatal = commit(profile, before);
     reset_commit(profile);
@@ -255,10 +248,17 @@ static struct vt__job *take_group(struct vt_profile *profile)
     return jobs;
 }
 
-/* Waits for a job, for counts that are due, or for the end. */
+static int64_t sooner(int64_t a_ns, int64_t b_ns)
+{
+    if (a_ns < 0 || b_ns < 0)
+        return a_ns < 0 ? b_ns : a_ns;
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* Waits for a job, for counts or a recovery that are due, or for the end. */
 static void wait_for_work(struct vt_profile *profile)
 {
-    int64_t due_ns = vt__feed_due_ns(profile);
+    int64_t due_ns = sooner(vt__feed_due_ns(profile), vt__recovery_due_ns(profile));
     if (due_ns < 0) {
         pthread_cond_wait(&profile->wake, &profile->lock);
         return;
@@ -279,6 +279,7 @@ static void *writer_main(void *context)
         pthread_mutex_unlock(&profile->lock);
         if (jobs != NULL)
             run_group(profile, jobs);
+        vt__recovery_try(profile);
         vt__feed_tell_counts(profile);
         pthread_mutex_lock(&profile->lock);
     }
@@ -286,7 +287,7 @@ static void *writer_main(void *context)
     return NULL;
 }
 
-void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
+static void submit(struct vt_profile *profile, const struct vt__job *job)
 {
     struct vt__job *queued = vt_arena_alloc(job->write.request->arena, sizeof *queued);
     if (queued == NULL) {
@@ -313,7 +314,16 @@ void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
                         VT_ERR(VT_EXHAUSTED, "the write queue is full: try again later"));
 }
 
-/* ---- jobs of our own ---- */
+void vt__writer_submit(struct vt_profile *profile, const struct vt__job *job)
+{
+    struct vt_err err = vt__space_check(profile, job->write.request->diag);
+    if (vt_failed(err))
+        job->write.done(job->write.ctx, err);
+    else
+        submit(profile, job);
+}
+
+/* ---- jobs of our own: not refused when space is low, they make room ---- */
 
 struct own_job {
     pthread_mutex_t lock;
@@ -344,14 +354,13 @@ struct vt_err vt__writer_run(struct vt_profile *profile,
     struct own_job own = {.err = vt_ok()};
     pthread_mutex_init(&own.lock, NULL);
     pthread_cond_init(&own.finished, NULL);
-    vt__writer_submit(profile,
-                      &(struct vt__job){
-                          .apply = apply,
-                          .n = 1,
-                          .write = {.request = &request, .done = own_job_done, .ctx = &own},
-                          .input = input,
-                          .result = result,
-                      });
+    submit(profile, &(struct vt__job){
+                        .apply = apply,
+                        .n = 1,
+                        .write = {.request = &request, .done = own_job_done, .ctx = &own},
+                        .input = input,
+                        .result = result,
+                    });
     pthread_mutex_lock(&own.lock);
     while (!own.done)
         pthread_cond_wait(&own.finished, &own.lock);

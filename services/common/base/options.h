@@ -23,6 +23,7 @@ enum vt_option_kind {
     VT_OPTION_TEXT,     /* const char *; NULL when not given and no default */
     VT_OPTION_CHOICE,   /* const char *, one of `choices` ("a|b|c") */
     VT_OPTION_DURATION, /* int64_t milliseconds; "250ms" "5s" "10m" "1h" "14d" */
+    VT_OPTION_SIZE,     /* uint64_t bytes; "4096" "512KiB" "64MiB" "2GiB" */
     VT_OPTION_LIST,     /* struct vt_option_list; the flag may be repeated */
 };
 

@@ -190,6 +190,35 @@ static bool read_duration(struct vt__storage *storage, const struct vt__assignme
     return true;
 }
 
+static bool parse_size_unit(const char *text, uint64_t *ret_bytes)
+{
+    static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+    for (unsigned i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text, units[i]) != 0)
+            continue;
+        *ret_bytes = UINT64_C(1) << (10 * i);
+        return true;
+    }
+    return false;
+}
+
+static bool read_size(struct vt__storage *storage, const struct vt__assignment *assignment,
+                      void *field)
+{
+    (void)storage;
+    char text[NUMBER_BYTES_MAX];
+    const char *unit;
+    uint64_t number, unit_bytes, bytes;
+    if (!copy_number(assignment->value, text) || !parse_digits(text, &number, &unit) ||
+        !parse_size_unit(unit, &unit_bytes))
+        return false;
+    if (__builtin_mul_overflow(number, unit_bytes, &bytes) ||
+        !within_limits(assignment->option, (double)bytes))
+        return false;
+    memcpy(field, &bytes, sizeof bytes);
+    return true;
+}
+
 static bool list_grow(struct vt_option_list *list, size_t *capacity)
 {
     if (list->n + 1 < *capacity)
@@ -248,6 +277,7 @@ static const struct {
     [VT_OPTION_TEXT] = {read_text, "UTF-8 text without NUL"},
     [VT_OPTION_CHOICE] = {read_choice, "one of "},
     [VT_OPTION_DURATION] = {read_duration, "a duration such as 250ms, 5s, 10m, 1h or 14d"},
+    [VT_OPTION_SIZE] = {read_size, "a size such as 4096, 512KiB, 64MiB or 2GiB"},
     [VT_OPTION_LIST] = {read_list, "UTF-8 text without NUL"},
 };
 

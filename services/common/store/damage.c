@@ -100,7 +100,7 @@ static void report_damage(const struct vt_store *store, const struct vt__opening
         vt_diag_set(diag, place.file, "family %s: %s", place.family, text);
     else
         vt_diag_set(diag, place.file[0] != '\0' ? place.file : "store", "%s", text);
-    if (store->on_damage != NULL)
+    if (store->on_damage != NULL && opening != NULL) /* else the opening fails, and says so */
         store->on_damage(store->damage_ctx, &(struct vt_store_damage){.text = text,
                                                                       .file = place.file,
                                                                       .family = place.family,

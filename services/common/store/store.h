@@ -74,7 +74,8 @@ struct vt_store_options {
                                     full, it would break the logger), or nowhere */
     uint64_t cache_bytes;        /* blocks, indexes and filters; 0: 64 MiB */
     uint64_t write_buffer_bytes; /* all memtables together; 0: 64 MiB */
-    /* Told of damage whenever a call meets some, on that call's thread; NULL: nobody. */
+    /* Told of damage whenever a call on an open store meets some, on that call's thread; NULL:
+     * nobody. */
     void (*on_damage)(void *ctx, const struct vt_store_damage *damage);
     void *damage_ctx;
 };

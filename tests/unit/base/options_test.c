@@ -11,7 +11,7 @@
 struct values {
     bool dry_run, json;
     uint32_t port;
-    uint64_t seed;
+    uint64_t seed, room;
     double weight;
     const char *data, *role;
     int64_t timeout_ms;
@@ -43,6 +43,12 @@ static const struct vt_option table[] = {
      .min = 1,
      .max = 65535},
     {.name = "seed", .kind = VT_OPTION_U64, .offset = FIELD(seed), .help = "seed"},
+    {.name = "room",
+     .kind = VT_OPTION_SIZE,
+     .offset = FIELD(room),
+     .help = "size",
+     .fallback = "1KiB",
+     .max = 1ull << 40},
     {.name = "source-weights.factor",
      .kind = VT_OPTION_F64,
      .offset = FIELD(weight),
@@ -139,12 +145,14 @@ static void flags_are_read_in_all_their_spellings(void **state)
 {
     (void)state;
     struct trial trial;
-    assert_ok(try_line(&trial, "--port=80 --seed 18446744073709551615 --dry-run --json=false "
-                               "--timeout 14m --map a=b one --map c=d -n 3 -- --two"));
+    assert_ok(try_line(&trial,
+                       "--port=80 --seed 18446744073709551615 --dry-run --json=false "
+                       "--timeout 14m --room 512KiB --map a=b one --map c=d -n 3 -- --two"));
     assert_int_equal(trial.values.port, 80);
     assert_true(trial.values.seed == UINT64_MAX);
     assert_true(trial.values.dry_run);
     assert_int_equal(trial.values.timeout_ms, 14 * 60000);
+    assert_true(trial.values.room == 512 << 10);
     assert_int_equal(trial.values.map.n, 2);
     assert_string_equal(trial.values.map.items[0], "a=b");
     assert_int_equal(trial.values.n, 3);
@@ -182,6 +190,10 @@ static void wrong_flags_say_what_would_be_right(void **state)
         {"--timeout 1.5s", "is not a duration"},
         {"--timeout 61m", "is not a duration"},
         {"--timeout 9223372036854775807d", "is not a duration"},
+        {"--room 5KB", "'5KB' is not a size such as 4096, 512KiB"},
+        {"--room 1.5MiB", "is not a size"},
+        {"--room 2TiB", "is not a size"},
+        {"--room 17179869184GiB", "is not a size"},
         {"--dry-run=yes", "'yes' is not true or false"},
         {"--data \xFF", "is not UTF-8 text"},
         {"one two three", "does not know what to do with 'three'"},
