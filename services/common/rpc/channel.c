@@ -14,6 +14,8 @@
 
 enum {
     REPLY_BYTES_MAX = 64 << 20, /* a catalog snapshot comes in smaller messages */
+    CONNECT_MS = 1000,          /* what an attempt may take */
+    TLS_CONNECT_MS = 3000,      /* the same with a handshake, on a busy or distant machine */
     RECONNECT_MIN_MS = 50,      /* first try again after a lost connection … */
     RECONNECT_MAX_MS = 1000,    /* … and never later than this: a service that is back is used */
     KEEPALIVE_MS = 10000,       /* finds a peer that vanished without a word */
@@ -48,14 +50,15 @@ static grpc_arg text_arg(const char *key, const char *value)
 }
 
 /* Takes the credentials. */
-static grpc_channel *create(const char *target, const char *server_name,
+static grpc_channel *create(const char *target, const char *server_name, int connect_ms,
                             grpc_channel_credentials *credentials)
 {
     grpc_arg args[ARGS_MAX] = {
         int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, REPLY_BYTES_MAX),
         int_arg(GRPC_ARG_MAX_METADATA_SIZE, VT__METADATA_BYTES_MAX),
         int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MIN_MS),
-        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, RECONNECT_MIN_MS),
+        /* In spite of its name: how long one attempt may take. */
+        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, connect_ms),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS),
         int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
         int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
@@ -77,7 +80,7 @@ static grpc_channel *create_with_tls(struct vt_rpc_channel *channel)
     uint64_t generation = 0;
     grpc_channel_credentials *credentials = vt__tls_channel_credentials(channel->tls, &generation);
     atomic_store_explicit(&channel->generation, generation, memory_order_relaxed);
-    return create(channel->target, channel->server_name, credentials);
+    return create(channel->target, channel->server_name, TLS_CONNECT_MS, credentials);
 }
 
 /* ---- renewal ---- */
@@ -164,7 +167,8 @@ struct vt_err vt_rpc_channel_open(const struct vt_rpc_channel_options *options,
     if (options->tls != NULL)
         err = init_tls(channel, options);
     else
-        channel->grpc = create(options->target, NULL, grpc_insecure_credentials_create());
+        channel->grpc =
+            create(options->target, NULL, CONNECT_MS, grpc_insecure_credentials_create());
     if (vt_failed(err))
         vt_rpc_channel_free(channel);
     else
