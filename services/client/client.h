@@ -22,6 +22,7 @@ struct vt_client {
 /* Texts are borrowed; NULL and 0 mean "not given". */
 struct vt_client_ask {
     const char *customer, *visitor, *placement;
+    struct vt_identity identity;                                /* valid, or zero */
     const char *const *context, *const *exclude, *const *items; /* SKUs */
     uint32_t n_context, n_exclude, n_items;
     uint32_t n;
@@ -40,5 +41,14 @@ int vt_client_profile(const struct vt_client *client, const struct vt_client_ask
                       uint32_t max_events);
 /* Sends one event; status 1 when it was rejected. */
 int vt_client_event(const struct vt_client *client, const struct vt_event *event);
+
+enum { VT_CLIENT_LINK_MAX = 16 };
+struct vt_client_link {
+    const struct vt_identity *identities; /* valid */
+    uint32_t n_identities;                /* at most VT_CLIENT_LINK_MAX */
+    bool merge_members, unlink, validate_only;
+};
+/* One LinkIdentities. */
+int vt_client_link(const struct vt_client *client, const struct vt_client_link *link);
 
 #endif

@@ -1,5 +1,6 @@
 /* vitrine event: WriteEvents with one event. */
 #include "services/client/client.h"
+#include "services/client/identity.h"
 #include "services/client/print.h"
 #include "services/client/session.h"
 #include "vitrine/v1/event.pb-c.h"
@@ -52,12 +53,14 @@ int vt_client_event(const struct vt_client *client, const struct vt_event *given
     event.value = given->value;
     event.query = text(given->query);
     event.attribution_token = text(given->attribution_token);
+    struct vt__identity_message identity;
+    event.identity = vt__identity_fill(&identity, &given->identity);
     Vitrine__V1__Event *events[] = {&event};
     Vitrine__V1__WriteEventsRequest request = VITRINE__V1__WRITE_EVENTS_REQUEST__INIT;
     request.events = events;
     request.n_events = 1;
     const char *key =
-        given->customer_id.len != 0 ? given->customer_id.data : given->visitor_id.data;
+        vt__identity_key(given->customer_id.data, given->visitor_id.data, event.identity);
     return vt__session_ask(client, "/vitrine.v1.EventService/WriteEvents", key, &request.base,
                            &vitrine__v1__write_events_response__descriptor, print_result);
 }

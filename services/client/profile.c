@@ -1,5 +1,6 @@
 /* vitrine profile: GetProfile, and the titles of its items from the catalog of the same target. */
 #include "services/client/client.h"
+#include "services/client/identity.h"
 #include "services/client/print.h"
 #include "services/client/session.h"
 #include "services/common/base/table.h"
@@ -93,6 +94,8 @@ int vt_client_profile(const struct vt_client *client, const struct vt_client_ask
     Vitrine__V1__GetProfileRequest request = VITRINE__V1__GET_PROFILE_REQUEST__INIT;
     request.customer_id = (char *)(ask->customer != NULL ? ask->customer : "");
     request.visitor_id = (char *)(ask->visitor != NULL ? ask->visitor : "");
+    struct vt__identity_message identity;
+    request.identity = vt__identity_fill(&identity, &ask->identity);
     request.max_events = max_events;
     struct vt_session session;
     struct vt_err err = vt__session_open(client, &session);
@@ -100,8 +103,8 @@ int vt_client_profile(const struct vt_client *client, const struct vt_client_ask
         return vt__session_exit_status(err);
     Vitrine__V1__GetProfileResponse *profile;
     err = vt__session_call(&session, "/vitrine.v1.ProfileService/GetProfile",
-                           ask->customer != NULL ? ask->customer : ask->visitor, &request.base,
-                           &vitrine__v1__get_profile_response__descriptor, &profile);
+                           vt__identity_key(ask->customer, ask->visitor, request.identity),
+                           &request.base, &vitrine__v1__get_profile_response__descriptor, &profile);
     int status = vt_failed(err) ? vt__session_exit_status(err) : print_profile(&session, profile);
     vt__session_close(&session);
     return status;

@@ -1,5 +1,6 @@
 /* The calls of RecommendationService: build the request, call, print. */
 #include "services/client/client.h"
+#include "services/client/identity.h"
 #include "services/client/print.h"
 #include "services/client/session.h"
 #include "vitrine/v1/recommendation.pb-c.h"
@@ -10,11 +11,6 @@
 static char *text(const char *given)
 {
     return (char *)(given != NULL ? given : "");
-}
-
-static const char *key_of(const struct vt_client_ask *ask)
-{
-    return ask->customer != NULL ? ask->customer : ask->visitor;
 }
 
 static Vitrine__V1__DiversityLevel diversity_of(const char *name)
@@ -57,6 +53,8 @@ int vt_client_recommend(const struct vt_client *client, const struct vt_client_a
     request.placement = text(ask->placement);
     request.customer_id = text(ask->customer);
     request.visitor_id = text(ask->visitor);
+    struct vt__identity_message identity;
+    request.identity = vt__identity_fill(&identity, &ask->identity);
     request.context_item_ids = (char **)ask->context;
     request.n_context_item_ids = ask->n_context;
     request.exclude_item_ids = (char **)ask->exclude;
@@ -65,7 +63,8 @@ int vt_client_recommend(const struct vt_client *client, const struct vt_client_a
     request.diversity = diversity_of(ask->diversity);
     request.include_seen = ask->include_seen;
     request.explain = request.return_details = true;
-    return vt__session_ask(client, "/vitrine.v1.RecommendationService/Recommend", key_of(ask),
+    return vt__session_ask(client, "/vitrine.v1.RecommendationService/Recommend",
+                           vt__identity_key(ask->customer, ask->visitor, request.identity),
                            &request.base, &vitrine__v1__recommend_response__descriptor,
                            print_recommended);
 }
@@ -76,12 +75,15 @@ int vt_client_rank(const struct vt_client *client, const struct vt_client_ask *a
     request.placement = text(ask->placement);
     request.customer_id = text(ask->customer);
     request.visitor_id = text(ask->visitor);
+    struct vt__identity_message identity;
+    request.identity = vt__identity_fill(&identity, &ask->identity);
     request.context_item_ids = (char **)ask->context;
     request.n_context_item_ids = ask->n_context;
     request.item_ids = (char **)ask->items;
     request.n_item_ids = ask->n_items;
     request.explain = request.return_details = true;
-    return vt__session_ask(client, "/vitrine.v1.RecommendationService/Rank", key_of(ask),
+    return vt__session_ask(client, "/vitrine.v1.RecommendationService/Rank",
+                           vt__identity_key(ask->customer, ask->visitor, request.identity),
                            &request.base, &vitrine__v1__rank_response__descriptor, print_ranked);
 }
 

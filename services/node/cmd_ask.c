@@ -8,6 +8,7 @@
 #include "services/ingest/times.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+#include "services/node/identity_argument.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct ask_options {
     struct vt_rpc_tls_flags tls;
     int64_t timeout_ms;
     bool json;
-    const char *customer, *visitor, *placement, *diversity, *token;
+    const char *customer, *visitor, *identity, *placement, *diversity, *token;
     struct vt_option_list context, exclude;
     uint32_t n, max_events;
     bool include_seen;
@@ -43,6 +44,7 @@ struct ask_options {
 #define JSON     OPTION("json", VT_OPTION_BOOL, json, NULL, NULL, "print the response as JSON")
 #define CUSTOMER OPTION("customer", VT_OPTION_TEXT, customer, "ID", NULL, "the customer")
 #define VISITOR  OPTION("visitor", VT_OPTION_TEXT, visitor, "ID", NULL, "the visitor (cookie, device)")
+#define IDENTITY OPTION("identity", VT_OPTION_TEXT, identity, "TYPE:ID[@CHANNEL]", NULL, "somebody by another id: loyalty_card:4711@pos")
 #define PLACE    OPTION("placement", VT_OPTION_TEXT, placement, "NAME", "home", "where the list will stand")
 #define CONTEXT  OPTION("context", VT_OPTION_LIST, context, "ITEM", NULL, "an item being looked at")
 #define EXCLUDE  OPTION("exclude", VT_OPTION_LIST, exclude, "ITEM", NULL, "an item to leave out")
@@ -61,10 +63,19 @@ static struct vt_client client_of(const struct ask_options *options)
     };
 }
 
-static struct vt_client_ask ask_of(const struct ask_options *options,
-                                   const struct vt_options *parsed)
+/* False when the identity makes no sense; that is told, and *ret_status is the command's. */
+static bool ask_of(const struct vt_options_spec *spec, const struct ask_options *options,
+                   const struct vt_options *parsed, struct vt_client_ask *ret_ask, int *ret_status)
 {
-    return (struct vt_client_ask){
+    struct vt_diag diag = {0};
+    struct vt_identity identity;
+    struct vt_err err = vt_identity_argument(options->identity, &diag, &identity);
+    if (vt_failed(err)) {
+        *ret_status = vt_command_refuse(spec->command, err, &diag);
+        return false;
+    }
+    *ret_ask = (struct vt_client_ask){
+        .identity = identity,
         .customer = options->customer,
         .visitor = options->visitor,
         .placement = options->placement,
@@ -78,6 +89,7 @@ static struct vt_client_ask ask_of(const struct ask_options *options,
         .diversity = options->diversity,
         .include_seen = options->include_seen,
     };
+    return true;
 }
 
 /* ---- recommend ---- */
@@ -88,6 +100,7 @@ static const struct vt_option recommend_table[] = {
     JSON,
     CUSTOMER,
     VISITOR,
+    IDENTITY,
     COUNT,
     CONTEXT,
     EXCLUDE,
@@ -111,8 +124,11 @@ static const struct vt_options_spec recommend_spec = {
 static int recommend(void *target, const struct vt_options *parsed)
 {
     struct vt_client client = client_of(target);
-    struct vt_client_ask ask = ask_of(target, parsed);
-    return vt_client_recommend(&client, &ask);
+    struct vt_client_ask ask;
+    int status;
+    return ask_of(&recommend_spec, target, parsed, &ask, &status)
+               ? vt_client_recommend(&client, &ask)
+               : status;
 }
 
 int vt_cmd_recommend(int argc, char **argv)
@@ -124,7 +140,7 @@ int vt_cmd_recommend(int argc, char **argv)
 /* ---- rank ---- */
 
 static const struct vt_option rank_table[] = {
-    TARGET, TIMEOUT, JSON, CUSTOMER, VISITOR, CONTEXT, PLACE,
+    TARGET, TIMEOUT, JSON, CUSTOMER, VISITOR, IDENTITY, CONTEXT, PLACE,
 };
 static const struct vt_options_spec rank_spec = {
     .command = "vitrine rank",
@@ -139,8 +155,10 @@ static const struct vt_options_spec rank_spec = {
 static int rank(void *target, const struct vt_options *parsed)
 {
     struct vt_client client = client_of(target);
-    struct vt_client_ask ask = ask_of(target, parsed);
-    return vt_client_rank(&client, &ask);
+    struct vt_client_ask ask;
+    int status;
+    return ask_of(&rank_spec, target, parsed, &ask, &status) ? vt_client_rank(&client, &ask)
+                                                             : status;
 }
 
 int vt_cmd_rank(int argc, char **argv)
@@ -167,8 +185,10 @@ static const struct vt_options_spec similar_spec = {
 static int similar(void *target, const struct vt_options *parsed)
 {
     struct vt_client client = client_of(target);
-    struct vt_client_ask ask = ask_of(target, parsed);
-    return vt_client_similar(&client, &ask);
+    struct vt_client_ask ask;
+    int status;
+    return ask_of(&similar_spec, target, parsed, &ask, &status) ? vt_client_similar(&client, &ask)
+                                                                : status;
 }
 
 int vt_cmd_similar(int argc, char **argv)
@@ -219,6 +239,7 @@ static const struct vt_option profile_table[] = {
     JSON,
     CUSTOMER,
     VISITOR,
+    IDENTITY,
     OPTION("events", VT_OPTION_U32, max_events, "N", "20", "newest events to show, 1 to 200"),
 };
 static const struct vt_options_spec profile_spec = {
@@ -232,8 +253,11 @@ static int profile(void *target, const struct vt_options *parsed)
 {
     const struct ask_options *options = target;
     struct vt_client client = client_of(options);
-    struct vt_client_ask ask = ask_of(options, parsed);
-    return vt_client_profile(&client, &ask, options->max_events);
+    struct vt_client_ask ask;
+    int status;
+    return ask_of(&profile_spec, options, parsed, &ask, &status)
+               ? vt_client_profile(&client, &ask, options->max_events)
+               : status;
 }
 
 int vt_cmd_profile(int argc, char **argv)
@@ -250,6 +274,7 @@ static const struct vt_option event_table[] = {
     JSON,
     CUSTOMER,
     VISITOR,
+    IDENTITY,
     TOKEN,
     {.name = "type",
      .kind = VT_OPTION_CHOICE,
@@ -308,8 +333,11 @@ static int send_event(void *target, const struct vt_options *parsed)
     int64_t time_ms = vt_clock_unix_ms(vt_clock_system());
     struct vt_diag diag = {0};
     struct vt_err err = vt_ok();
+    struct vt_identity identity;
     if (options->time != NULL)
         err = parse_time(options->time, &diag, &time_ms);
+    if (!vt_failed(err))
+        err = vt_identity_argument(options->identity, &diag, &identity);
     if (vt_failed(err))
         return vt_command_refuse(event_spec.command, err, &diag);
     char id[40];
@@ -319,6 +347,7 @@ static int send_event(void *target, const struct vt_options *parsed)
         .type = vt_event_type_parse(vt_slice_str(options->type)),
         .customer_id = vt_slice_str(options->customer),
         .visitor_id = vt_slice_str(options->visitor),
+        .identity = identity,
         .item_id = vt_slice_str(options->item),
         .channel = vt_slice_str(options->channel),
         .currency_code = vt_slice_str(options->currency),

@@ -34,6 +34,7 @@ static const struct vt_command commands[] = {
     {"explain", "replay an answer from its token", vt_cmd_explain},
     {"profile", "show what is known about a customer", vt_cmd_profile},
     {"event", "send one event", vt_cmd_event},
+    {"link", "join ids of one person into one customer, or part them", vt_cmd_link},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -181,7 +181,7 @@ sys.path.insert(0, sys.argv[2])
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from vitrine.v1 import (event_pb2, event_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc,
-                        catalog_pb2, catalog_pb2_grpc, types_pb2)
+                        catalog_pb2, catalog_pb2_grpc, profile_pb2, profile_pb2_grpc, types_pb2)
 
 channel = grpc.insecure_channel(sys.argv[1])
 catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
@@ -207,6 +207,26 @@ answer = ranking.Recommend(recommendation_pb2.RecommendRequest(
     customer_id="C000007", n=10, explain=True, return_details=True), timeout=10)
 assert len(answer.items) == 10 and not answer.degraded, answer
 assert not {item.id for item in answer.items} & {"PY-0", "PY-1", "PY-2"}, "bought and shown"
+
+card = types_pb2.Identity(type=types_pb2.IDENTITY_TYPE_LOYALTY_CARD, channel="pos", id="4711")
+member = types_pb2.Identity(type=types_pb2.IDENTITY_TYPE_MEMBER, id="C000007")
+sold = answer.items[0].id
+events.WriteEvents(event_pb2.WriteEventsRequest(events=[types_pb2.Event(
+    event_id="py-till", type=types_pb2.EVENT_TYPE_PURCHASE, time=stamp, identity=card,
+    item_id=sold, channel="pos")]), timeout=10)
+profiles = profile_pb2_grpc.ProfileServiceStub(channel)
+linked = profiles.LinkIdentities(profile_pb2.LinkIdentitiesRequest(identities=[member, card]),
+                                 timeout=10)
+assert linked.changed and linked.merged_customers == 1, linked
+answer = ranking.Recommend(recommendation_pb2.RecommendRequest(identity=card, n=10), timeout=10)
+assert answer.items and sold not in {item.id for item in answer.items}, "sold by the till"
+other = types_pb2.Identity(type=types_pb2.IDENTITY_TYPE_MEMBER, id="C000008")
+try:
+    profiles.LinkIdentities(profile_pb2.LinkIdentitiesRequest(identities=[card, other]), timeout=10)
+    raise SystemExit("two members were joined")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION, error.code()
+    assert "merge_members" in error.details(), error.details()
 
 watch = catalog.Watch(catalog_pb2.WatchRequest(), timeout=10)
 kinds = set()
