@@ -1,0 +1,7 @@
+#ifndef TESTS_PERF_BENCH_H
+#define TESTS_PERF_BENCH_H
+
+/* The subcommands of vitrine-bench: argv[0] is the name; returns the exit status. */
+int bench_ingest(int argc, char **argv);
+
+#endif

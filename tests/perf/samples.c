@@ -1,0 +1,32 @@
+/* Values and their quantiles by sorting. */
+#include "tests/perf/samples.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+void samples_add(struct samples *samples, double value)
+{
+    if (samples->n < SAMPLES_MAX)
+        samples->values[samples->n++] = value;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const double *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+double samples_quantile(struct samples *samples, double share)
+{
+    if (samples->n == 0)
+        return 0;
+    qsort(samples->values, samples->n, sizeof samples->values[0], compare);
+    return samples->values[(uint32_t)(share * (samples->n - 1))];
+}
+
+int64_t bench_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}

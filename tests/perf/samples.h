@@ -1,0 +1,18 @@
+#ifndef TESTS_PERF_SAMPLES_H
+#define TESTS_PERF_SAMPLES_H
+
+#include <stdint.h>
+
+/* Measured values, few enough to keep all: quantiles are exact. One thread. */
+enum { SAMPLES_MAX = 1 << 16 };
+struct samples {
+    double values[SAMPLES_MAX];
+    uint32_t n;
+};
+
+void samples_add(struct samples *samples, double value);        /* dropped when full */
+double samples_quantile(struct samples *samples, double share); /* 0 when empty; sorts */
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t bench_now_ns(void);
+
+#endif
