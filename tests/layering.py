@@ -61,6 +61,7 @@ PARTS = {
                     COMMON + ["rpc", "handler", "pb", "wire", "model.wire", "bundle"]),
     "ingest": (r"services/ingest/", COMMON),
     "demo": (r"services/demo/", COMMON),
+    "keep": (r"services/keep/", ["base"]),
     "client": (r"services/client/", COMMON + ["rpc", "pb", "wire", "proto"]),
     # The program may put everything together, but decodes no message and calls no library.
     "node": (r"services/node/", None),
@@ -76,7 +77,7 @@ OUTSIDE = [
     (r"(cblas|lapacke)\.h", r"models/kernels/blas/|tests/"),
     (r"protobuf-c/|.*\.pb-c\.h$",
      r"services/common/(pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
-    (r"jansson\.h", r"services/(ingest|demo|client|node)/|services/profile/(audit|export)\.c|models/bundle/|loadtest/|tests/"),
+    (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export)\.c|models/bundle/|loadtest/|tests/"),
     (r"sodium\.h", r"services/ranking/|services/node/|services/profile/audit\.c|tests/"),
     (r"openssl/", r"services/common/base/|services/common/rpc/|models/bundle/|tests/"),
     (r"unicode/", r"services/common/base/|services/ingest/|tests/"),

@@ -6,7 +6,10 @@
  */
 #include "services/node/checkpoint.h"
 
+#include "services/common/base/clock.h"
 #include "services/common/base/file.h"
+#include "services/node/admin_socket.h"
+#include "services/profile/profile.h"
 #include "services/profile/wire_admin.h"
 
 #include <dirent.h>
@@ -102,13 +105,21 @@ static struct vt_err ask(struct vt_rpc_channel *channel, const char *directory,
     return err;
 }
 
+/* A locked folder for one more checkpoint. */
+static struct vt_err prepare(const char *data_dir, struct vt_diag *diag,
+                             struct vt_checkpoint *checkpoint)
+{
+    *checkpoint = (struct vt_checkpoint){.fd = -1};
+    VT_TRY(name_folder(data_dir, checkpoint));
+    vt_checkpoint_sweep(data_dir);
+    return make_folder(checkpoint, diag);
+}
+
 struct vt_err vt_checkpoint_take(struct vt_rpc_channel *channel, const char *data_dir,
                                  struct vt_diag *diag, struct vt_checkpoint *ret_checkpoint)
 {
-    struct vt_checkpoint checkpoint = {.fd = -1};
-    VT_TRY(name_folder(data_dir, &checkpoint));
-    vt_checkpoint_sweep(data_dir);
-    VT_TRY(make_folder(&checkpoint, diag));
+    struct vt_checkpoint checkpoint;
+    VT_TRY(prepare(data_dir, diag, &checkpoint));
     struct vt_err err = ask(channel, checkpoint.data_dir, diag);
     if (vt_failed(err)) {
         vt_checkpoint_drop(&checkpoint);
@@ -116,6 +127,41 @@ struct vt_err vt_checkpoint_take(struct vt_rpc_channel *channel, const char *dat
     }
     *ret_checkpoint = checkpoint;
     return vt_ok();
+}
+
+static struct vt_err take_as_owner(struct vt_profile *profile, const char *data_dir,
+                                   struct vt_diag *diag, struct vt_checkpoint *ret_checkpoint)
+{
+    struct vt_checkpoint checkpoint;
+    uint64_t sequence = 0;
+    VT_TRY(prepare(data_dir, diag, &checkpoint));
+    struct vt_err err = vt_profile_checkpoint(profile, checkpoint.data_dir, diag, &sequence);
+    if (vt_failed(err)) {
+        vt_checkpoint_drop(&checkpoint);
+        return err;
+    }
+    *ret_checkpoint = checkpoint;
+    return vt_ok();
+}
+
+struct vt_err vt_checkpoint_take_any(const char *data_dir, struct vt_diag *diag,
+                                     struct vt_checkpoint *ret_checkpoint)
+{
+    struct vt_profile_options options = {.data_dir = data_dir, .clock = vt_clock_system()};
+    struct vt_rpc_channel *channel = NULL;
+    struct vt_profile *profile = NULL;
+    struct vt_err err = vt_profile_open(&options, diag, &profile);
+    if (!vt_failed(err)) {
+        err = take_as_owner(profile, data_dir, diag, ret_checkpoint);
+        vt_profile_close(profile);
+        return err;
+    }
+    if (err.code != VT_UNAVAILABLE || vt_failed(vt_admin_connect(data_dir, &channel)))
+        return err; /* when no server answers, `diag` names who holds the folder */
+    vt_diag_clear(diag);
+    err = vt_checkpoint_take(channel, data_dir, diag, ret_checkpoint);
+    vt_rpc_channel_free(channel);
+    return err;
 }
 
 void vt_checkpoint_drop(struct vt_checkpoint *checkpoint)

@@ -18,6 +18,10 @@ struct vt_checkpoint {
 VT_MUST_USE struct vt_err vt_checkpoint_take(struct vt_rpc_channel *channel, const char *data_dir,
                                              struct vt_diag *diag,
                                              struct vt_checkpoint *ret_checkpoint);
+/* The same, whoever holds the folder: its server is asked where one runs, else we are the owner for
+ * a moment. VT_UNAVAILABLE: somebody holds it and does not answer. */
+VT_MUST_USE struct vt_err vt_checkpoint_take_any(const char *data_dir, struct vt_diag *diag,
+                                                 struct vt_checkpoint *ret_checkpoint);
 void vt_checkpoint_drop(struct vt_checkpoint *checkpoint);
 
 /* Removes the checkpoints of commands that were killed; those in use stay. Any process. */

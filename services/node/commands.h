@@ -17,4 +17,7 @@ int vt_cmd_train(int argc, char **argv);
 int vt_cmd_models(int argc, char **argv);
 int vt_cmd_evaluate(int argc, char **argv);
 
+int vt_cmd_backup(int argc, char **argv);
+int vt_cmd_restore(int argc, char **argv);
+
 #endif

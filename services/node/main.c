@@ -35,6 +35,8 @@ static const struct vt_command commands[] = {
     {"profile", "show what is known about a customer", vt_cmd_profile},
     {"event", "send one event", vt_cmd_event},
     {"link", "join ids of one person into one customer, or part them", vt_cmd_link},
+    {"backup", "back a data folder up, while it serves", vt_cmd_backup},
+    {"restore", "bring a backup back", vt_cmd_restore},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

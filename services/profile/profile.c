@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #define DAMAGE_TOLD_EVERY_NS (INT64_C(60) * 1000 * 1000 * 1000)
@@ -137,12 +138,31 @@ static struct vt_err set_options(struct vt_profile *profile,
 
 /* ---- opening ---- */
 
+static void acknowledged_path(const char *data_dir, char ret_path[VT__PATH_BYTES])
+{
+    snprintf(ret_path, VT__PATH_BYTES, "%s/live.acked", data_dir);
+}
+
+/* A restore puts the store in place last: until then an opening must not make an empty one. */
+static struct vt_err check_restored(const char *data_dir, struct vt_diag *diag)
+{
+    char path[VT__PATH_BYTES];
+    snprintf(path, sizeof path, "%s/live", data_dir);
+    if (access(path, F_OK) == 0)
+        return vt_ok();
+    snprintf(path, sizeof path, "%s/.restore", data_dir);
+    if (access(path, F_OK) != 0)
+        return vt_ok();
+    vt_diag_set(diag, data_dir, "a restore was interrupted here: run `vitrine restore` again");
+    return VT_ERR(VT_PRECONDITION, "the data folder is not restored yet");
+}
+
 static struct vt_err check_acknowledged(struct vt_profile *profile, const char *data_dir,
                                         struct vt_diag *diag)
 {
     char path[VT__PATH_BYTES];
     uint64_t acked = 0;
-    snprintf(path, sizeof path, "%s/live.acked", data_dir);
+    acknowledged_path(data_dir, path);
     VT_TRY(vt__acked_open(path, diag, &profile->acked_fd, &acked));
     if (acked <= profile->state.sequence)
         return vt_ok();
@@ -178,6 +198,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     set_metrics(profile, options->metrics);
     if (snprintf(path, sizeof path, "%s/live", options->data_dir) >= (int)sizeof path - 16)
         return VT_ERR(VT_INVALID, "the path of the data folder is too long");
+    VT_TRY(check_restored(options->data_dir, diag));
     VT_TRY(vt_store_open(&(struct vt_store_options){.path = path,
                                                     .families = profile->families,
                                                     .n_families = VT__FAMILY_COUNT,
@@ -306,6 +327,19 @@ uint64_t vt_profile_sequence(struct vt_profile *profile)
     uint64_t sequence = profile->feed.sequence;
     pthread_mutex_unlock(&profile->feed.lock);
     return sequence;
+}
+
+struct vt_err vt_profile_set_acknowledged(const char *data_dir, uint64_t sequence,
+                                          struct vt_diag *diag)
+{
+    char path[VT__PATH_BYTES];
+    uint64_t before = 0;
+    int fd = -1;
+    acknowledged_path(data_dir, path);
+    VT_TRY(vt__acked_open(path, diag, &fd, &before));
+    struct vt_err err = vt__acked_write(fd, sequence);
+    vt__acked_close(fd);
+    return err;
 }
 
 struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *directory,
