@@ -10,36 +10,14 @@ import sys
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
+from tools import TOOLS, install, venv_python  # noqa: E402
 from vitrine import ROOT, Folder, Server, Skip, Suite, run, run_json  # noqa: E402
 
 suite = Suite("clients")
-TOOLS = ROOT / "build" / "clients"  # kept between runs; nothing of it is needed to build
 PROTO = ROOT / "proto"
 GRPC_PROTO = "/usr/share/grpc-proto"
 folder = Folder()
 DATA = folder / "data"
-INSTALL_S = 240
-missed = {}  # what could not be installed, and why: a registry that is away is asked once
-
-
-def install(command, what, **more):
-    """Runs a package client; a failure means that its registry cannot be reached."""
-    if what not in missed:
-        missed[what] = install_error(command, what, **more)
-    if missed[what] is not None:
-        raise Skip(missed[what])
-
-
-def install_error(command, what, **more):
-    """None, or why the package client failed."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, **more)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{what}: {error}"
-    if done.returncode == 0:
-        return None
-    said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-    return f"{what} cannot be installed: {said[-1]}"
 
 
 def grpcurl():
@@ -60,17 +38,6 @@ def curl_grpc(server, *args, body=None, status=0):
                           timeout=60)
     assert (done.returncode == 0) == (status == 0), done.stdout + done.stderr
     return done
-
-
-def venv_python():
-    venv = TOOLS / "venv"
-    python = venv / "bin" / "python"
-    if not (venv / "complete").exists():
-        install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
-        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
-                 "grpcio", "grpcio-tools"], "grpcio")
-        (venv / "complete").write_text("")
-    return str(python)
 
 
 def stubs():

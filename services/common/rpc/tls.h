@@ -20,8 +20,9 @@ struct vt_rpc_tls;
 struct vt_rpc_tls_options {
     const char *cert, *key; /* PEM, the certificate first, then its chain; both NULL: none */
     const char *ca;         /* PEM: who signs the certificates of the other side */
-    /* For a server of a cell: the certificate must do for serving and for calling (the parts call
-     * each other, /livez its own port), name a host, and have the role service. */
+    /* For a server of a cell: by the same authorities the certificate must do for serving and for
+     * calling (the parts call each other, /livez its own port); it must name a host and have the
+     * role service. */
     bool serves;
     uint32_t poll_ms;           /* how often the files are looked at; 0: never again */
     struct vt_metrics *metrics; /* borrowed, may be NULL */

@@ -162,9 +162,24 @@ static void take_names(X509 *certificate, struct vt__tls_files *files)
     GENERAL_NAMES_free(names);
 }
 
+/* Of a caller no more can be judged: who signed it is known to the server it calls. */
+static struct vt_err check_dates(const struct judged *judged, const X509 *certificate)
+{
+    const char *why = NULL;
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        why = "is not yet valid";
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        why = "has expired";
+    if (why == NULL)
+        return vt_ok();
+    vt_diag_set(judged->diag, "tls-cert", "the certificate in %s %s", judged->options->cert, why);
+    return VT_ERR(VT_INVALID, "the certificate would be refused");
+}
+
 static struct vt_err check_server(const struct judged *judged, const struct vt__tls_files *files)
 {
     VT_TRY(check_purpose(judged, X509_PURPOSE_SSL_SERVER, "serving"));
+    VT_TRY(check_purpose(judged, X509_PURPOSE_SSL_CLIENT, "calling"));
     const char *lack = NULL;
     if (files->name[0] == '\0')
         lack = "a DNS name or IP address, which callers verify";
@@ -189,9 +204,7 @@ static struct vt_err judge_certificate(struct judged *judged, struct vt__tls_fil
     X509 *certificate = sk_X509_value(judged->chain, 0);
     files->cert_until_s = unix_time(X509_get0_notAfter(certificate));
     take_names(certificate, files);
-    if (options->serves)
-        VT_TRY(check_server(judged, files));
-    return check_purpose(judged, X509_PURPOSE_SSL_CLIENT, "calling");
+    return options->serves ? check_server(judged, files) : check_dates(judged, certificate);
 }
 
 static struct vt_err judge_authorities(struct judged *judged, struct vt__tls_files *files)

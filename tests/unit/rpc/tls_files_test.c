@@ -131,7 +131,7 @@ static void each_mistake_is_told_with_option_file_and_reason(void **state)
         {"early", "early", "ca", true, VT_INVALID, "tls-cert", "not yet valid"},
         {"deaf", "deaf", "ca", true, VT_INVALID, "tls-cert", "does not do for serving"},
         {"mute", "mute", "ca", true, VT_INVALID, "tls-cert", "does not do for calling"},
-        {"mute", "mute", "ca", false, VT_INVALID, "tls-cert", "does not do for calling"},
+        {"early", "early", "ca", false, VT_INVALID, "tls-cert", "is not yet valid"},
         {"nameless", "nameless", "ca", true, VT_INVALID, "tls-cert", "a DNS name or IP address"},
         {"outsider", "outsider", "ca", true, VT_INVALID, "tls-cert", "vitrine://role/service"},
         {"server", "server", NULL, true, VT_INVALID, "tls-ca", "is missing"},

@@ -213,6 +213,7 @@ static void strangers_do_not_get_through_the_handshake(void **state)
     /* Of an authority that the server does not know; it takes the server's for good. */
     make(fixture, "own", NULL, NULL);
     make(fixture, "stranger", "own", "URI:vitrine://role/storefront");
+    assert_code(call_as(fixture, "stranger", "/t.T/Any", reply, &diag), VT_UNAVAILABLE);
     vt_test_certificate_make(
         fixture->folder,
         &(struct vt_test_certificate){
