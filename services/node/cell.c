@@ -63,8 +63,13 @@ struct vt_cell {
 static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
 {
     const struct vt_serve_options *options = cell->options;
+    unsigned char key[VT_TOKEN_KEY_BYTES];
+    VT_TRY(vt_folder_create(options->data, diag));
+    VT_TRY(vt_token_key_load(options->data, diag, key));
     struct vt_profile_options profile = {
         .data_dir = options->data,
+        .audit_key = key,
+        .erase_within_ms = options->erase_within_ms,
         .clock = vt_clock_system(),
         .metrics = cell->metrics,
         .history_max = options->history_max,

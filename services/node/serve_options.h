@@ -14,6 +14,7 @@ struct vt_serve_options {
     int64_t drain_linger_ms, drain_grace_ms;
     uint32_t history_max, queue_events;
     int64_t idempotency_window_ms;
+    int64_t erase_within_ms;
     uint64_t free_space_min_bytes;
     uint32_t visitor_events_per_hour;
     const char *consent_default, *diversity;

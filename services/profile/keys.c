@@ -131,6 +131,14 @@ struct vt__key vt__key_counter(enum vt__metric metric, uint64_t dimension, uint3
     return key;
 }
 
+struct vt__key vt__key_erased(unsigned kind, uint64_t customer)
+{
+    struct vt__key key = {.len = 0};
+    add(&key, kind, 1);
+    add(&key, customer, 8);
+    return key;
+}
+
 /* ---- parsing ---- */
 
 bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt_slice *ret_text)
@@ -234,5 +242,29 @@ bool vt__parse_counter(struct vt_slice key, enum vt__metric *ret_metric, uint64_
     *ret_metric = (enum vt__metric)metric;
     *ret_dimension = dimension;
     *ret_hour = hour;
+    return true;
+}
+
+bool vt__parse_customer_day(struct vt_slice key, uint64_t *ret_customer, uint32_t *ret_day)
+{
+    struct vt__reader reader = vt__reader(key);
+    uint64_t customer = vt__get_u64(&reader);
+    uint32_t day = vt__get_u32(&reader);
+    if (!vt__reader_done(&reader))
+        return false;
+    *ret_customer = customer;
+    *ret_day = day;
+    return true;
+}
+
+bool vt__parse_erased(struct vt_slice key, enum vt__erased_kind *ret_kind, uint64_t *ret_customer)
+{
+    struct vt__reader reader = vt__reader(key);
+    unsigned kind = vt__get_u8(&reader);
+    uint64_t customer = vt__get_u64(&reader);
+    if (!vt__reader_done(&reader) || (kind != VT__ERASED_PENDING && kind != VT__ERASED_DONE))
+        return false;
+    *ret_kind = (enum vt__erased_kind)kind;
+    *ret_customer = customer;
     return true;
 }

@@ -29,6 +29,8 @@
  * items            item u32                                          state, SKU, entry
  * changes          sequence u64                                      kind, item
  * counters         metric u8, dimension u64, hour u32 (0: always)    sum
+ * erased           'P' u8, customer u64                              time of the request: still in
+ * the log 'Q' u8, customer u64                              time of completion
  *
  * `day` is the day of acceptance (Unix days), never falling, so that the log is in order of
  * sequence by key and its retention is one range delete.
@@ -49,6 +51,7 @@ enum vt__family {
     VT__ITEMS,
     VT__CHANGES,
     VT__COUNTERS,
+    VT__ERASED,
     VT__FAMILY_COUNT
 };
 
@@ -57,6 +60,8 @@ enum vt__metric {
     VT__METRIC_ITEM_WEIGHT = 1, /* dimension: item; thousandths of event weight, of all time */
     VT__METRIC_EVENTS = 2,      /* dimension: type << 16 | channel; events by hour */
 };
+
+enum vt__erased_kind { VT__ERASED_PENDING = 'P', VT__ERASED_DONE = 'Q' };
 
 enum { VT__KEY_BYTES_MAX = 8 + 3 + VT_ID_BYTES_MAX };
 
@@ -96,6 +101,7 @@ struct vt__key vt__key_seen(struct vt_slice event_id);
 struct vt__key vt__key_item(uint32_t item);
 struct vt__key vt__key_change(uint64_t sequence);
 struct vt__key vt__key_counter(enum vt__metric metric, uint64_t dimension, uint32_t hour);
+struct vt__key vt__key_erased(unsigned kind, uint64_t customer);
 
 /* False when the bytes are no such key. Texts are borrowed from `key`. */
 bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt_slice *ret_text);
@@ -109,5 +115,7 @@ bool vt__parse_item(struct vt_slice key, uint32_t *ret_item);
 bool vt__parse_change(struct vt_slice key, uint64_t *ret_sequence);
 bool vt__parse_counter(struct vt_slice key, enum vt__metric *ret_metric, uint64_t *ret_dimension,
                        uint32_t *ret_hour);
+bool vt__parse_customer_day(struct vt_slice key, uint64_t *ret_customer, uint32_t *ret_day);
+bool vt__parse_erased(struct vt_slice key, enum vt__erased_kind *ret_kind, uint64_t *ret_customer);
 
 #endif

@@ -10,7 +10,9 @@
 #include "services/common/base/log.h"
 #include "services/profile/acked.h"
 #include "services/profile/alias.h"
+#include "services/profile/audit.h"
 #include "services/profile/chores.h"
+#include "services/profile/erase.h"
 #include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/memory.h"
@@ -25,6 +27,7 @@
 #include <xxhash.h>
 
 #define DAMAGE_TOLD_EVERY_NS (INT64_C(60) * 1000 * 1000 * 1000)
+static const int64_t ERASE_WITHIN_DEFAULT_MS = INT64_C(24) * 3600 * 1000;
 static const int64_t IDEMPOTENCY_WINDOW_DEFAULT_MS = INT64_C(14) * 24 * 3600 * 1000;
 
 static const char *const family_names[VT__FAMILY_COUNT] = {
@@ -42,6 +45,7 @@ static const char *const family_names[VT__FAMILY_COUNT] = {
     [VT__ITEMS] = "items",
     [VT__CHANGES] = "changes",
     [VT__COUNTERS] = "counters",
+    [VT__ERASED] = "erased",
 };
 
 /* ---- options and families ---- */
@@ -126,6 +130,8 @@ static struct vt_err set_options(struct vt_profile *profile,
     profile->idempotency_window_ms = options->idempotency_window_ms != 0
                                          ? options->idempotency_window_ms
                                          : IDEMPOTENCY_WINDOW_DEFAULT_MS;
+    profile->erase_within_ms =
+        options->erase_within_ms != 0 ? options->erase_within_ms : ERASE_WITHIN_DEFAULT_MS;
     profile->consent_default = options->consent_default;
     profile->read_only = options->read_only;
     if (profile->history_max > VT__HISTORY_LIMIT) {
@@ -174,6 +180,17 @@ static struct vt_err check_acknowledged(struct vt_profile *profile, const char *
     return VT_ERR(VT_CORRUPT, "the store lost what it had acknowledged");
 }
 
+static struct vt_err open_audit(struct vt_profile *profile,
+                                const struct vt_profile_options *options, struct vt_diag *diag)
+{
+    char path[VT__PATH_BYTES];
+    if (options->audit_key == NULL)
+        return vt_ok();
+    memcpy(profile->audit_key, options->audit_key, sizeof profile->audit_key);
+    snprintf(path, sizeof path, "%s/audit.log", options->data_dir);
+    return vt_audit_open(path, diag, &profile->audit);
+}
+
 static struct vt_err start_writing(struct vt_profile *profile, struct vt_metrics *metrics,
                                    struct vt_diag *diag)
 {
@@ -212,6 +229,8 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     if (!options->read_only)
         VT_TRY(check_acknowledged(profile, options->data_dir, diag));
     if (!options->read_only)
+        VT_TRY(open_audit(profile, options, diag));
+    if (!options->read_only)
         VT_TRY(vt__noise_new(options->visitor_events_per_hour, options->metrics, &profile->noise));
     VT_TRY(vt__feed_open(profile, diag));
     vt__recovery_init(profile, options->metrics);
@@ -227,6 +246,7 @@ struct vt_err vt_profile_open(const struct vt_profile_options *options, struct v
     profile->acked_fd = -1;
     pthread_mutex_init(&profile->lock, NULL);
     pthread_mutex_init(&profile->feed.lock, NULL);
+    pthread_mutex_init(&profile->erase_lock, NULL);
     struct vt_err err = open_into(profile, options, diag);
     if (vt_failed(err)) {
         vt_profile_close(profile);
@@ -253,6 +273,8 @@ void vt_profile_close(struct vt_profile *profile)
     free(profile->pending);
     vt_store_close(profile->store); /* after the writer; its filters read the clock until then */
     vt__acked_close(profile->acked_fd);
+    vt_audit_close(profile->audit);
+    pthread_mutex_destroy(&profile->erase_lock);
     pthread_mutex_destroy(&profile->feed.lock);
     pthread_mutex_destroy(&profile->lock);
     free(profile);
@@ -267,6 +289,7 @@ struct log_listener {
     each_event_fn each;
     void *ctx;
     struct vt__alias_map aliases;
+    struct vt__pending_set erased;
 };
 
 static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequence,
@@ -280,7 +303,9 @@ static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequenc
         err = vt__block_next(&block, &row, &more);
         if (vt_failed(err) || !more)
             break;
-        if (row.noise != VT__NOISE_NONE)
+        bool erased = row.event.type == VT_EVENT_UNSPECIFIED ||
+                      vt__is_pending(&listener->erased, row.customer);
+        if (erased || row.noise != VT__NOISE_NONE)
             continue;
         uint64_t customer = vt__alias_map_resolve(&listener->aliases, row.customer);
         err = listener->each(listener->ctx,
@@ -316,8 +341,11 @@ struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn ea
     struct log_listener listener = {.each = each, .ctx = ctx};
     struct vt_err err = vt__alias_map_load(profile, &listener.aliases);
     if (!vt_failed(err))
+        err = vt__pending_load(profile, &listener.erased);
+    if (!vt_failed(err))
         err = each_block(profile, &listener);
     vt__alias_map_fini(&listener.aliases);
+    vt__pending_fini(&listener.erased);
     return err;
 }
 

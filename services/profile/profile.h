@@ -26,6 +26,9 @@ struct vt_profile_options {
     uint32_t queue_events_max;        /* waiting for the writer; more is VT_EXHAUSTED; 0: default */
     int64_t idempotency_window_ms;    /* 0: default, 14 days */
     uint32_t visitor_events_per_hour; /* of browsing; more are noise (noise.h); 0: no bound */
+    int64_t erase_within_ms;          /* when an erasure is complete, at the latest; 0: 24 h */
+    const unsigned char *audit_key;   /* 32 bytes, copied; NULL: no audit log, so no export and
+                                         no erasure */
     bool consent_default;             /* of customers who said nothing */
     uint64_t free_space_min_bytes;    /* below it writes are VT_EXHAUSTED; 0: default (space.c) */
     bool read_only;                   /* a checkpoint, for the trainer */

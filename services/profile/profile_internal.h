@@ -4,6 +4,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 #include "services/common/store/store.h"
+#include "services/profile/audit.h"
 #include "services/profile/codec.h"
 #include "services/profile/id_map.h"
 #include "services/profile/keys.h"
@@ -85,6 +86,10 @@ struct vt_profile {
     int64_t idempotency_window_ms;
     bool consent_default, read_only, writer_started;
     int acked_fd;
+    struct vt_audit *audit; /* owned; NULL without a key */
+    unsigned char audit_key[VT_AUDIT_KEY_BYTES];
+    int64_t erase_within_ms;
+    pthread_mutex_t erase_lock; /* one pass of erasures at a time */
     struct vt_counter *n_damaged;
     atomic_uint_least64_t damage_told; /* which and when, relaxed: a log line more is no harm */
     struct vt_counter *n_accepted, *n_duplicate, *n_rejected, *n_fsyncs;

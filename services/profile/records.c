@@ -82,6 +82,21 @@ struct vt_err vt__seen_decode(struct vt_slice bytes, struct vt__seen *ret_seen)
     return vt_ok();
 }
 
+void vt__erased_encode(int64_t time_ms, struct vt__buffer *buffer)
+{
+    vt__put_u8(buffer, VT__RECORD_FORMAT);
+    vt__put_zigzag(buffer, time_ms);
+}
+
+struct vt_err vt__erased_decode(struct vt_slice bytes, int64_t *ret_time_ms)
+{
+    struct vt__reader reader = open_record(bytes);
+    int64_t time_ms = vt__get_zigzag(&reader);
+    VT_TRY(check(&reader));
+    *ret_time_ms = time_ms;
+    return vt_ok();
+}
+
 void vt__change_encode(const struct vt__change_record *change, struct vt__buffer *buffer)
 {
     vt__put_u8(buffer, VT__RECORD_FORMAT);

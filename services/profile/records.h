@@ -39,6 +39,10 @@ struct vt__seen {
 void vt__seen_encode(const struct vt__seen *seen, struct vt__buffer *buffer);
 VT_MUST_USE struct vt_err vt__seen_decode(struct vt_slice bytes, struct vt__seen *ret_seen);
 
+/* The time of an erasure's request or completion. */
+void vt__erased_encode(int64_t time_ms, struct vt__buffer *buffer);
+VT_MUST_USE struct vt_err vt__erased_decode(struct vt_slice bytes, int64_t *ret_time_ms);
+
 struct vt__customer_record {
     struct vt_customer customer; /* id: of the identity that was told first */
     enum vt_identity_type type;  /* of that identity */
