@@ -19,6 +19,7 @@ struct vt_request {
     int64_t deadline_ns;          /* CLOCK_MONOTONIC; INT64_MAX is none */
     const atomic_bool *cancelled; /* relaxed loads; NULL: never */
     void *loop;           /* opaque to the domain: where outgoing calls of this call complete */
+    void *outgoing;       /* opaque, too: the list of those under way; NULL: not kept */
     char traceparent[56]; /* W3C, NUL-terminated; empty when the caller sent none */
 };
 

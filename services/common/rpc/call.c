@@ -19,6 +19,7 @@ void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transpo
     call->thread = pthread_self();
     call->body = (struct vt_slice){0};
     call->roles = 0;
+    call->outgoing.first = NULL;
     call->on_cancel = NULL;
     atomic_store_explicit(&call->on_drain, NULL, memory_order_relaxed);
     call->on_sent = NULL;
@@ -29,7 +30,8 @@ void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transpo
     call->request = (struct vt_request){.arena = &call->arena,
                                         .diag = &call->diag,
                                         .deadline_ns = INT64_MAX,
-                                        .cancelled = &call->cancelled};
+                                        .cancelled = &call->cancelled,
+                                        .outgoing = &call->outgoing};
 }
 
 static struct vt_err let_in(struct vt_rpc_call *call)
@@ -106,6 +108,7 @@ static void leave_callback(struct vt_rpc_call *call)
 void vt__call_cancelled(struct vt_rpc_call *call)
 {
     atomic_store_explicit(&call->cancelled, true, memory_order_relaxed);
+    vt__outgoing_cancel(&call->outgoing);
     if (!enter_callback(call))
         return;
     if (call->on_cancel != NULL)

@@ -24,6 +24,7 @@ struct start_options {
     const char *path;
     struct vt_slice body; /* copied */
     int64_t deadline_ns;
+    struct vt__outgoing *waiting;           /* ends with it; NULL: nobody's */
     const struct vt_rpc_metadata *metadata; /* copied; at most METADATA_MAX */
     size_t n_metadata;
     started_done_fn done; /* once, unless starting failed */
@@ -35,6 +36,8 @@ struct vt__client_call {
     struct vt__tag tag;
     struct vt__client_call *next; /* in the loop's idle list */
     struct vt_rpc_loop *loop;
+    struct vt__outgoing *waiting; /* whose list it is in, or NULL */
+    struct vt__client_call *after, *before;
     grpc_call *grpc;
     grpc_byte_buffer *sent, *received;
     grpc_metadata_array initial, trailing;
@@ -111,11 +114,45 @@ struct vt_err vt__client_error(grpc_status_code status)
     return code == VT_OK ? vt_ok() : VT_ERR(code, failure_texts[code]);
 }
 
+/* ---- the calls that an incoming call waits for ---- */
+
+static void link_call(struct vt__client_call *call, struct vt__outgoing *waiting)
+{
+    call->waiting = waiting;
+    if (waiting == NULL)
+        return;
+    call->before = NULL;
+    call->after = waiting->first;
+    if (call->after != NULL)
+        call->after->before = call;
+    waiting->first = call;
+}
+
+static void unlink_call(struct vt__client_call *call)
+{
+    if (call->waiting == NULL)
+        return;
+    if (call->before != NULL)
+        call->before->after = call->after;
+    else
+        call->waiting->first = call->after;
+    if (call->after != NULL)
+        call->after->before = call->before;
+    call->waiting = NULL;
+}
+
+void vt__outgoing_cancel(struct vt__outgoing *outgoing)
+{
+    for (struct vt__client_call *call = outgoing->first; call != NULL; call = call->after)
+        grpc_call_cancel(call->grpc, NULL);
+}
+
 static void on_completed(void *owner, bool ok)
 {
     struct vt__client_call *call = owner;
     (void)ok; /* 1 whatever the status */
     call->loop->n_calls--;
+    unlink_call(call);
     struct vt_err err = vt__client_error(call->status);
     if (!vt_failed(err) && call->received == NULL)
         err = VT_ERR(VT_INTERNAL, "the service answered OK without a message");
@@ -182,6 +219,7 @@ static struct vt_err start_call(struct vt_rpc_channel *channel, const struct sta
         return VT_ERR(VT_INVALID, "metadata holds a key or value that gRPC cannot send");
     }
     loop->n_calls++;
+    link_call(call, options->waiting);
     return vt_ok();
 }
 
@@ -231,17 +269,21 @@ void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *requ
                                     .path = outgoing->path,
                                     .body = outgoing->body,
                                     .deadline_ns = outgoing->deadline_ns,
+                                    .waiting = request->outgoing,
                                     .metadata = &trace,
                                     .n_metadata = trace.value.len > 0 ? 1 : 0,
                                     .done = on_handler_call_done,
                                     .ctx = call};
     if (options.loop == NULL) {
+        options.waiting = NULL;
         call_blocking(channel, &options);
         return;
     }
     struct vt_err err = start_call(channel, &options);
     if (vt_failed(err))
         outgoing->done(outgoing->ctx, err, (struct vt_slice){0});
+    else if (vt_request_cancelled(request) && options.waiting != NULL)
+        vt__outgoing_cancel(options.waiting); /* nobody waits any more: end it at once */
 }
 
 /* ---- from programs ---- */

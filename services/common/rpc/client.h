@@ -45,7 +45,8 @@ struct vt_rpc_outgoing {
 /* Starts the call on the serving thread, where it completes too. `done` is never called before this
  * returns, except with request->loop NULL (a loopback test), where the call blocks, and when it
  * cannot even be started. traceparent travels along. The request must not be answered before
- * `done`. On failure its diag gets the server's message. */
+ * `done`. On failure its diag gets the server's message. When the caller of the request goes away
+ * the call is cancelled and completes with VT_CANCELLED. */
 void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
                          const struct vt_rpc_outgoing *outgoing);
 

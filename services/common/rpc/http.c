@@ -86,6 +86,10 @@ static struct vt_err dial(const struct vt_http_options *options, const char *tar
 static enum MHD_Result show_live(struct vt_http_server *server, struct MHD_Connection *connection)
 {
     char text[REASON_BYTES];
+    /* A restart would not help: a server with such a certificate does not even start. */
+    if (server->options.tls != NULL && vt__tls_is_over(server->options.tls))
+        return reply_text(connection, MHD_HTTP_OK,
+                          "alive, but the certificate is out of date: nobody new can connect\n");
     struct vt_err err = dial(&server->options, server->grpc_target);
     if (!vt_failed(err))
         return reply_text(connection, MHD_HTTP_OK, "ok\n");

@@ -68,6 +68,19 @@ grpc_slice vt__byte_buffer_bytes(grpc_byte_buffer *buffer);
 /* Borrowed from `slice`. */
 struct vt_slice vt__slice_view(const grpc_slice *slice);
 
+/* ---- client.c ---- */
+
+/* Outgoing calls that one incoming call waits for; its serving thread's. */
+struct vt__outgoing {
+    struct vt__client_call *first;
+};
+
+/* Cancels them all: each still completes, with VT_CANCELLED. */
+void vt__outgoing_cancel(struct vt__outgoing *outgoing);
+
+/* Frees a loop's idle calls. */
+void vt__client_calls_free(struct vt__client_call *list);
+
 /* ---- call.c ---- */
 
 /* How a call ends. */
@@ -99,6 +112,7 @@ struct vt_rpc_call {
     const struct vt_rpc_method *method;
     pthread_t thread; /* serving thread: all callbacks run on it */
     struct vt_request request;
+    struct vt__outgoing outgoing;
     struct vt_arena arena;
     struct vt_diag diag;
     struct vt_slice body;
@@ -132,10 +146,5 @@ void vt__call_received(struct vt_rpc_call *call, struct vt_slice body, bool ende
 
 /* True for a W3C traceparent of version 00: "00-<32 hex>-<16 hex>-<2 hex>", ids not zero. */
 bool vt__traceparent_valid(struct vt_slice text);
-
-/* ---- client.c ---- */
-
-/* Frees a loop's idle calls. */
-void vt__client_calls_free(struct vt__client_call *list);
 
 #endif

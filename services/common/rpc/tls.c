@@ -304,3 +304,12 @@ void vt__tls_own_name(struct vt_rpc_tls *tls, char *ret_name, size_t size_bytes)
     snprintf(ret_name, size_bytes, "%s", tls->files.name);
     pthread_mutex_unlock(&tls->mutex);
 }
+
+bool vt__tls_is_over(struct vt_rpc_tls *tls)
+{
+    int64_t now_s = vt_clock_unix_ms(vt_clock_system()) / 1000;
+    pthread_mutex_lock(&tls->mutex);
+    bool over = now_s > tls->files.cert_until_s || now_s > tls->files.ca_until_s;
+    pthread_mutex_unlock(&tls->mutex);
+    return over;
+}

@@ -240,7 +240,7 @@ static struct vt_err check_options(const struct vt_rpc_tls_options *options, str
 struct vt_err vt__tls_files_read(const struct vt_rpc_tls_options *options, struct vt_diag *diag,
                                  struct vt__tls_files *ret_files)
 {
-    struct vt__tls_files files = {0};
+    struct vt__tls_files files = {.cert_until_s = INT64_MAX};
     struct judged judged = {.options = options, .diag = diag};
     VT_TRY(check_options(options, diag));
     struct vt_err err = judge_authorities(&judged, &files);

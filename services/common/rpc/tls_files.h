@@ -9,7 +9,7 @@ enum { VT__TLS_FILE_BYTES_MAX = 1 << 20, VT__TLS_NAME_BYTES = 256 };
 struct vt__tls_files {
     char *cert, *key;     /* owned; NULL when the options name none */
     char *ca;             /* owned */
-    int64_t cert_until_s; /* Unix time when the certificate's day is over */
+    int64_t cert_until_s; /* Unix time when the certificate is out of date; without one for ever */
     int64_t ca_until_s;   /* the same of the authority whose day is over first */
     /* The certificate's first DNS name or IP address, which callers verify; "" for none. */
     char name[VT__TLS_NAME_BYTES];

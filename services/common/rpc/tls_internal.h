@@ -23,5 +23,7 @@ grpc_channel_credentials *vt__tls_channel_credentials(struct vt_rpc_tls *tls,
                                                       uint64_t *ret_generation);
 /* The name that the own certificate has, for calling the own port. Copies at most `size`. */
 void vt__tls_own_name(struct vt_rpc_tls *tls, char *ret_name, size_t size_bytes);
+/* True when the own certificate or an authority is out of date, so that nobody new can connect. */
+bool vt__tls_is_over(struct vt_rpc_tls *tls);
 
 #endif

@@ -2,6 +2,8 @@
 #include "services/common/base/metrics.h"
 #include "services/common/rpc/http.h"
 #include "services/common/rpc/server.h"
+#include "services/common/rpc/tls.h"
+#include "tests/testlib/certs.h"
 #include "tests/testlib/testlib.h"
 
 #include <arpa/inet.h>
@@ -131,6 +133,38 @@ static void bad_and_taken_addresses_are_told_apart(void **state)
     assert_non_null(strstr(diag.text, taken));
 }
 
+/* /livez of a server on a port where nobody listens, whose callers' authority ends that day. */
+static int live_with_authority_until(struct fixture *fixture, int day)
+{
+    char *folder = vt_test_folder_new();
+    char ca[512];
+    struct vt_diag diag = {0};
+    struct vt_rpc_tls *tls = NULL;
+    struct vt_http_server *plain = fixture->http;
+    vt_test_certificate_make(
+        folder, &(struct vt_test_certificate){.name = "ca", .from_day = -9, .until_day = day});
+    snprintf(ca, sizeof ca, "%s/ca.pem", folder);
+    assert_ok(vt_rpc_tls_new(&(struct vt_rpc_tls_options){.ca = ca}, &diag, &tls));
+    assert_ok(vt_http_server_start(&(struct vt_http_options){.listen = "127.0.0.1:0",
+                                                             .metrics = fixture->metrics,
+                                                             .grpc_target = "127.0.0.1:1",
+                                                             .tls = tls},
+                                   &diag, &fixture->http));
+    int status = ask(fixture, "GET", "/livez");
+    vt_http_server_stop(fixture->http);
+    fixture->http = plain;
+    vt_rpc_tls_free(tls);
+    vt_test_folder_remove(folder);
+    return status;
+}
+
+static void a_certificate_out_of_date_is_no_reason_to_restart(void **state)
+{
+    assert_int_equal(live_with_authority_until(*state, 9), 503);
+    assert_int_equal(live_with_authority_until(*state, -2), 200);
+    assert_non_null(strstr(((struct fixture *)*state)->reply, "out of date"));
+}
+
 #define CASE(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
 
 int main(void)
@@ -138,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(metrics_are_in_prometheus_text),
         CASE(liveness_follows_the_grpc_port),
+        CASE(a_certificate_out_of_date_is_no_reason_to_restart),
         CASE(readiness_says_why_not),
         CASE(other_paths_and_verbs_are_refused),
         CASE(bad_and_taken_addresses_are_told_apart),

@@ -110,7 +110,20 @@ static void relay(struct vt_rpc_call *call, void *service)
     vt_rpc_client_start(fixture->channel, request, &outgoing);
 }
 
+/* Waits for what waits for ever. */
+static void relay_to_park(struct vt_rpc_call *call, void *service)
+{
+    struct fixture *fixture = service;
+    const struct vt_rpc_outgoing outgoing = {"/test.T/Park", vt_slice_str(""), INT64_MAX,
+                                             outgoing_done, call};
+    vt_rpc_client_start(fixture->channel, vt_rpc_call_request(call), &outgoing);
+}
+
 static const struct vt_rpc_method methods[] = {
+    {.path = "/test.T/RelayToPark",
+     .handler = relay_to_park,
+     .max_request_bytes = REQUEST_MAX,
+     .roles = VT_CALLER_ANY},
     {.path = "/test.T/Echo",
      .handler = echo,
      .max_request_bytes = REQUEST_MAX,
@@ -318,6 +331,20 @@ static struct vt_rpc_call *await_parked(struct fixture *fixture)
     return parked;
 }
 
+static void a_caller_that_leaves_ends_the_calls_made_for_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vt_rpc_stream *caller = NULL;
+    assert_ok(
+        vt_rpc_stream_open(fixture->channel, "/test.T/RelayToPark", vt_slice_str(""), &caller));
+    await_parked(fixture); /* with no deadline of its own */
+    assert_int_equal(atomic_load(&fixture->n_cancelled), 0);
+    vt_rpc_stream_cancel(caller);
+    while (atomic_load(&fixture->n_cancelled) == 0)
+        sched_yield();
+    vt_rpc_stream_free(caller);
+}
+
 static void call_over_the_methods_limit_is_refused_while_one_waits(void **state)
 {
     struct fixture *fixture = *state;
@@ -506,6 +533,7 @@ int main(void)
         SERVED(traceparent_travels_through_an_outgoing_call),
         SERVED(failure_of_an_outgoing_call_keeps_its_message),
         SERVED(stream_delivers_all_messages_and_ends),
+        SERVED(a_caller_that_leaves_ends_the_calls_made_for_it),
         SERVED(call_over_the_methods_limit_is_refused_while_one_waits),
         cmocka_unit_test(full_server_refuses_calls_and_still_says_that_it_lives),
         SERVED(handler_learns_that_the_deadline_passed),
