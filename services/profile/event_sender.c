@@ -9,13 +9,14 @@
 #include "services/profile/wire_event.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum {
-    WINDOW_DEFAULT = 16,
-    WINDOW_MAX = 64, /* more the service does not take */
-    BATCH_BYTES = 1 << 20,
-    BATCH_SPARE_BYTES = 15 << 20,
+    WINDOW_DEFAULT = 32, /* of 1,000 events two full groups of the writer's */
+    WINDOW_MAX = 64,     /* more the service does not take */
+    ENCODER_BYTES = 1 << 20,
+    ENCODER_SPARE_BYTES = 15 << 20,
     RESPONSE_BYTES = 1 << 20,
     RESPONSE_SPARE_BYTES = 63 << 20,
     PAUSE_FIRST_MS = 50, /* before connecting again; doubled each time, to the next */
@@ -24,8 +25,8 @@ enum {
 };
 
 struct batch {
-    struct vt_arena arena; /* owned; allocated at first use */
-    struct vt_slice body;
+    unsigned char *body; /* owned; grows to the largest that was here */
+    size_t len, capacity;
     uint32_t n_events;
 };
 
@@ -34,7 +35,7 @@ struct vt_event_sender {
     struct vt_rpc_duplex *stream; /* NULL: to be opened */
     uint64_t acknowledged, sent, taken;
     uint32_t n_reconnections;
-    struct vt_arena response;
+    struct vt_arena encoder, response;
     struct vt_err err;   /* of reading a response; stays */
     struct vt_diag diag; /* its */
     struct batch batches[WINDOW_MAX];
@@ -50,10 +51,12 @@ struct vt_err vt_event_sender_new(const struct vt_event_sender_options *options,
     if (options->window == 0)
         sender->options.window = WINDOW_DEFAULT;
     sender->err = vt_ok();
-    if (!vt_arena_init_owned(&sender->response, RESPONSE_BYTES)) {
-        free(sender);
+    if (!vt_arena_init_owned(&sender->encoder, ENCODER_BYTES) ||
+        !vt_arena_init_owned(&sender->response, RESPONSE_BYTES)) {
+        vt_event_sender_free(sender);
         return VT_ERR(VT_EXHAUSTED, "no memory for a sender of events");
     }
+    vt_arena_allow_spare(&sender->encoder, ENCODER_SPARE_BYTES);
     vt_arena_allow_spare(&sender->response, RESPONSE_SPARE_BYTES);
     *ret_sender = sender;
     return vt_ok();
@@ -65,7 +68,8 @@ void vt_event_sender_free(struct vt_event_sender *sender)
         return;
     vt_rpc_duplex_free(sender->stream);
     for (unsigned i = 0; i < WINDOW_MAX; i++)
-        vt_arena_fini(&sender->batches[i].arena);
+        free(sender->batches[i].body);
+    vt_arena_fini(&sender->encoder);
     vt_arena_fini(&sender->response);
     free(sender);
 }
@@ -136,6 +140,12 @@ static struct vt_err reconnect(struct vt_event_sender *sender, struct vt_err err
     return vt_ok();
 }
 
+static struct vt_err send_batch(struct vt_event_sender *sender, const struct batch *batch,
+                                struct vt_diag *diag)
+{
+    return vt_rpc_duplex_send(sender->stream, vt_slice(batch->body, batch->len), diag);
+}
+
 /* One step towards everything being sent, or, when it is, towards being acknowledged. */
 static struct vt_err step(struct vt_event_sender *sender, struct vt_diag *diag)
 {
@@ -143,7 +153,7 @@ static struct vt_err step(struct vt_event_sender *sender, struct vt_diag *diag)
     if (sender->stream == NULL)
         VT_TRY(open_stream(sender));
     if (sender->sent < sender->taken)
-        err = vt_rpc_duplex_send(sender->stream, batch_at(sender, sender->sent++)->body, diag);
+        err = send_batch(sender, batch_at(sender, sender->sent++), diag);
     else
         err = vt_rpc_duplex_wait(sender->stream, diag);
     if (vt_failed(sender->err)) {
@@ -156,17 +166,19 @@ static struct vt_err step(struct vt_event_sender *sender, struct vt_diag *diag)
 
 /* ---- sending ---- */
 
-static struct vt_err encode(struct batch *batch, uint64_t sequence, const struct vt_event *events,
-                            uint32_t n)
+static struct vt_err keep(struct batch *batch, struct vt_slice body, uint32_t n_events)
 {
-    if (batch->arena.base == NULL) {
-        VT_CHECK(vt_arena_init_owned(&batch->arena, BATCH_BYTES), VT_EXHAUSTED,
-                 "no memory for another batch");
-        vt_arena_allow_spare(&batch->arena, BATCH_SPARE_BYTES);
+    if (body.len > batch->capacity) {
+        unsigned char *larger = realloc(batch->body, body.len);
+        VT_CHECK(larger != NULL, VT_EXHAUSTED, "no memory for another batch");
+        batch->body = larger;
+        batch->capacity = body.len;
     }
-    vt_arena_reset(&batch->arena);
-    batch->n_events = n;
-    return vt_wire_stream_events_request_encode(sequence, events, n, &batch->arena, &batch->body);
+    if (body.len > 0)
+        memcpy(batch->body, body.data, body.len);
+    batch->len = body.len;
+    batch->n_events = n_events;
+    return vt_ok();
 }
 
 struct vt_err vt_event_sender_send(struct vt_event_sender *sender, const struct vt_event *events,
@@ -174,7 +186,11 @@ struct vt_err vt_event_sender_send(struct vt_event_sender *sender, const struct 
 {
     while (sender->taken - sender->acknowledged == sender->options.window)
         VT_TRY(step(sender, diag));
-    VT_TRY(encode(batch_at(sender, sender->taken), sender->taken + 1, events, n));
+    struct vt_slice body;
+    vt_arena_reset(&sender->encoder);
+    VT_TRY(vt_wire_stream_events_request_encode(sender->taken + 1, events, n, &sender->encoder,
+                                                &body));
+    VT_TRY(keep(batch_at(sender, sender->taken), body, n));
     sender->taken++;
     while (sender->sent < sender->taken)
         VT_TRY(step(sender, diag));

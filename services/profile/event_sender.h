@@ -19,7 +19,7 @@ struct vt_event_sender_options {
     struct vt_rpc_channel *channel; /* borrowed */
     vt_event_results_fn on_results; /* texts are valid during the call */
     void *ctx;
-    uint32_t window;        /* batches under way at most; 0: 16. Each takes about 1 MiB */
+    uint32_t window;        /* batches under way at most, up to 64; 0: 32. Kept as they are sent */
     uint32_t reconnections; /* in a row without an acknowledgement in between; 0: none */
 };
 VT_MUST_USE struct vt_err vt_event_sender_new(const struct vt_event_sender_options *options,

@@ -30,7 +30,8 @@
 
 enum {
     WINDOW_MESSAGES = 64,
-    WINDOW_BYTES = 8 << 20,
+    WINDOW_BYTES = 24 << 20,      /* two full groups of the writer's, of usual events */
+    ALL_WINDOWS_BYTES = 64 << 20, /* of all streams; one message each may hold beyond it */
     SLOT_BYTES = 1 << 20,        /* a thousand usual events, judged and answered; not all touched */
     SLOT_SPARE_BYTES = 15 << 20, /* a message of 4 MiB */
     RESPONSE_MESSAGES_MAX = 16,  /* 16,000 rejected events make 3.7 MiB; clients take 4 */
@@ -163,11 +164,19 @@ static bool is_ending(const struct stream *stream)
     return stream->ended || stream->draining || stream->gone || vt_failed(stream->end);
 }
 
+/* Under the lock. A stream that holds nothing may always go on, one that holds something looks
+ * again when it gives that back: so none of them waits for another. */
+static bool window_open(const struct stream *stream)
+{
+    size_t all = atomic_load_explicit(&stream->rpc->stream_bytes, memory_order_relaxed);
+    return stream->n_free != 0 && stream->window_bytes < WINDOW_BYTES &&
+           (stream->n_taken == 0 || all < ALL_WINDOWS_BYTES);
+}
+
 static void receive_if_open(struct stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
-    bool more = !stream->receiving && !is_ending(stream) && stream->n_free != 0 &&
-                stream->window_bytes < WINDOW_BYTES;
+    bool more = !stream->receiving && !is_ending(stream) && window_open(stream);
     stream->receiving = stream->receiving || more;
     pthread_mutex_unlock(&stream->lock);
     if (more)
@@ -227,6 +236,7 @@ static void take(struct slot *slot)
     stream->queue[(stream->first + stream->n_taken++) % WINDOW_MESSAGES] = slot;
     stream->n_under_way++;
     stream->window_bytes += slot->size_bytes;
+    atomic_fetch_add_explicit(&stream->rpc->stream_bytes, slot->size_bytes, memory_order_relaxed);
     slot->done = false;
     pthread_mutex_unlock(&stream->lock);
     vt_gauge_add(stream->rpc->unacknowledged_gauge, 1);
@@ -370,6 +380,8 @@ static void release(struct stream *stream, uint32_t n)
         stream->first = (stream->first + 1) % WINDOW_MESSAGES;
         stream->n_taken--;
         stream->window_bytes -= slot->size_bytes;
+        atomic_fetch_sub_explicit(&stream->rpc->stream_bytes, slot->size_bytes,
+                                  memory_order_relaxed);
         stream->free[stream->n_free++] = slot;
         vt_arena_reset(&slot->arena);
     }

@@ -5,8 +5,8 @@
 #include "services/profile/handlers_internal.h"
 
 /* Serves a StreamEvents call until its end (proto/vitrine/v1/event.proto has the rules). On the
- * serving thread. A stream takes up to 8 MiB for the messages that wait for their acknowledgement,
- * and 16 MiB for the one that it just receives. */
+ * serving thread. A stream takes up to 24 MiB, and all streams 64 MiB, for the messages that wait
+ * for their acknowledgement; each may hold one message of up to 16 MiB, as decoded, beyond that. */
 void vt__event_stream_serve(struct vt_rpc_call *call, struct vt_profile_rpc *rpc);
 
 enum { VT__EVENT_STREAMS_MAX = 32 };

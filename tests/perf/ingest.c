@@ -34,6 +34,7 @@ struct ingest_options {
 
 struct ingest_report {
     double events_per_s[ROUNDS_MAX], bare_events_per_s[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    double cpu_us[ROUNDS_MAX], bare_cpu_us[ROUNDS_MAX]; /* an event */
     uint64_t fsyncs[ROUNDS_MAX], accepted;
     struct ingest_recorded recorded;
     uint64_t n_commits_of_64, n_events_of_64, single_bytes;
@@ -59,7 +60,8 @@ static void count_accepted(void *ctx, uint64_t batch, const struct vt_event_resu
         ingest->report.accepted += results[i].outcome == VT_EVENT_ACCEPTED;
 }
 
-static struct vt_err send_all(struct ingest *ingest, struct ingest_cell *cell, double *ret_seconds)
+static struct vt_err send_all(struct ingest *ingest, struct ingest_cell *cell,
+                              struct bench_time *ret_time)
 {
     const struct vt_event_sender_options options = {
         .channel = cell->channel, .on_results = count_accepted, .ctx = ingest};
@@ -68,13 +70,14 @@ static struct vt_err send_all(struct ingest *ingest, struct ingest_cell *cell, d
     VT_TRY(vt_event_sender_new(&options, &sender));
     struct vt_err err = vt_ok();
     ingest->report.accepted = 0;
-    int64_t start_ns = bench_now_ns();
+    int64_t start_ns = bench_now_ns(), cpu_ns = bench_process_cpu_ns();
     for (uint32_t at = 0; at < n && !vt_failed(err); at += batch)
         err = vt_event_sender_send(sender, ingest->shop.events + at,
                                    batch < n - at ? batch : n - at, &ingest->diag);
     if (!vt_failed(err))
         err = vt_event_sender_flush(sender, &ingest->diag);
-    *ret_seconds = (double)(bench_now_ns() - start_ns) * 1e-9;
+    ret_time->seconds = (double)(bench_now_ns() - start_ns) * 1e-9;
+    ret_time->cpu_seconds = (double)(bench_process_cpu_ns() - cpu_ns) * 1e-9;
     vt_event_sender_free(sender);
     if (!vt_failed(err) && ingest->report.accepted != n)
         err = VT_ERR(VT_INTERNAL, "not every event was accepted");
@@ -126,14 +129,15 @@ static struct vt_err run_stream(struct ingest *ingest, const char *folder, bool 
                                 unsigned round)
 {
     struct ingest_cell cell;
-    double seconds = 0;
+    struct bench_time time = {1, 0};
     VT_TRY(ingest_cell_start(folder, &ingest->diag, &cell));
     uint64_t before = ingest_n_commits();
     if (record)
         ingest_record_start();
-    struct vt_err err = send_all(ingest, &cell, &seconds);
+    struct vt_err err = send_all(ingest, &cell, &time);
     ingest_record_stop();
-    ingest->report.events_per_s[round] = ingest->options->events / seconds;
+    ingest->report.events_per_s[round] = ingest->options->events / time.seconds;
+    ingest->report.cpu_us[round] = time.cpu_seconds * 1e6 / ingest->options->events;
     ingest->report.fsyncs[round] = ingest_n_commits() - before;
     if (record)
         ingest->report.recorded = ingest_recorded();
@@ -148,9 +152,10 @@ static struct vt_err run_stream(struct ingest *ingest, const char *folder, bool 
 
 static struct vt_err run_bare(struct ingest *ingest, const char *folder, unsigned round)
 {
-    double seconds = 0;
-    VT_TRY(ingest_bare_run(folder, &ingest->diag, &seconds));
-    ingest->report.bare_events_per_s[round] = ingest->options->events / seconds;
+    struct bench_time time = {1, 0};
+    VT_TRY(ingest_bare_run(folder, &ingest->diag, &time));
+    ingest->report.bare_events_per_s[round] = ingest->options->events / time.seconds;
+    ingest->report.bare_cpu_us[round] = time.cpu_seconds * 1e6 / ingest->options->events;
     return vt_ok();
 }
 
@@ -217,14 +222,16 @@ static json_t *report_json(struct ingest *ingest)
     double p99_ratio =
         samples_quantile(&report->single_us, .99) / samples_quantile(&report->fdatasync_us, .99);
     return json_pack(
-        "{s:f,s:f,s:f,s:I,s:f,s:f,s:b,s:i,s:i,s:i,s:o,s:o,s:o,s:f,s:I,s:o,s:o,s:f,s:o,s:f}",
+        "{s:f,s:f,s:f,s:f,s:f,s:I,s:f,s:f,s:b,s:i,s:i,s:i,s:o,s:o,s:o,s:f,s:I,s:o,s:o,s:f,s:o,s:f}",
         "events_per_s", median(report->events_per_s, rounds), "bare_events_per_s",
-        median(report->bare_events_per_s, rounds), "ratio", median(report->ratio, rounds), "fsyncs",
-        (json_int_t)report->fsyncs[rounds - 1], "bytes_per_event", bytes, "read_your_write_us",
-        samples_quantile(&report->read_us, .5), "read_your_write", report->read_your_write,
-        "events", (int)ingest->options->events, "batch", (int)ingest->options->batch, "rounds",
-        (int)rounds, "events_per_s_by_round", array_of(report->events_per_s, rounds),
-        "bare_events_per_s_by_round", array_of(report->bare_events_per_s, rounds), "ratio_by_round",
+        median(report->bare_events_per_s, rounds), "ratio", median(report->ratio, rounds),
+        "cpu_us_per_event", median(report->cpu_us, rounds), "bare_cpu_us_per_event",
+        median(report->bare_cpu_us, rounds), "fsyncs", (json_int_t)report->fsyncs[rounds - 1],
+        "bytes_per_event", bytes, "read_your_write_us", samples_quantile(&report->read_us, .5),
+        "read_your_write", report->read_your_write, "events", (int)ingest->options->events, "batch",
+        (int)ingest->options->batch, "rounds", (int)rounds, "events_per_s_by_round",
+        array_of(report->events_per_s, rounds), "bare_events_per_s_by_round",
+        array_of(report->bare_events_per_s, rounds), "ratio_by_round",
         array_of(report->ratio, rounds), "rows_per_event",
         (double)report->recorded.n_rows / ingest->options->events, "single_write_bytes",
         (json_int_t)report->single_bytes, "single_write_us", quantiles_of(&report->single_us),
@@ -237,10 +244,10 @@ static void print_table(struct ingest *ingest)
 {
     struct ingest_report *report = &ingest->report;
     for (unsigned i = 0; i < ingest->options->rounds; i++)
-        printf("round %u: bare %8.0f events/s, StreamEvents %8.0f events/s, ratio %.2f, "
-               "%llu fsyncs\n",
-               i + 1, report->bare_events_per_s[i], report->events_per_s[i], report->ratio[i],
-               (unsigned long long)report->fsyncs[i]);
+        printf("round %u: bare %.0f events/s (%.1f µs of processor an event), StreamEvents "
+               "%.0f events/s (%.1f µs), ratio %.2f, %llu fsyncs\n",
+               i + 1, report->bare_events_per_s[i], report->bare_cpu_us[i], report->events_per_s[i],
+               report->cpu_us[i], report->ratio[i], (unsigned long long)report->fsyncs[i]);
     printf("rows: %.2f an event, %.0f bytes an event\n",
            (double)report->recorded.n_rows / ingest->options->events,
            (double)report->recorded.n_bytes / ingest->options->events);

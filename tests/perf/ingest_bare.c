@@ -8,7 +8,6 @@
 
 #include "services/common/store/store.h"
 #include "services/profile/profile_internal.h"
-#include "tests/perf/samples.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -188,7 +187,7 @@ static struct vt_err replay(struct vt_store *store, struct vt_store_batch *batch
 }
 
 /* The store of a profile that nobody uses: families, merges and options are the service's own. */
-struct vt_err ingest_bare_run(const char *folder, struct vt_diag *diag, double *ret_seconds)
+struct vt_err ingest_bare_run(const char *folder, struct vt_diag *diag, struct bench_time *ret_time)
 {
     const struct vt_profile_options options = {
         .data_dir = folder, .clock = vt_clock_system(), .create = true};
@@ -197,9 +196,10 @@ struct vt_err ingest_bare_run(const char *folder, struct vt_diag *diag, double *
     VT_TRY(vt_profile_open(&options, diag, &profile));
     struct vt_err err = vt_store_batch_new(profile->store, &batch);
     if (!vt_failed(err)) {
-        int64_t start_ns = bench_now_ns();
+        int64_t start_ns = bench_now_ns(), cpu_ns = bench_thread_cpu_ns();
         err = replay(profile->store, batch);
-        *ret_seconds = (double)(bench_now_ns() - start_ns) * 1e-9;
+        ret_time->seconds = (double)(bench_now_ns() - start_ns) * 1e-9;
+        ret_time->cpu_seconds = (double)(bench_thread_cpu_ns() - cpu_ns) * 1e-9;
     }
     vt_store_batch_free(batch);
     vt_profile_close(profile);

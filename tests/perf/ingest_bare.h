@@ -3,6 +3,7 @@
 
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
+#include "tests/perf/samples.h"
 
 #include <stdint.h>
 
@@ -24,8 +25,9 @@ struct ingest_recorded ingest_recorded(void);
 /* Commits of this process since its start. Any thread. */
 uint64_t ingest_n_commits(void);
 
-/* Writes what was recorded into a new store at `folder`; *ret_seconds for all of it. */
+/* Writes what was recorded into a new store at `folder`. The processor time is that of the loop's
+ * thread, without RocksDB's own. */
 VT_MUST_USE struct vt_err ingest_bare_run(const char *folder, struct vt_diag *diag,
-                                          double *ret_seconds);
+                                          struct bench_time *ret_time);
 
 #endif

@@ -14,5 +14,13 @@ void samples_add(struct samples *samples, double value);        /* dropped when 
 double samples_quantile(struct samples *samples, double share); /* 0 when empty; sorts */
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t bench_now_ns(void);
+/* Nanoseconds of processor time: of the calling thread, of all threads so far. They move far less
+ * than the clock when something else runs on the machine. */
+int64_t bench_thread_cpu_ns(void);
+int64_t bench_process_cpu_ns(void);
+/* How long something took, by both clocks. */
+struct bench_time {
+    double seconds, cpu_seconds;
+};
 
 #endif

@@ -237,6 +237,9 @@ struct vt_err vt_store_write(struct vt_store *store, struct vt_store_batch *batc
     struct vt_err err = refuse_closed();
     bool whole = !batch->begun || batch->opening != NULL;
     if (opening->id == VT__OPENING_MAIN && whole) {
+        /* Of this thread: RocksDB counts each comparison of keys in a variable of the thread, whose
+         * address costs a call; nobody reads the count (docs/performance.md). */
+        rocksdb_set_perf_level(rocksdb_disable);
         rocksdb_write(opening->db, store->write_options, batch->writes, &text);
         err = vt__store_take_error(store, opening, text, diag);
     }
