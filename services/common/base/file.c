@@ -239,11 +239,19 @@ struct vt_err vt_file_sha256(const char *path, struct vt_diag *diag,
     return err;
 }
 
+/* The name of a new folder lives in the one above. */
+static struct vt_err sync_above(const char *path, struct vt_diag *diag)
+{
+    char above[PATH_MAX];
+    folder_of(path, above);
+    return vt_folder_sync(above, diag);
+}
+
 static struct vt_err create_one(const char *path, struct vt_diag *diag)
 {
     struct stat info;
     if (mkdir(path, 0700) == 0)
-        return vt_ok();
+        return sync_above(path, diag);
     bool exists = errno == EEXIST && stat(path, &info) == 0;
     if (exists && S_ISDIR(info.st_mode))
         return vt_ok();
@@ -263,7 +271,10 @@ struct vt_err vt_folder_create(const char *path, struct vt_diag *diag)
         VT_TRY(create_one(part, diag));
         *slash = '/';
     }
-    return create_one(part, diag);
+    VT_TRY(create_one(part, diag));
+    vt_err_ignore(sync_above(part, NULL),
+                  "only for a folder that was made just before a crash; it is there now");
+    return vt_ok();
 }
 
 struct vt_err vt_folder_sync(const char *path, struct vt_diag *diag)

@@ -26,7 +26,7 @@ void vt_file_unmap(struct vt_slice bytes);
 /* Of the whole file, as 64 lower-case hex digits and a NUL. */
 VT_MUST_USE struct vt_err vt_file_sha256(const char *path, struct vt_diag *diag,
                                          char ret_hex[VT_SHA256_HEX_BYTES]);
-/* mkdir -p, mode 0700 for what it makes. */
+/* mkdir -p, mode 0700 for what it makes; on return the folder survives a power cut. */
 VT_MUST_USE struct vt_err vt_folder_create(const char *path, struct vt_diag *diag);
 /* fsyncs the folder itself: names made or renamed in it survive a power cut. */
 VT_MUST_USE struct vt_err vt_folder_sync(const char *path, struct vt_diag *diag);

@@ -1,4 +1,6 @@
+#include "services/common/base/file.h"
 #include "services/profile/profile.h"
+#include "tests/testlib/power_cut.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
@@ -21,6 +23,10 @@
 enum {
     KILLS = 20,
     KILLS_ALL = 200,
+    CUTS = 10,
+    CUTS_ALL = 100,
+    CUTS_OF_A_FOLDER = 4,
+    CUT_CALLS_MAX = 600, /* that change files: opening makes about 100, a commit three */
     WRITERS = 4,
     BATCH_MAX = 40,
     CUSTOMERS = 50, /* of each writer */
@@ -431,30 +437,79 @@ static void run_and_kill(const char *folder, uint32_t *n_acked)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static unsigned times(unsigned ordinary, unsigned all)
+{
+    const char *wanted = getenv("VITRINE_TEST_ALL");
+    return wanted != NULL && strcmp(wanted, "1") == 0 ? all : ordinary;
+}
+
+static void check_in_child(const char *folder, const uint32_t *n_acked)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        check_acknowledged(folder, n_acked);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void acknowledged_writes_survive_kill_9_whole_and_once(void **state)
 {
     (void)state;
-    const char *all = getenv("VITRINE_TEST_ALL");
-    unsigned kills = all != NULL && strcmp(all, "1") == 0 ? KILLS_ALL : KILLS;
     uint32_t n_acked[WRITERS] = {0};
     char *folder = vt_test_folder_new();
     srand(20261123);
-    for (unsigned i = 0; i < kills; i++) {
-        int status = 0;
+    for (unsigned i = times(KILLS, KILLS_ALL); i > 0; i--) {
         run_and_kill(folder, n_acked);
-        pid_t pid = fork();
-        if (pid == 0)
-            check_acknowledged(folder, n_acked);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        check_in_child(folder, n_acked);
     }
     vt_test_folder_remove(folder);
+}
+
+static void run_until_the_power_is_cut(const char *folder, uint32_t *n_acked, uint64_t at)
+{
+    char buried[4200];
+    int acks[2], status = 0;
+    assert_int_equal(pipe(acks), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(acks[0]);
+        vt_power_cut_arm(folder, at, at);
+        write_until_killed(folder, n_acked, acks[1]);
+    }
+    close(acks[1]);
+    while (read_ack(acks[0], n_acked)) {
+        /* until it is dark */
+    }
+    close(acks[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    snprintf(buried, sizeof buried, "%s.buried", folder);
+    assert_ok(vt_folder_remove(buried, NULL));
+}
+
+/* A folder lives for a few cuts: the first hours of a store are as dangerous as the later ones. */
+static void acknowledged_writes_survive_power_cuts_whole_and_once(void **state)
+{
+    (void)state;
+    unsigned n_cuts = times(CUTS, CUTS_ALL);
+    srand(20261124);
+    for (unsigned done = 0; done < n_cuts;) {
+        uint32_t n_acked[WRITERS] = {0};
+        char *folder = vt_test_folder_new();
+        for (unsigned i = 0; i < CUTS_OF_A_FOLDER && done < n_cuts; i++, done++) {
+            run_until_the_power_is_cut(folder, n_acked, 1 + (uint64_t)rand() % CUT_CALLS_MAX);
+            check_in_child(folder, n_acked);
+        }
+        vt_test_folder_remove(folder);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(acknowledged_writes_survive_kill_9_whole_and_once),
+        cmocka_unit_test(acknowledged_writes_survive_power_cuts_whole_and_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
