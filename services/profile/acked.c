@@ -1,15 +1,20 @@
 /*
- * Two slots, written in turn, each {sequence, checksum}: one may be torn, the other then holds the
- * mark before. Zeros are a slot never written (a file system may also leave them after a power
- * cut). Anything else is damage, and damage here must not pass for "nothing acknowledged".
+ * Two slots, each {sequence, checksum}, chosen by the sequence's last bit: one may be torn, the
+ * other then holds an older mark. A new file gets both slots, for "nothing", fsynced with its name,
+ * so that a power cut never leaves a torn slot alone. Zeros are a slot that was never written, in
+ * files of earlier versions. Anything else is damage, and damage here must not pass for "nothing
+ * acknowledged".
  */
 #include "services/profile/acked.h"
 
+#include "services/common/base/file.h"
 #include "services/profile/codec.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -49,22 +54,68 @@ static bool judge(const unsigned char *bytes, uint64_t *ret_sequence)
     return n[SLOT_GOOD] != 0 || n[SLOT_BAD] == 0;
 }
 
+static void encode_slot(uint64_t sequence, unsigned char ret_bytes[SLOT_BYTES])
+{
+    uint64_t check = checksum(sequence);
+    for (unsigned i = 0; i < 8; i++) {
+        ret_bytes[i] = (unsigned char)(sequence >> (56 - 8 * i));
+        ret_bytes[8 + i] = (unsigned char)(check >> (56 - 8 * i));
+    }
+}
+
+/* Both slots of a file that is empty, durable. */
+static struct vt_err begin_file(int fd, const char *path, struct vt_diag *diag)
+{
+    unsigned char bytes[SLOTS * SLOT_BYTES];
+    char folder[PATH_MAX];
+    encode_slot(0, bytes);
+    encode_slot(0, bytes + SLOT_BYTES);
+    if (pwrite(fd, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes || fsync(fd) != 0) {
+        int sys = errno;
+        vt_diag_set(diag, path, "cannot be written: %s", strerror(sys));
+        return VT_ERR_SYS(sys == ENOSPC ? VT_EXHAUSTED : VT_UNAVAILABLE, sys,
+                          "cannot begin the mark of acknowledged events");
+    }
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) : 1,
+             slash != NULL ? path : ".");
+    return vt_folder_sync(folder, diag);
+}
+
+static struct vt_err read_mark(int fd, const char *path, struct vt_diag *diag,
+                               uint64_t *ret_sequence)
+{
+    unsigned char bytes[SLOTS * SLOT_BYTES] = {0};
+    ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+    if (n < 0) {
+        int sys = errno;
+        vt_diag_set(diag, path, "cannot be read: %s", strerror(sys));
+        return VT_ERR_SYS(VT_UNAVAILABLE, sys, "cannot read the mark of acknowledged events");
+    }
+    bool good = judge(bytes, ret_sequence);
+    /* Shorter than two slots: its beginning was cut off, before anything was acknowledged. */
+    if (n == 0 || (!good && n < (ssize_t)sizeof bytes))
+        return begin_file(fd, path, diag);
+    if (good)
+        return vt_ok();
+    vt_diag_set(diag, path, "damaged: check the disk; after verifying the store, remove it");
+    return VT_ERR(VT_CORRUPT, "the mark of acknowledged events is damaged");
+}
+
 struct vt_err vt__acked_open(const char *path, struct vt_diag *diag, int *ret_fd,
                              uint64_t *ret_sequence)
 {
-    unsigned char bytes[SLOTS * SLOT_BYTES] = {0};
     uint64_t sequence = 0;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || pread(fd, bytes, sizeof bytes, 0) < 0) {
+    if (fd < 0) {
         int sys = errno;
-        vt__acked_close(fd);
         vt_diag_set(diag, path, "cannot be opened: %s", strerror(sys));
         return VT_ERR_SYS(VT_UNAVAILABLE, sys, "cannot open the mark of acknowledged events");
     }
-    if (!judge(bytes, &sequence)) {
+    struct vt_err err = read_mark(fd, path, diag, &sequence);
+    if (vt_failed(err)) {
         vt__acked_close(fd);
-        vt_diag_set(diag, path, "damaged: check the disk; after verifying the store, remove it");
-        return VT_ERR(VT_CORRUPT, "the mark of acknowledged events is damaged");
+        return err;
     }
     *ret_fd = fd;
     *ret_sequence = sequence;
@@ -74,11 +125,7 @@ struct vt_err vt__acked_open(const char *path, struct vt_diag *diag, int *ret_fd
 struct vt_err vt__acked_write(int fd, uint64_t sequence)
 {
     unsigned char bytes[SLOT_BYTES];
-    uint64_t check = checksum(sequence);
-    for (unsigned i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)(sequence >> (56 - 8 * i));
-        bytes[8 + i] = (unsigned char)(check >> (56 - 8 * i));
-    }
+    encode_slot(sequence, bytes);
     off_t offset = (off_t)(sequence % SLOTS) * SLOT_BYTES;
     ssize_t n = pwrite(fd, bytes, sizeof bytes, offset);
     if (n != (ssize_t)sizeof bytes)
