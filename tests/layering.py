@@ -28,7 +28,7 @@ MODEL_ARROWS = {
 MODELS = list(MODEL_ARROWS)
 SERVICES = ["profile", "candidate", "ranking", "model"]
 COMMON = ["base", "catalog"]
-SHELL = r"(handlers(_\w+)?|event_sender|event_stream|watch|follow|remote)"
+SHELL = r"(handlers(_\w+)?|event_sender|event_stream|export_stream|watch|follow|remote)"
 
 PARTS = {
     "base": (r"services/common/base/", []),
@@ -77,7 +77,7 @@ OUTSIDE = [
     (r"(cblas|lapacke)\.h", r"models/kernels/blas/|tests/"),
     (r"protobuf-c/|.*\.pb-c\.h$",
      r"services/common/(pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
-    (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export)\.c|models/bundle/|loadtest/|tests/"),
+    (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export_lines)\.c|models/bundle/|loadtest/|tests/"),
     (r"sodium\.h", r"services/ranking/|services/node/|services/profile/audit\.c|tests/"),
     (r"openssl/", r"services/common/base/|services/common/rpc/|models/bundle/|tests/"),
     (r"unicode/", r"services/common/base/|services/ingest/|tests/"),

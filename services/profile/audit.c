@@ -42,6 +42,7 @@ struct chain {
 };
 
 struct vt_audit {
+    char *path;           /* owned */
     pthread_mutex_t lock; /* of all below */
     int fd;
     struct chain chain;
@@ -293,7 +294,9 @@ struct vt_err vt_audit_open(const char *path, struct vt_diag *diag, struct vt_au
     VT_CHECK(audit != NULL, VT_EXHAUSTED, "out of memory");
     audit->fd = -1;
     pthread_mutex_init(&audit->lock, NULL);
-    struct vt_err err = open_into(audit, path, diag);
+    audit->path = strdup(path);
+    struct vt_err err =
+        audit->path != NULL ? open_into(audit, path, diag) : VT_ERR(VT_EXHAUSTED, "out of memory");
     if (vt_failed(err)) {
         vt_audit_close(audit);
         return err;
@@ -309,7 +312,13 @@ void vt_audit_close(struct vt_audit *audit)
     if (audit->fd >= 0)
         close(audit->fd);
     pthread_mutex_destroy(&audit->lock);
+    free(audit->path);
     free(audit);
+}
+
+const char *vt_audit_path(const struct vt_audit *audit)
+{
+    return audit->path;
 }
 
 /* All of it and on disk, or nothing. */

@@ -52,6 +52,8 @@ struct vt_audit_entry {
 VT_MUST_USE struct vt_err vt_audit_open(const char *path, struct vt_diag *diag,
                                         struct vt_audit **ret_audit);
 void vt_audit_close(struct vt_audit *audit); /* NULL is allowed */
+/* Where it is; borrowed until _close. */
+const char *vt_audit_path(const struct vt_audit *audit);
 
 /* Appends and fsyncs: on return it is on disk. The receipt, "17-1f3a…", is the entry's number and
  * the beginning of its hash: what a caller may later be asked to show. VT_EXHAUSTED: the disk is

@@ -67,12 +67,12 @@ static struct vt_err add_day(struct pass *pass, struct vt_slice key, struct vt_s
     uint32_t day = 0;
     VT_CHECK(vt__parse_customer_day(key, &customer, &day), VT_CORRUPT,
              "the key of a customer's events is malformed");
-    struct vt__reader reader = vt__reader(value);
-    bool known = vt__get_u8(&reader) == VT__RECORD_FORMAT;
-    while (known && !reader.failed && reader.at != reader.end)
-        VT_TRY(add_place(pass, (struct place){day, vt__get_varint(&reader)}));
-    VT_CHECK(known && vt__reader_done(&reader), VT_CORRUPT,
-             "a list of a customer's log blocks is malformed");
+    for (size_t offset = 0; offset != value.len;) {
+        uint64_t first = 0;
+        VT_CHECK(vt__block_list_next(value, &offset, &first), VT_CORRUPT,
+                 "a list of a customer's log blocks is malformed");
+        VT_TRY(add_place(pass, (struct place){day, first}));
+    }
     return vt_ok();
 }
 

@@ -9,6 +9,7 @@
 
 #include "services/common/base/metrics.h"
 #include "services/profile/event_stream.h"
+#include "services/profile/export_stream.h"
 #include "services/profile/handlers_internal.h"
 
 #include <stdlib.h>
@@ -21,8 +22,8 @@ enum {
     WATCHES_MAX = 64,
     LISTS_MAX = 16,
     CHECKPOINTS_MAX = 2,
-    /* GetItems, ListItems, ListCustomers; Checkpoint; Watch */
-    TASKS_MAX = 3 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX,
+    /* GetItems, ListItems, ListCustomers; Checkpoint; Watch; ExportCustomer */
+    TASKS_MAX = 3 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX + VT__EXPORTS_MAX,
     READ_MS = 1000,
     WRITE_MS = 10000,
 };
@@ -98,7 +99,7 @@ static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.ProfileService/LinkIdentities", vt__handle_link_identities, VT_RPC_UNARY,
      SMALL_BYTES, WRITE_MS, 0, SHOP},
     {"/vitrine.v1.ProfileService/ExportCustomer", vt__handle_export_customer, VT_RPC_SERVER_STREAM,
-     SMALL_BYTES, 0, WATCHES_MAX, RIGHTS},
+     SMALL_BYTES, 0, VT__EXPORTS_MAX, RIGHTS},
     {"/vitrine.v1.ProfileService/EraseCustomer", vt__handle_erase_customer, VT_RPC_UNARY,
      SMALL_BYTES, READ_MS, 0, RIGHTS},
     {"/vitrine.v1.CatalogService/UpsertItems", vt__handle_upsert_items, VT_RPC_UNARY, BULK_BYTES,

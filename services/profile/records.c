@@ -217,8 +217,7 @@ enum {
     CUSTOMER_CONSENT,
     CUSTOMER_FIRST_SEEN,
     CUSTOMER_LAST_SEEN,
-    CUSTOMER_ATTRIBUTE,
-    CUSTOMER_WITHDRAWN
+    CUSTOMER_ATTRIBUTE
 };
 
 void vt__customer_encode(const struct vt__customer_record *record, struct vt__buffer *buffer)
@@ -231,7 +230,6 @@ void vt__customer_encode(const struct vt__customer_record *record, struct vt__bu
     put_i64_field(buffer, CUSTOMER_FIRST_SEEN, customer->first_seen_ms);
     put_i64_field(buffer, CUSTOMER_LAST_SEEN, customer->last_seen_ms);
     put_attributes(buffer, CUSTOMER_ATTRIBUTE, customer->attributes, customer->n_attributes);
-    put_i64_field(buffer, CUSTOMER_WITHDRAWN, (int64_t)record->withdrawn_sequence);
 }
 
 static struct vt_err copy_record(struct vt_slice bytes, struct vt_arena *arena,
@@ -275,8 +273,6 @@ struct vt_err vt__customer_decode(struct vt_slice bytes, struct vt_arena *arena,
     while (next_field(&reader, &field)) {
         if (field.tag == CUSTOMER_ATTRIBUTE)
             add_attribute(&attributes, &field, arena, &reader);
-        else if (field.tag == CUSTOMER_WITHDRAWN)
-            record.withdrawn_sequence = (uint64_t)field_i64(&field, &reader);
         else
             read_customer_field(&field, &record.customer, &reader);
     }
@@ -458,6 +454,21 @@ bool vt__counter_fold(const void *state, const struct vt_slice *values, size_t n
 void vt__block_list_encode(uint64_t first_sequence, struct vt__buffer *buffer)
 {
     vt__number_encode(first_sequence, buffer);
+}
+
+bool vt__block_list_next(struct vt_slice list, size_t *offset, uint64_t *ret_first_sequence)
+{
+    struct vt__reader reader = vt__reader(list);
+    if (*offset == 0 && vt__get_u8(&reader) != VT__RECORD_FORMAT)
+        return false;
+    if (*offset != 0)
+        (void)vt__get_bytes(&reader, *offset);
+    bool more = !reader.failed && reader.at != reader.end;
+    uint64_t first = more ? vt__get_varint(&reader) : 0;
+    if (!reader.failed)
+        *offset = list.len - (size_t)(reader.end - reader.at);
+    *ret_first_sequence = first;
+    return more && !reader.failed;
 }
 
 bool vt__block_list_fold(const void *state, const struct vt_slice *values, size_t n_values,

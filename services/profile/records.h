@@ -46,8 +46,6 @@ VT_MUST_USE struct vt_err vt__erased_decode(struct vt_slice bytes, int64_t *ret_
 struct vt__customer_record {
     struct vt_customer customer; /* id: of the identity that was told first */
     enum vt_identity_type type;  /* of that identity */
-    /* Where consent last ended or began again: nobody learns from log rows up to here. 0: never. */
-    uint64_t withdrawn_sequence;
 };
 void vt__customer_encode(const struct vt__customer_record *record, struct vt__buffer *buffer);
 /* Texts are copied into the arena. */
@@ -78,6 +76,9 @@ bool vt__counter_fold(const void *state, const struct vt_slice *values, size_t n
 
 /* Sequences of log blocks; operands append. vt_store_merge's fold. */
 void vt__block_list_encode(uint64_t first_sequence, struct vt__buffer *buffer);
+/* The next sequence of a list; *offset is 0 at first. False behind the last, where *offset is the
+ * list's length, and where the list is malformed. */
+bool vt__block_list_next(struct vt_slice list, size_t *offset, uint64_t *ret_first_sequence);
 bool vt__block_list_fold(const void *state, const struct vt_slice *values, size_t n_values,
                          char **ret_value, size_t *ret_len);
 

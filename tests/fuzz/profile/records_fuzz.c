@@ -1,5 +1,6 @@
 #include "services/profile/records.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -8,11 +9,18 @@ static void parse_keys(struct vt_slice bytes)
 {
     enum vt__name_kind kind;
     enum vt__metric metric;
+    enum vt__erased_kind erased;
+    struct vt__identity identity;
     struct vt_slice text;
-    uint64_t number;
+    uint64_t number, other;
     uint32_t small;
     (void)vt__parse_name(bytes, &kind, &text);
+    (void)vt__parse_identity(bytes, &identity);
     (void)vt__parse_customer(bytes, &number);
+    (void)vt__parse_customer_id(bytes, &number, &identity);
+    (void)vt__parse_customer_day(bytes, &number, &small);
+    (void)vt__parse_merged(bytes, &number, &other);
+    (void)vt__parse_erased(bytes, &erased, &number);
     (void)vt__parse_block(bytes, &small, &number);
     (void)vt__parse_item(bytes, &small);
     (void)vt__parse_change(bytes, &number);
@@ -37,6 +45,9 @@ static void decode_records(struct vt_slice bytes, struct vt_arena *arena)
     vt_err_ignore(vt__counter_decode(bytes, &sum), why);
     vt_err_ignore(vt__customer_decode(bytes, arena, &customer), why);
     vt_err_ignore(vt__item_decode(bytes, arena, &item_state, &item), why);
+    vt_err_ignore(vt__erased_decode(bytes, &sum), why);
+    for (size_t offset = 0; vt__block_list_next(bytes, &offset, &number);)
+        assert(offset <= bytes.len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -707,8 +707,7 @@ static void checkpoint_answers_on_the_admin_socket_only(void **state)
 static void calls_of_later_versions_say_so_and_what_to_use(void **state)
 {
     (void)state;
-    const char *paths[] = {"/vitrine.v1.ProfileService/ExportCustomer",
-                           "/vitrine.v1.ProfileService/EraseCustomer"};
+    const char *paths[] = {"/vitrine.v1.ProfileService/EraseCustomer"};
     struct vt_rpc_loopback_options options = options_of(false);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         struct vt_rpc_loopback_result result =

@@ -1,0 +1,26 @@
+#ifndef VT_PROFILE_WIRE_RIGHTS_H
+#define VT_PROFILE_WIRE_RIGHTS_H
+
+#include "services/common/base/arena.h"
+#include "services/common/base/diag.h"
+#include "services/common/base/err.h"
+#include "services/common/base/identity.h"
+
+/* ExportCustomer and EraseCustomer on the wire, the service's side. Everything lives in the arena;
+ * VT_INVALID with the field in `diag`, VT_EXHAUSTED when the arena is full. Any thread. */
+
+/* Whose data: customer_id, or the other identity. */
+VT_MUST_USE struct vt_err vt_wire_export_decode(struct vt_slice body, struct vt_arena *arena,
+                                                struct vt_diag *diag, struct vt_identity *ret_who);
+VT_MUST_USE struct vt_err vt_wire_export_line_encode(struct vt_slice line, struct vt_arena *arena,
+                                                     struct vt_slice *ret_body);
+
+struct vt_wire_erase {
+    struct vt_identity who;
+    bool now, validate_only;
+};
+VT_MUST_USE struct vt_err vt_wire_erase_decode(struct vt_slice body, struct vt_arena *arena,
+                                               struct vt_diag *diag,
+                                               struct vt_wire_erase *ret_request);
+
+#endif
