@@ -8,5 +8,7 @@ enum { LOAD_EXIT_DONE = 0, LOAD_EXIT_FAILED = 1, LOAD_EXIT_USAGE = 2 };
 int load_floor(int argc, char **argv);
 /* Recommend at a rate, or as fast as answers come; prints what happened. */
 int load_recommend(int argc, char **argv);
+/* GetProfile, likewise. */
+int load_profile(int argc, char **argv);
 
 #endif

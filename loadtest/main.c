@@ -11,6 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"recommend", "ask for recommendations at a rate, and report the latencies", load_recommend},
+    {"profile", "ask for customers' profiles at a rate, and report the latencies", load_profile},
     {"floor", "serve a bare gRPC echo: the ceiling of this machine", load_floor},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -1,7 +1,8 @@
-/* The two messages that the generator needs, made and read as cheaply as it can be done. */
+/* The few messages that the generator needs, made and read as cheaply as it can be done. */
 #include "loadtest/wire.h"
 
 #include "services/common/pb/pb.h"
+#include "vitrine/v1/profile.pb-c.h"
 #include "vitrine/v1/recommendation.pb-c.h"
 
 enum { DEGRADED_FIELD = 4 };
@@ -15,6 +16,21 @@ struct vt_err load_wire_recommend(const char *customer, uint32_t n, struct vt_ar
     request.placement = placement;
     request.n = n;
     return vt_pb_encode(&request.base, arena, ret_bytes);
+}
+
+struct vt_err load_wire_profile(const char *customer, uint32_t n, struct vt_arena *arena,
+                                struct vt_slice *ret_bytes)
+{
+    Vitrine__V1__GetProfileRequest request = VITRINE__V1__GET_PROFILE_REQUEST__INIT;
+    request.customer_id = (char *)(uintptr_t)customer;
+    request.max_events = n;
+    return vt_pb_encode(&request.base, arena, ret_bytes);
+}
+
+bool load_wire_never_degraded(struct vt_slice response)
+{
+    (void)response;
+    return false;
 }
 
 static bool read_varint(struct vt_slice *rest, uint64_t *ret_value)

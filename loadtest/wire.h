@@ -10,8 +10,13 @@
 /* A serialised RecommendRequest for a customer, in the arena. */
 VT_MUST_USE struct vt_err load_wire_recommend(const char *customer, uint32_t n,
                                               struct vt_arena *arena, struct vt_slice *ret_bytes);
+/* A serialised GetProfileRequest for a customer and its newest n events, likewise. */
+VT_MUST_USE struct vt_err load_wire_profile(const char *customer, uint32_t n,
+                                            struct vt_arena *arena, struct vt_slice *ret_bytes);
 /* RecommendResponse.degraded, found without decoding the items: the generator shares its machine
  * with what it measures. False for bytes of another kind (the floor's). O(fields). */
 bool load_wire_is_degraded(struct vt_slice response);
+/* Of responses that know no lesser form. */
+bool load_wire_never_degraded(struct vt_slice response);
 
 #endif

@@ -8,6 +8,7 @@
 
 static const struct vt_command commands[] = {
     {"ingest", "events a second through StreamEvents, beside a bare RocksDB loop", bench_ingest},
+    {"fill", "a large store to measure memory, disk and reads with", bench_fill},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -135,17 +135,26 @@ struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter)
     return vt_slice(data, len);
 }
 
-uint64_t vt_store_estimate_rows(struct vt_store *store, uint32_t family)
+static uint64_t read_property(struct vt_store *store, uint32_t family, const char *name)
 {
-    uint64_t n = 0;
+    uint64_t value = 0;
     struct vt__opening *opening = vt__gate_enter(store);
     if (opening == NULL)
         return 0;
-    if (rocksdb_property_int_cf(opening->db, opening->handles[family], "rocksdb.estimate-num-keys",
-                                &n) != 0)
-        n = 0;
+    if (rocksdb_property_int_cf(opening->db, opening->handles[family], name, &value) != 0)
+        value = 0;
     vt__gate_leave(opening);
-    return n;
+    return value;
+}
+
+uint64_t vt_store_estimate_rows(struct vt_store *store, uint32_t family)
+{
+    return read_property(store, family, "rocksdb.estimate-num-keys");
+}
+
+uint64_t vt_store_family_bytes(struct vt_store *store, uint32_t family)
+{
+    return read_property(store, family, "rocksdb.live-sst-files-size");
 }
 
 /* ---- writing ---- */

@@ -138,6 +138,8 @@ struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter);
 
 /* RocksDB's guess of the family's rows; 0 while the store is closed. Any thread; O(1). */
 uint64_t vt_store_estimate_rows(struct vt_store *store, uint32_t family);
+/* What the family's tables take on disk, in bytes. Any thread. */
+uint64_t vt_store_family_bytes(struct vt_store *store, uint32_t family);
 /* A consistent copy beside by hard links; `path` must not exist. Blocking. */
 VT_MUST_USE struct vt_err vt_store_checkpoint(struct vt_store *store, const char *path,
                                               struct vt_diag *diag);

@@ -1,6 +1,7 @@
 /*
- * `vitrine-load recommend`: draws customers, runs the generator, prints what came of it. The same
- * command measures `vitrine-load floor`, so a service and the ceiling stand in one table.
+ * The commands that ask about customers, `recommend` and `profile`: each draws customers, runs the
+ * generator, prints what came of it. The same commands measure `vitrine-load floor`, so a service
+ * and the ceiling stand in one table.
  */
 #include "loadtest/generator.h"
 #include "loadtest/load.h"
@@ -22,7 +23,17 @@ enum {
     REQUEST_BYTES_MAX = 256, /* in the arena, with its alignment */
 };
 
-struct recommend_options {
+/* What one command asks. */
+struct scenario {
+    struct vt_options_spec spec;
+    const char *path;
+    struct vt_err (*make)(const char *customer, uint32_t n, struct vt_arena *arena,
+                          struct vt_slice *ret_bytes);
+    bool (*is_degraded)(struct vt_slice response);
+};
+
+struct call_options {
+    const struct scenario *scenario;
     const char *target, *rate, *customers, *arrivals;
     struct vt_rpc_tls_flags tls;
     int64_t duration_ms, warmup_ms, timeout_ms;
@@ -33,6 +44,7 @@ struct recommend_options {
 
 /* Serialised requests, one a customer. */
 struct requests {
+    const struct call_options *options;
     struct vt_arena arena;
     struct vt_slice *bodies;
     size_t n;
@@ -53,26 +65,28 @@ static struct vt_err requests_init(struct requests *requests, size_t capacity)
     return vt_ok();
 }
 
-static struct vt_err requests_add(struct requests *requests, const char *customer, uint32_t n)
+static struct vt_err requests_add(struct requests *requests, const char *customer)
 {
-    VT_TRY(load_wire_recommend(customer, n, &requests->arena, &requests->bodies[requests->n]));
+    const struct call_options *options = requests->options;
+    VT_TRY(options->scenario->make(customer, options->n, &requests->arena,
+                                   &requests->bodies[requests->n]));
     requests->n++;
     return vt_ok();
 }
 
 /* Customers as demo-data names them. */
-static struct vt_err add_numbered(struct requests *requests, unsigned long n_customers, uint32_t n)
+static struct vt_err add_numbered(struct requests *requests, unsigned long n_customers)
 {
     char customer[32];
     VT_TRY(requests_init(requests, n_customers));
     for (unsigned long i = 1; i <= n_customers; i++) {
         snprintf(customer, sizeof customer, "C%06lu", i);
-        VT_TRY(requests_add(requests, customer, n));
+        VT_TRY(requests_add(requests, customer));
     }
     return vt_ok();
 }
 
-static struct vt_err add_lines(struct requests *requests, char *text, uint32_t n)
+static struct vt_err add_lines(struct requests *requests, char *text)
 {
     size_t n_lines = 1;
     for (const char *at = text; *at != '\0'; at++)
@@ -82,25 +96,25 @@ static struct vt_err add_lines(struct requests *requests, char *text, uint32_t n
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\r\n")) != NULL;)
         if (line[0] != '\0')
-            VT_TRY(requests_add(requests, line, n));
+            VT_TRY(requests_add(requests, line));
     VT_CHECK(requests->n > 0, VT_INVALID, "no customer in the file");
     return vt_ok();
 }
 
-static struct vt_err load_customers(const struct recommend_options *options,
-                                    struct requests *requests, struct vt_diag *diag)
+static struct vt_err load_customers(const struct call_options *options, struct requests *requests,
+                                    struct vt_diag *diag)
 {
     char *end = NULL;
     unsigned long n_customers = strtoul(options->customers, &end, 10);
     if (*end == '\0') {
         VT_CHECK(n_customers >= 1 && n_customers <= CUSTOMERS_MAX, VT_INVALID,
                  "--customers is 1 to 1000000, or a file with an id a line");
-        return add_numbered(requests, n_customers, options->n);
+        return add_numbered(requests, n_customers);
     }
     char *text = NULL;
     size_t len = 0;
     VT_TRY(vt_file_read(options->customers, CUSTOMER_FILE_BYTES_MAX, diag, &text, &len));
-    struct vt_err err = add_lines(requests, text, options->n);
+    struct vt_err err = add_lines(requests, text);
     free(text);
     return err;
 }
@@ -192,8 +206,8 @@ static void print_text(const struct generator_options *options,
 }
 
 /* A run in which nothing was answered says nothing, so it fails. */
-static int report(const struct recommend_options *options,
-                  const struct generator_options *generator, const struct generator_result *result)
+static int report(const struct call_options *options, const struct generator_options *generator,
+                  const struct generator_result *result)
 {
     if (options->json)
         print_json(generator, result);
@@ -205,7 +219,7 @@ static int report(const struct recommend_options *options,
     return result->ok > 0 ? LOAD_EXIT_DONE : LOAD_EXIT_FAILED;
 }
 
-static struct vt_err fill_options(const struct recommend_options *options,
+static struct vt_err fill_options(const struct call_options *options,
                                   const struct requests *requests,
                                   struct generator_options *ret_generator)
 {
@@ -216,7 +230,7 @@ static struct vt_err fill_options(const struct recommend_options *options,
     *ret_generator = (struct generator_options){
         .target = options->target,
         .server_name = options->tls.server_name,
-        .path = "/vitrine.v1.RecommendationService/Recommend",
+        .path = options->scenario->path,
         .bodies = requests->bodies,
         .n_bodies = requests->n,
         .rate = rate,
@@ -229,15 +243,15 @@ static struct vt_err fill_options(const struct recommend_options *options,
         .concurrency = options->concurrency,
         .max_outstanding = options->max_outstanding,
         .seed = options->seed,
-        .is_degraded = load_wire_is_degraded,
+        .is_degraded = options->scenario->is_degraded,
     };
     return vt_ok();
 }
 
-static int run(const struct recommend_options *options)
+static int run(const struct call_options *options)
 {
     struct vt_diag diag = {0};
-    struct requests requests = {0};
+    struct requests requests = {.options = options};
     struct generator_options generator = {0};
     struct vt_rpc_tls *tls = NULL;
     int exit_status = LOAD_EXIT_FAILED;
@@ -262,11 +276,11 @@ static int run(const struct recommend_options *options)
     return exit_status;
 }
 
-#define FIELD(name_) offsetof(struct recommend_options, name_)
+#define FIELD(name_) offsetof(struct call_options, name_)
 static const struct vt_option table[] = {
     {"target", VT_OPTION_TEXT, FIELD(target), "ADDR", "the service, or a floor",
      .fallback = "127.0.0.1:7400"},
-    VT_TLS_OPTIONS(struct recommend_options, tls),
+    VT_TLS_OPTIONS(struct call_options, tls),
     {"rate", VT_OPTION_TEXT, FIELD(rate), "PER_S|max", "calls a second; max: closed loop",
      .fallback = "100"},
     {"duration", VT_OPTION_DURATION, FIELD(duration_ms), "TIME", "how long to measure",
@@ -288,33 +302,58 @@ static const struct vt_option table[] = {
      .min = 1, .max = 1000000},
     {"customers", VT_OPTION_TEXT, FIELD(customers), "N|FILE",
      "C000001 to N as demo-data names them, or a file with an id a line", .fallback = "1000"},
-    {"items", VT_OPTION_U32, FIELD(n), "N", "items to ask for", .fallback = "10", .min = 1,
-     .max = 200},
+    {"items", VT_OPTION_U32, FIELD(n), "N", "items (of a profile: events) to ask for",
+     .fallback = "10", .min = 1, .max = 200},
     {"seed", VT_OPTION_U64, FIELD(seed), "N", "of arrivals and of the choice of customers",
      .fallback = "1", .min = 0, .max = 9e15},
     {"json", VT_OPTION_BOOL, FIELD(json), NULL, "one JSON object on standard output",
      .flag_only = true},
 };
 
-int load_recommend(int argc, char **argv)
+#define TABLE .options = table, .n_options = sizeof table / sizeof table[0]
+static const struct scenario recommend = {
+    .spec = {.command = "vitrine-load recommend",
+             .summary = "Asks for recommendations at a rate and reports latency from the intended "
+                        "time.",
+             .example = "vitrine-load recommend --target 127.0.0.1:7400 --rate 2000 --duration 30s",
+             TABLE},
+    .path = "/vitrine.v1.RecommendationService/Recommend",
+    .make = load_wire_recommend,
+    .is_degraded = load_wire_is_degraded,
+};
+static const struct scenario profile = {
+    .spec = {.command = "vitrine-load profile",
+             .summary = "Asks for customers' profiles at a rate and reports latency from the "
+                        "intended time.",
+             .example = "vitrine-load profile --target 127.0.0.1:7400 --rate max --items 50",
+             TABLE},
+    .path = "/vitrine.v1.ProfileService/GetProfile",
+    .make = load_wire_profile,
+    .is_degraded = load_wire_never_degraded,
+};
+
+static int run_command(const struct scenario *scenario, int argc, char **argv)
 {
-    static const struct vt_options_spec spec = {
-        .command = "vitrine-load recommend",
-        .summary = "Asks for recommendations at a rate and reports latency from the intended time.",
-        .example = "vitrine-load recommend --target 127.0.0.1:7400 --rate 2000 --duration 30s",
-        .options = table,
-        .n_options = sizeof table / sizeof table[0],
-    };
-    struct recommend_options options = {0};
+    struct call_options options = {.scenario = scenario};
     struct vt_options parsed = {0};
     struct vt_diag diag = {0};
     bool help = false;
     int exit_status = LOAD_EXIT_USAGE;
-    if (vt_failed(vt_options_parse(&spec, argc, argv, &options, &parsed, &help, &diag)))
-        fprintf(stderr, "vitrine-load recommend: %s%s%s\n", diag.field,
+    if (vt_failed(vt_options_parse(&scenario->spec, argc, argv, &options, &parsed, &help, &diag)))
+        fprintf(stderr, "%s: %s%s%s\n", scenario->spec.command, diag.field,
                 diag.field[0] != '\0' ? ": " : "", diag.text);
     else
         exit_status = help ? LOAD_EXIT_DONE : run(&options);
     vt_options_fini(&parsed);
     return exit_status;
+}
+
+int load_recommend(int argc, char **argv)
+{
+    return run_command(&recommend, argc, argv);
+}
+
+int load_profile(int argc, char **argv)
+{
+    return run_command(&profile, argc, argv);
 }
