@@ -1,8 +1,8 @@
 /*
- * The importer's way into a store that a server holds. One call is under way at a time: items and
- * customers are numbered in the order in which the store meets them, and ties are broken by number,
- * so that only writing in order gives what an import without a server gives. It costs little, as a
- * call carries a thousand rows and one fsync, and it leaves the server's queue to its customers.
+ * The importer's way into a store that a server holds. Items and customers are numbered in the
+ * order in which the store meets them, and ties are broken by number, so that only writing in order
+ * gives what an import without a server gives. Events keep their order in a stream, with batches
+ * under way; of items and customers one call is under way at a time, after the events before them.
  *
  * A thousand rows of the usual size fit the memory that the server has for a call; rows with long
  * texts may not, and the queue may be full. Both are VT_EXHAUSTED, and both pass when less is sent
@@ -11,8 +11,8 @@
 #include "services/node/import_remote.h"
 
 #include "services/node/import_counts.h"
+#include "services/profile/event_sender.h"
 #include "services/profile/wire_customer.h"
-#include "services/profile/wire_event.h"
 #include "services/profile/wire_item.h"
 
 #include <stdlib.h>
@@ -22,7 +22,9 @@ enum {
     REQUEST_BYTES = 16 << 20, /* messages and their bytes; a server takes 4 MiB of the latter */
     ANSWER_BYTES = 2 << 20,   /* a thousand refusals with their reasons take a fifth */
     CALL_TIMEOUT_MS = 60 * 1000,
-    REFUSALS_MAX = 12, /* in a row; after each twice the pause, so four seconds in all */
+    REFUSALS_MAX = 12,     /* in a row; after each twice the pause, so four seconds in all */
+    EVENT_BATCHES = 32,    /* under way */
+    RECONNECTIONS_MAX = 6, /* in a row; three seconds in all: a server that restarts is back */
     NS_PER_MS = 1000000,
 };
 
@@ -31,14 +33,15 @@ struct vt_import_remote {
     struct vt_arena request, answer; /* owned; reset for each call */
     struct vt_sink_counts counts;
     struct vt_customer customers[VT_INGEST_BATCH];
-    struct vt_event_result results[VT_INGEST_BATCH];
+    struct vt_event_sender *sender; /* owned; NULL before the first event */
+    uint64_t n_event_batches;
+    struct vt_ingest_refused refused[EVENT_BATCHES]; /* of those under way */
 };
 
 /* What one call of the sink brought. */
 struct batch {
     const void *rows;
     uint32_t n;
-    struct vt_ingest_refused refused; /* of events */
 };
 
 /* How rows first to first + n of a batch are asked for, and what their answer counts. */
@@ -51,6 +54,16 @@ struct call {
                            struct vt_diag *diag);
 };
 
+/* The same error, with a word for people where the server has none. */
+static struct vt_err told(struct vt_err err, struct vt_diag *diag)
+{
+    if (err.code == VT_UNAVAILABLE)
+        vt_diag_set(diag, "",
+                    "the server that holds the data folder went away; import again, and "
+                    "what it has taken is known already");
+    return err;
+}
+
 static struct vt_err send_part(struct vt_import_remote *remote, const struct call *call,
                                const struct batch *batch, uint32_t first, uint32_t n,
                                struct vt_diag *diag)
@@ -62,11 +75,7 @@ static struct vt_err send_part(struct vt_import_remote *remote, const struct cal
     VT_TRY(call->encode(remote, batch, first, n, &body));
     struct vt_err err = vt_rpc_client_call(remote->channel, call->path, body, &options,
                                            &remote->answer, diag, &answer);
-    if (err.code == VT_UNAVAILABLE)
-        vt_diag_set(diag, "",
-                    "the server that holds the data folder went away; import again, and "
-                    "what it has taken is known already");
-    VT_TRY(err);
+    VT_TRY(told(err, diag));
     return call->count(remote, batch, first, n, answer, diag);
 }
 
@@ -77,12 +86,15 @@ static void pause_after(unsigned refusals)
     (void)nanosleep(&pause, NULL); /* cut short by a signal, it was long enough */
 }
 
+static struct vt_err finish_events(struct vt_import_remote *remote, struct vt_diag *diag);
+
 /* The whole batch, or, as long as that is too much, half of what was too much. */
 static struct vt_err send_batch(struct vt_import_remote *remote, const struct call *call,
                                 const struct batch *batch, struct vt_diag *diag)
 {
     uint32_t part = batch->n;
     unsigned refusals = 0;
+    VT_TRY(finish_events(remote, diag));
     for (uint32_t first = 0; first < batch->n;) {
         uint32_t n = batch->n - first < part ? batch->n - first : part;
         struct vt_err err = send_part(remote, call, batch, first, n, diag);
@@ -99,29 +111,42 @@ static struct vt_err send_batch(struct vt_import_remote *remote, const struct ca
     return vt_ok();
 }
 
-/* ---- events ---- */
-static struct vt_err encode_events(struct vt_import_remote *remote, const struct batch *batch,
-                                   uint32_t first, uint32_t n, struct vt_slice *ret_body)
+/* ---- events: a stream, with batches under way ---- */
+
+static void on_event_results(void *ctx, uint64_t batch, const struct vt_event_result *results,
+                             uint32_t n)
 {
-    const struct vt_event *events = batch->rows;
-    return vt_wire_write_events_request_encode(events + first, n, &remote->request, ret_body);
+    struct vt_import_remote *remote = ctx;
+    vt_import_count_events(&remote->counts, results, 0, n, &remote->refused[batch % EVENT_BATCHES]);
 }
 
-static struct vt_err count_events(struct vt_import_remote *remote, const struct batch *batch,
-                                  uint32_t first, uint32_t n, struct vt_slice answer,
-                                  struct vt_diag *diag)
+static struct vt_err open_sender(struct vt_import_remote *remote)
 {
-    VT_TRY(vt_wire_write_events_response_decode(answer, n, &remote->answer, diag, remote->results));
-    vt_import_count_events(&remote->counts, remote->results, first, n, &batch->refused);
-    return vt_ok();
+    const struct vt_event_sender_options options = {.channel = remote->channel,
+                                                    .on_results = on_event_results,
+                                                    .ctx = remote,
+                                                    .window = EVENT_BATCHES,
+                                                    .reconnections = RECONNECTIONS_MAX};
+    return remote->sender != NULL ? vt_ok() : vt_event_sender_new(&options, &remote->sender);
 }
 
 static struct vt_err sink_events(void *self, const struct vt_event *events, uint32_t n,
                                  struct vt_ingest_refused refused, struct vt_diag *diag)
 {
-    static const struct call call = {"/vitrine.v1.EventService/WriteEvents", encode_events,
-                                     count_events};
-    return send_batch(self, &call, &(struct batch){events, n, refused}, diag);
+    struct vt_import_remote *remote = self;
+    VT_TRY(open_sender(remote));
+    /* Whose place this was is acknowledged: no more are under way than there are places. */
+    VT_TRY(told(vt_event_sender_make_room(remote->sender, diag), diag));
+    remote->refused[remote->n_event_batches++ % EVENT_BATCHES] = refused;
+    return told(vt_event_sender_send(remote->sender, events, n, diag), diag);
+}
+
+/* What comes next may number items and customers; the events before it shall have theirs. */
+static struct vt_err finish_events(struct vt_import_remote *remote, struct vt_diag *diag)
+{
+    if (remote->sender == NULL)
+        return vt_ok();
+    return told(vt_event_sender_flush(remote->sender, diag), diag);
 }
 
 /* ---- items ---- */
@@ -185,8 +210,8 @@ static struct vt_err sink_customers(void *self, const struct vt_customer_row *cu
 static struct vt_err sink_finish(void *self, struct vt_diag *diag,
                                  struct vt_sink_counts *ret_counts)
 {
-    (void)diag; /* no batch is under way between the calls above */
-    const struct vt_import_remote *remote = self;
+    struct vt_import_remote *remote = self;
+    VT_TRY(finish_events(remote, diag));
     *ret_counts = remote->counts;
     return vt_ok();
 }
@@ -221,6 +246,7 @@ void vt_import_remote_free(struct vt_import_remote *remote)
 {
     if (remote == NULL)
         return;
+    vt_event_sender_free(remote->sender);
     vt_arena_fini(&remote->request);
     vt_arena_fini(&remote->answer);
     free(remote);

@@ -7,7 +7,7 @@
 #include "services/ingest/ingest.h"
 
 /* Writes an import through the server that holds the folder: UpsertItems, UpsertCustomers and
- * WriteEvents. One thread uses it. */
+ * StreamEvents. One thread uses it. */
 struct vt_import_remote;
 
 /* The channel is borrowed. */

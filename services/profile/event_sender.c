@@ -181,12 +181,18 @@ static struct vt_err keep(struct batch *batch, struct vt_slice body, uint32_t n_
     return vt_ok();
 }
 
-struct vt_err vt_event_sender_send(struct vt_event_sender *sender, const struct vt_event *events,
-                                   uint32_t n, struct vt_diag *diag)
+struct vt_err vt_event_sender_make_room(struct vt_event_sender *sender, struct vt_diag *diag)
 {
     while (sender->taken - sender->acknowledged == sender->options.window)
         VT_TRY(step(sender, diag));
+    return vt_ok();
+}
+
+struct vt_err vt_event_sender_send(struct vt_event_sender *sender, const struct vt_event *events,
+                                   uint32_t n, struct vt_diag *diag)
+{
     struct vt_slice body;
+    VT_TRY(vt_event_sender_make_room(sender, diag));
     vt_arena_reset(&sender->encoder);
     VT_TRY(vt_wire_stream_events_request_encode(sender->taken + 1, events, n, &sender->encoder,
                                                 &body));

@@ -24,6 +24,9 @@ struct vt_event_sender_options {
 };
 VT_MUST_USE struct vt_err vt_event_sender_new(const struct vt_event_sender_options *options,
                                               struct vt_event_sender **ret_sender);
+/* Waits while the window is full. Errors as below. */
+VT_MUST_USE struct vt_err vt_event_sender_make_room(struct vt_event_sender *sender,
+                                                    struct vt_diag *diag);
 /* Sends 1 to VT_EVENT_BATCH_MAX events as the next batch (they count from 0); they are copied.
  * Waits while the window is full. VT_UNAVAILABLE, or what else the service ended the stream with,
  * when connecting again did not help either; the sender is then of no more use. */
