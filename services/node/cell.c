@@ -77,6 +77,8 @@ static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
         .idempotency_window_ms = options->idempotency_window_ms,
         .free_space_min_bytes = options->free_space_min_bytes,
         .visitor_events_per_hour = options->visitor_events_per_hour,
+        .event_retention_ms = options->event_retention_ms,
+        .visitor_expiry_ms = options->visitor_expiry_ms,
         .consent_default = strcmp(options->consent_default, "granted") == 0,
         .create = true,
     };

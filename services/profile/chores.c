@@ -6,6 +6,7 @@
 #include "services/profile/chores.h"
 
 #include "services/common/base/log.h"
+#include "services/profile/ageing.h"
 #include "services/profile/erase.h"
 #include "services/profile/profile_internal.h"
 
@@ -19,6 +20,8 @@ static const struct vt__chore chore_table[] = {
     {"free_space", "free_space_failed", VT__SPACE_LOOK_MS, vt__space_chore},
     {"seen_filter", "seen_filter_failed", VT__SEEN_FILTER_TEND_MS, vt__seen_filter_tend},
     {"erasure", "erasure_failed", VT__ERASE_CHORE_MS, vt__erase_chore},
+    {"visitors", "visitor_expiry_failed", VT__VISITORS_EVERY_MS, vt__expire_visitors},
+    {"retention", "event_retention_failed", VT__RETENTION_EVERY_MS, vt__retain_events},
     {.name = NULL}, /* ends the table */
 };
 enum { TABLE_LEN = sizeof chore_table / sizeof chore_table[0] };

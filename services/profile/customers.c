@@ -248,6 +248,10 @@ static struct vt_err update_customer(struct vt_profile *profile, uint64_t number
     struct vt__key key = vt__key_customer(number);
     if (record->customer.consent != customer->consent)
         VT_TRY(vt__forget_customer(profile, number));
+    /* Consent that comes back is for what comes then. */
+    if (!vt__consents(profile, record->customer.consent) ||
+        !vt__consents(profile, customer->consent))
+        record->withdrawn_sequence = profile->state.sequence;
     record->customer.consent = customer->consent;
     record->customer.attributes = customer->attributes;
     record->customer.n_attributes = customer->n_attributes;

@@ -123,7 +123,7 @@ static struct vt_err find_seen(struct vt_profile *profile, const struct vt__key 
 /* ---- who? ---- */
 
 static struct vt_err find_customer(struct vt_profile *profile, const struct vt_event *event,
-                                   uint32_t *ret_index)
+                                   int64_t time_ms, uint32_t *ret_index)
 {
     struct vt__group *group = profile->group;
     struct vt__identity identity;
@@ -136,7 +136,7 @@ static struct vt_err find_customer(struct vt_profile *profile, const struct vt_e
             return vt_ok();
     }
     struct vt__known_customer known;
-    VT_TRY(vt__who_is(profile, &identity, &key, event->time_ms, &known));
+    VT_TRY(vt__who_is(profile, &identity, &key, time_ms, &known));
     *ret_index = group->n_customers++;
     group->customers[*ret_index] =
         (struct group_customer){.identity = key, .known = known, .slot = slot};
@@ -215,12 +215,13 @@ static struct vt_err mention_item(struct vt_profile *profile, struct vt_slice id
 }
 
 static struct vt_err name_item_and_customer(struct vt_profile *profile,
-                                            const struct vt_event *event, uint32_t *ret_item,
+                                            const struct vt_event *event, int64_t time_ms,
+                                            uint32_t *ret_item,
                                             struct group_customer **ret_customer)
 {
     uint32_t customer = 0;
     VT_TRY(mention_item(profile, event->item_id, ret_item));
-    VT_TRY(find_customer(profile, event, &customer));
+    VT_TRY(find_customer(profile, event, time_ms, &customer));
     *ret_customer = &profile->group->customers[customer];
     return vt_ok();
 }
@@ -240,13 +241,13 @@ static struct vt_err add_event(struct vt_profile *profile, const struct vt_event
         vt_counter_add(profile->n_duplicate, 1);
         return vt_ok();
     }
+    int64_t time_ms = vt__noise_event_time(profile->noise, event->time_ms, now_ms);
     VT_TRY(number_channel(profile, event->channel, &channel));
     if (event->bot) /* neither a customer nor an item comes into being for a bot */
         item = vt__id_map_find(&profile->items, event->item_id);
     else
-        VT_TRY(name_item_and_customer(profile, event, &item, &customer));
+        VT_TRY(name_item_and_customer(profile, event, time_ms, &item, &customer));
     uint32_t row = group->n_rows;
-    int64_t time_ms = vt__noise_event_time(profile->noise, event->time_ms, now_ms);
     fill_row(event, item, channel, time_ms, &group->rows[row]);
     group->rows[row].noise = (uint8_t)vt__noise_judge(
         profile->noise, event, time_ms, customer != NULL ? &customer->identity : NULL, now_ms);

@@ -101,6 +101,8 @@ struct vt_err vt__join_records(const struct vt__joined *customers, uint32_t n,
     record.customer.consent = join_consents(customers, n);
     for (uint32_t i = 1; i < n; i++) {
         const struct vt_customer *other = &customers[i].record.customer;
+        if (customers[i].record.withdrawn_sequence > record.withdrawn_sequence)
+            record.withdrawn_sequence = customers[i].record.withdrawn_sequence;
         if (other->first_seen_ms < record.customer.first_seen_ms)
             record.customer.first_seen_ms = other->first_seen_ms;
         if (other->last_seen_ms > record.customer.last_seen_ms)

@@ -15,6 +15,7 @@
  */
 #include "services/profile/noise.h"
 
+#include "services/common/base/identity.h"
 #include "services/common/base/metrics.h"
 
 #include <stdlib.h>
@@ -117,7 +118,8 @@ enum vt__noise_mark vt__noise_judge(struct vt__noise *noise, const struct vt_eve
         vt_counter_add(noise->n_bot, 1);
         return VT__NOISE_BOT;
     }
-    if (identity == NULL || !is_over(noise, event->type, time_ms, identity, now_ms))
+    if (identity == NULL || identity->bytes[0] == VT_IDENTITY_UNSPECIFIED ||
+        !is_over(noise, event->type, time_ms, identity, now_ms))
         return VT__NOISE_NONE;
     vt_counter_add(noise->n_capped, 1);
     return VT__NOISE_CAP;

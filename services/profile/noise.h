@@ -26,8 +26,8 @@ void vt__noise_free(struct vt__noise *noise); /* NULL is allowed */
 int64_t vt__noise_event_time(struct vt__noise *noise, int64_t time_ms, int64_t now_ms);
 
 /* Judges an event that is new, and counts it against its visitor's bound in the hour of `time_ms`,
- * the time under which it is kept. `identity`: who sent it; NULL: nobody looked (bots). Writer
- * thread; constant cost, no allocation. */
+ * the time under which it is kept. `identity`: who sent it; NULL: nobody looked (bots). Events that
+ * are nobody's share no bound. Writer thread; constant cost, no allocation. */
 enum vt__noise_mark vt__noise_judge(struct vt__noise *noise, const struct vt_event *event,
                                     int64_t time_ms, const struct vt__key *identity,
                                     int64_t now_ms);

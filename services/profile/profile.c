@@ -9,11 +9,10 @@
 #include "services/common/base/file.h"
 #include "services/common/base/log.h"
 #include "services/profile/acked.h"
-#include "services/profile/alias.h"
+#include "services/profile/ageing.h"
 #include "services/profile/audit.h"
 #include "services/profile/chores.h"
 #include "services/profile/erase.h"
-#include "services/profile/event_block.h"
 #include "services/profile/history.h"
 #include "services/profile/memory.h"
 #include "services/profile/noise.h"
@@ -67,11 +66,14 @@ static void set_families(struct vt_profile *profile)
     profile->merges[1] = (struct vt_store_merge){"vitrine.sum.1", NULL, vt__counter_fold};
     profile->merges[2] = (struct vt_store_merge){"vitrine.blocks.1", NULL, vt__block_list_fold};
     profile->seen_expiry = (struct vt_store_expiry){"vitrine.seen.1", profile, seen_expired};
+    profile->customer_days_expiry =
+        (struct vt_store_expiry){"vitrine.customer_days.1", profile, vt__customer_day_expired};
     for (unsigned i = 0; i < VT__FAMILY_COUNT; i++)
         profile->families[i].name = family_names[i];
     profile->families[VT__HISTORY].merge = &profile->merges[0];
     profile->families[VT__COUNTERS].merge = &profile->merges[1];
     profile->families[VT__CUSTOMER_EVENTS].merge = &profile->merges[2];
+    profile->families[VT__CUSTOMER_EVENTS].expiry = &profile->customer_days_expiry;
     profile->families[VT__SEEN].expiry = &profile->seen_expiry;
     profile->families[VT__SEEN].random_bytes = true;
     profile->families[VT__IDENTITY].personal_keys = true;
@@ -211,6 +213,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     char path[VT__PATH_BYTES];
     VT_CHECK(options->data_dir != NULL, VT_INVALID, "a store needs a data folder");
     VT_TRY(set_options(profile, options, diag));
+    VT_TRY(vt__ageing_new(profile, options, &profile->ageing));
     set_families(profile);
     set_metrics(profile, options->metrics);
     if (snprintf(path, sizeof path, "%s/live", options->data_dir) >= (int)sizeof path - 16)
@@ -232,6 +235,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
         VT_TRY(open_audit(profile, options, diag));
     if (!options->read_only)
         VT_TRY(vt__noise_new(options->visitor_events_per_hour, options->metrics, &profile->noise));
+    VT_TRY(vt__retention_open(profile, diag));
     VT_TRY(vt__feed_open(profile, diag));
     vt__recovery_init(profile, options->metrics);
     VT_TRY(vt__space_open(profile, options->free_space_min_bytes, options->metrics));
@@ -271,7 +275,8 @@ void vt_profile_close(struct vt_profile *profile)
     vt_arena_fini(&profile->arena);
     vt__buffer_fini(&profile->value);
     free(profile->pending);
-    vt_store_close(profile->store); /* after the writer; its filters read the clock until then */
+    vt_store_close(profile->store);   /* after the writer; its filters read the clock until then */
+    vt__ageing_free(profile->ageing); /* a filter of the store's asks it */
     vt__acked_close(profile->acked_fd);
     vt_audit_close(profile->audit);
     pthread_mutex_destroy(&profile->erase_lock);
@@ -281,73 +286,6 @@ void vt_profile_close(struct vt_profile *profile)
 }
 
 /* ---- for training and keeping ---- */
-
-typedef struct vt_err (*each_event_fn)(void *ctx, const struct vt_logged_event *event);
-
-/* Who hears of the log, and whom its numbers mean today. */
-struct log_listener {
-    each_event_fn each;
-    void *ctx;
-    struct vt__alias_map aliases;
-    struct vt__pending_set erased;
-};
-
-static struct vt_err each_of_block(struct vt_slice bytes, uint64_t first_sequence,
-                                   const struct log_listener *listener)
-{
-    struct vt__block block = {0};
-    struct vt__log_row row;
-    bool more = false;
-    struct vt_err err = vt__block_open(bytes, &block);
-    for (uint64_t i = 0; !vt_failed(err); i++) {
-        err = vt__block_next(&block, &row, &more);
-        if (vt_failed(err) || !more)
-            break;
-        bool erased = row.event.type == VT_EVENT_UNSPECIFIED ||
-                      vt__is_pending(&listener->erased, row.customer);
-        if (erased || row.noise != VT__NOISE_NONE)
-            continue;
-        uint64_t customer = vt__alias_map_resolve(&listener->aliases, row.customer);
-        err = listener->each(listener->ctx,
-                             &(struct vt_logged_event){first_sequence + i, customer, row.event});
-    }
-    vt__block_fini(&block);
-    return err;
-}
-
-static struct vt_err each_block(struct vt_profile *profile, const struct log_listener *listener)
-{
-    struct vt_store_iter *rows = NULL;
-    struct vt_slice all = vt_slice(NULL, 0);
-    bool more = false;
-    VT_TRY(vt_store_iter_open(profile->store, VT__EVENTS, all, all, &rows));
-    struct vt_err err;
-    while (!vt_failed(err = vt_store_iter_next(rows, NULL, &more)) && more) {
-        uint32_t day = 0;
-        uint64_t first = 0;
-        if (!vt__parse_block(vt_store_iter_key(rows), &day, &first))
-            err = VT_ERR(VT_CORRUPT, "a log block's key is malformed");
-        else
-            err = each_of_block(vt_store_iter_value(rows), first, listener);
-        if (vt_failed(err))
-            break;
-    }
-    vt_store_iter_close(rows);
-    return err;
-}
-
-struct vt_err vt_profile_each_event(struct vt_profile *profile, each_event_fn each, void *ctx)
-{
-    struct log_listener listener = {.each = each, .ctx = ctx};
-    struct vt_err err = vt__alias_map_load(profile, &listener.aliases);
-    if (!vt_failed(err))
-        err = vt__pending_load(profile, &listener.erased);
-    if (!vt_failed(err))
-        err = each_block(profile, &listener);
-    vt__alias_map_fini(&listener.aliases);
-    vt__pending_fini(&listener.erased);
-    return err;
-}
 
 uint64_t vt_profile_sequence(struct vt_profile *profile)
 {

@@ -29,6 +29,8 @@ struct vt_profile_options {
     int64_t erase_within_ms;          /* when an erasure is complete, at the latest; 0: 24 h */
     const unsigned char *audit_key;   /* 32 bytes, copied; NULL: no audit log, so no export and
                                          no erasure */
+    int64_t event_retention_ms;       /* of the log, by whole days of acceptance; 0: for ever */
+    int64_t visitor_expiry_ms;        /* of those known by cookie or device only; 0: never */
     bool consent_default;             /* of customers who said nothing */
     uint64_t free_space_min_bytes;    /* below it writes are VT_EXHAUSTED; 0: default (space.c) */
     bool read_only;                   /* a checkpoint, for the trainer */
@@ -242,9 +244,9 @@ struct vt_logged_event {
     uint64_t customer_number;
     struct vt_history_event event;
 };
-/* Every event of the log that may be learned from (all but noise), in order of sequence, with the
- * number of the customer it belongs to today: merged ones are resolved. Stops at the first error of
- * `each`. Blocking. */
+/* Every event of the log that may be learned from, in order of sequence, under the number that its
+ * customer has today: neither noise nor what was erased, nor events of nobody, nor of customers who
+ * have withdrawn consent since. Stops at the first error of `each`. Blocking. */
 VT_MUST_USE struct vt_err
 vt_profile_each_event(struct vt_profile *profile,
                       struct vt_err (*each)(void *ctx, const struct vt_logged_event *event),
@@ -255,8 +257,8 @@ enum { VT_STORE_ID_HEX_BYTES = 33 };
 void vt_profile_store_id(const struct vt_profile *profile, char ret_hex[VT_STORE_ID_HEX_BYTES]);
 /* The sequence of the last thing written, of all that readers see. Any thread. */
 uint64_t vt_profile_sequence(struct vt_profile *profile);
-/* Marks a data folder that nobody has opened as acknowledged up to `sequence`: what is restored must
- * hold at least that. */
+/* Marks a data folder that nobody has opened as acknowledged up to `sequence`: what is restored
+ * must hold at least that. */
 VT_MUST_USE struct vt_err vt_profile_set_acknowledged(const char *data_dir, uint64_t sequence,
                                                       struct vt_diag *diag);
 /* A consistent copy beside, by hard links; `directory` must not exist. Blocking. */

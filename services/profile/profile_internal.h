@@ -68,6 +68,7 @@ struct vt__feed {
     struct vt_watch *watches;
 };
 
+struct vt__ageing;
 struct vt__chores;
 struct vt__group;
 struct vt__noise;
@@ -80,7 +81,7 @@ struct vt_profile {
     struct vt_store *store;
     struct vt__layout layout;
     struct vt_store_merge merges[3];
-    struct vt_store_expiry seen_expiry;
+    struct vt_store_expiry seen_expiry, customer_days_expiry;
     struct vt_store_family families[VT__FAMILY_COUNT];
     uint32_t history_max, queue_events_max;
     int64_t idempotency_window_ms;
@@ -128,6 +129,7 @@ struct vt_profile {
     uint32_t changes_since_trim;
 
     struct vt__feed feed;
+    struct vt__ageing *ageing; /* the chores' thread, but for what says otherwise */
     struct vt__chores *chores; /* runs between open and close; NULL in a store for reading */
 };
 

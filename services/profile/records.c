@@ -217,7 +217,8 @@ enum {
     CUSTOMER_CONSENT,
     CUSTOMER_FIRST_SEEN,
     CUSTOMER_LAST_SEEN,
-    CUSTOMER_ATTRIBUTE
+    CUSTOMER_ATTRIBUTE,
+    CUSTOMER_WITHDRAWN
 };
 
 void vt__customer_encode(const struct vt__customer_record *record, struct vt__buffer *buffer)
@@ -230,6 +231,7 @@ void vt__customer_encode(const struct vt__customer_record *record, struct vt__bu
     put_i64_field(buffer, CUSTOMER_FIRST_SEEN, customer->first_seen_ms);
     put_i64_field(buffer, CUSTOMER_LAST_SEEN, customer->last_seen_ms);
     put_attributes(buffer, CUSTOMER_ATTRIBUTE, customer->attributes, customer->n_attributes);
+    put_i64_field(buffer, CUSTOMER_WITHDRAWN, (int64_t)record->withdrawn_sequence);
 }
 
 static struct vt_err copy_record(struct vt_slice bytes, struct vt_arena *arena,
@@ -273,6 +275,8 @@ struct vt_err vt__customer_decode(struct vt_slice bytes, struct vt_arena *arena,
     while (next_field(&reader, &field)) {
         if (field.tag == CUSTOMER_ATTRIBUTE)
             add_attribute(&attributes, &field, arena, &reader);
+        else if (field.tag == CUSTOMER_WITHDRAWN)
+            record.withdrawn_sequence = (uint64_t)field_i64(&field, &reader);
         else
             read_customer_field(&field, &record.customer, &reader);
     }

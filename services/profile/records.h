@@ -46,6 +46,8 @@ VT_MUST_USE struct vt_err vt__erased_decode(struct vt_slice bytes, int64_t *ret_
 struct vt__customer_record {
     struct vt_customer customer; /* id: of the identity that was told first */
     enum vt_identity_type type;  /* of that identity */
+    /* Where consent last ended or began again: nobody learns from log rows up to here. 0: never. */
+    uint64_t withdrawn_sequence;
 };
 void vt__customer_encode(const struct vt__customer_record *record, struct vt__buffer *buffer);
 /* Texts are copied into the arena. */
