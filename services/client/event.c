@@ -53,6 +53,7 @@ int vt_client_event(const struct vt_client *client, const struct vt_event *given
     event.value = given->value;
     event.query = text(given->query);
     event.attribution_token = text(given->attribution_token);
+    event.bot = given->bot;
     struct vt__identity_message identity;
     event.identity = vt__identity_fill(&identity, &given->identity);
     Vitrine__V1__Event *events[] = {&event};

@@ -24,7 +24,7 @@ struct ask_options {
     const char *customer, *visitor, *identity, *placement, *diversity, *token;
     struct vt_option_list context, exclude;
     uint32_t n, max_events;
-    bool include_seen;
+    bool include_seen, bot;
     const char *type, *item, *time, *channel, *currency, *query, *id;
     double quantity, revenue, cost, value;
 };
@@ -292,6 +292,7 @@ static const struct vt_option event_table[] = {
     OPTION("cost", VT_OPTION_F64, cost, "AMOUNT", NULL, "what the storefront paid for them"),
     OPTION("currency", VT_OPTION_TEXT, currency, "CODE", NULL, "ISO 4217"),
     OPTION("value", VT_OPTION_F64, value, "STARS", NULL, "of a rating, 0 to 10"),
+    OPTION("bot", VT_OPTION_BOOL, bot, NULL, NULL, "a program did it: logged, counts for nothing"),
     OPTION("query", VT_OPTION_TEXT, query, "WORDS", NULL, "of a search"),
     OPTION("id", VT_OPTION_TEXT, id, "ID", NULL, "event id; without it a random one"),
 };
@@ -358,6 +359,7 @@ static int send_event(void *target, const struct vt_options *parsed)
         .revenue = options->revenue,
         .cost = options->cost,
         .value = options->value,
+        .bot = options->bot,
     };
     return vt_client_event(&client, &event);
 }

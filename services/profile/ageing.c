@@ -23,7 +23,7 @@ struct vt_err vt__ageing_new(struct vt_profile *profile, const struct vt_profile
     ageing->visitor_expiry_ms = options->visitor_expiry_ms;
     ageing->opened_unix_ms = vt_clock_unix_ms(profile->clock);
     ageing->opened_monotonic_ns = vt_clock_monotonic_ns(profile->clock);
-    ageing->n_days = vt_metrics_counter(options->metrics, "vitrine_log_days_dropped_total",
+    ageing->n_days = vt_metrics_counter(options->metrics, "vitrine_log_drops_total",
                                         "Days of the event log dropped by age.", "");
     ageing->n_visitors = vt_metrics_counter(options->metrics, "vitrine_visitors_expired_total",
                                             "Anonymous visitors forgotten by age.", "");

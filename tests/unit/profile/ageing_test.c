@@ -7,7 +7,7 @@
 
 /* What leaves the store by age, and what must not. */
 
-#define DAYS_DROPPED "vitrine_log_days_dropped_total"
+#define DAYS_DROPPED "vitrine_log_drops_total"
 #define VISITORS_EXPIRED "vitrine_visitors_expired_total"
 
 static void open_ageing(struct fixture *f, int retention_days, int expiry_days)
