@@ -217,6 +217,8 @@ void vt_store_close(struct vt_store *store)
     vt__opening_close(&store->openings[VT__OPENING_BRIDGE]);
     vt__opening_close(&store->openings[VT__OPENING_MAIN]);
     vt__store_free_options(store);
+    if (store->own_info_log)
+        vt__info_log_remove(store->info_log_dir);
     vt__store_unlock(store->lock_fd);
     vt__gate_fini(store);
     free(store);

@@ -6,15 +6,10 @@
  * Memory is bounded: one block cache that holds indexes and filters too, one budget for the
  * memtables of all families.
  */
-#include "services/common/base/file.h"
 #include "services/common/store/store_internal.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     TABLE_CACHE_FILES = 512,
@@ -156,47 +151,8 @@ static void set_expiry(struct vt_store *store, uint32_t family,
     rocksdb_options_set_compaction_filter(store->family_options[family], store->filters[family]);
 }
 
-/* ---- where RocksDB's own log goes ----
- *
- * Its writer aborts the process when the disk is full, so it must not share one with the data. The
- * first place on another file system is taken; when there is none, there is no log: what matters
- * of it comes back as errors anyway. */
-
-static bool is_own_folder(const char *path)
-{
-    struct stat info;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return false;
-    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
-}
-
-static bool shares_file_system(const char *path, const char *other)
-{
-    struct stat a, b;
-    return stat(path, &a) != 0 || stat(other, &b) != 0 || a.st_dev == b.st_dev;
-}
-
-static void find_log_dir(const struct vt_store_options *options,
-                         char ret_path[VT__STORE_PATH_BYTES])
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    char places[3][VT__STORE_PATH_BYTES] = {""};
-    if (runtime != NULL && runtime[0] == '/')
-        snprintf(places[0], sizeof places[0], "%s/vitrine", runtime);
-    snprintf(places[1], sizeof places[1], "/tmp/vitrine-%ld", (long)geteuid());
-    snprintf(places[2], sizeof places[2], "/dev/shm/vitrine-%ld", (long)geteuid());
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        if (places[i][0] == '\0' || !is_own_folder(places[i]) ||
-            shares_file_system(places[i], options->path))
-            continue;
-        memcpy(ret_path, places[i], sizeof places[i]);
-        return;
-    }
-    snprintf(ret_path, VT__STORE_PATH_BYTES, "/dev/null/no-log"); /* cannot be made: no log */
-}
-
 static void set_database(struct vt_store *store, const struct vt_store_options *options,
-                         const char *log_dir, uint64_t write_buffer_bytes)
+                         uint64_t write_buffer_bytes)
 {
     rocksdb_options_t *db = store->options;
     rocksdb_options_set_create_if_missing(db, options->create ? 1 : 0);
@@ -211,7 +167,7 @@ static void set_database(struct vt_store *store, const struct vt_store_options *
     rocksdb_options_set_bytes_per_sync(db, 1 << 20);
     rocksdb_options_set_skip_stats_update_on_db_open(db, 1);
     rocksdb_options_set_stats_dump_period_sec(db, 0);
-    rocksdb_options_set_db_log_dir(db, log_dir);
+    rocksdb_options_set_db_log_dir(db, store->info_log_dir);
     rocksdb_options_set_info_log_level(db, INFO_LOG_WARN);
     rocksdb_options_set_max_log_file_size(db, INFO_LOG_BYTES_MAX);
     rocksdb_options_set_keep_log_file_num(db, INFO_LOG_FILES);
@@ -219,17 +175,14 @@ static void set_database(struct vt_store *store, const struct vt_store_options *
 
 void vt__store_make_options(struct vt_store *store, const struct vt_store_options *options)
 {
-    char log_dir[VT__STORE_PATH_BYTES];
-    if (options->log_dir != NULL)
-        snprintf(log_dir, sizeof log_dir, "%s", options->log_dir);
-    else
-        find_log_dir(options, log_dir);
+    vt__info_log_place(options, store->info_log_dir);
+    store->own_info_log = options->log_dir == NULL;
     uint64_t buffer =
         options->write_buffer_bytes != 0 ? options->write_buffer_bytes : WRITE_BUFFER_BYTES_DEFAULT;
     store->cache = rocksdb_cache_create_lru(
         (size_t)(options->cache_bytes != 0 ? options->cache_bytes : CACHE_BYTES_DEFAULT));
     store->options = rocksdb_options_create();
-    set_database(store, options, log_dir, buffer);
+    set_database(store, options, buffer);
     store->bridge_options = rocksdb_options_create_copy(store->options);
     /* All tables are opened at once: they stay readable when the main opening removes them. */
     rocksdb_options_set_max_open_files(store->bridge_options, -1);

@@ -66,13 +66,13 @@ struct vt_store_options {
     const char *path; /* the folder; PATH.lock beside it names the holder's pid */
     const struct vt_store_family *families; /* borrowed until close; the index is the family id */
     uint32_t n_families;
-    bool create;                 /* make the folder when it is missing; else VT_NOT_FOUND */
-    bool read_only;              /* a checkpoint: takes no lock, refuses writes */
-    const char *log_dir;         /* where RocksDB's own log goes; NULL: the first of
-                                    $XDG_RUNTIME_DIR/vitrine, /tmp/vitrine-UID and
-                                    /dev/shm/vitrine-UID that is not on the disk of the data (when
-                                    full, it would break the logger), or nowhere */
-    uint64_t cache_bytes;        /* blocks, indexes and filters; 0: 64 MiB */
+    bool create;          /* make the folder when it is missing; else VT_NOT_FOUND */
+    bool read_only;       /* a checkpoint: takes no lock, refuses writes */
+    const char *log_dir;  /* where RocksDB's own log goes while the store is open; NULL: under
+                             the first of $XDG_RUNTIME_DIR/vitrine, /tmp/vitrine-UID and
+                             /dev/shm/vitrine-UID that is not on the disk of the data (when
+                             full, it would break the logger), or nowhere */
+    uint64_t cache_bytes; /* blocks, indexes and filters; 0: 64 MiB */
     uint64_t write_buffer_bytes; /* all memtables together; 0: 64 MiB */
     /* Told of damage whenever a call on an open store meets some, on that call's thread; NULL:
      * nobody. */

@@ -25,11 +25,11 @@ struct vt__opening {
 
 struct vt_store {
     /* Immutable after open. */
-    char path[VT__STORE_PATH_BYTES];
+    char path[VT__STORE_PATH_BYTES], info_log_dir[VT__STORE_PATH_BYTES];
     const struct vt_store_family *families;
     uint32_t n_families;
     int lock_fd;
-    bool read_only;
+    bool read_only, own_info_log;
     rocksdb_options_t *options, *bridge_options;
     rocksdb_options_t *family_options[VT_STORE_FAMILIES_MAX];
     rocksdb_compactionfilter_t *filters[VT_STORE_FAMILIES_MAX]; /* options only borrow them */
@@ -78,6 +78,12 @@ VT_MUST_USE struct vt_err vt__gate_wait_empty(struct vt__opening *opening, int64
 /* options.c */
 void vt__store_make_options(struct vt_store *store, const struct vt_store_options *options);
 void vt__store_free_options(struct vt_store *store);
+
+/* info_log.c */
+void vt__info_log_place(const struct vt_store_options *options,
+                        char ret_path[VT__STORE_PATH_BYTES]);
+/* Removes the logs there, and the folder when nothing else is in it. */
+void vt__info_log_remove(const char *path);
 
 /* open.c */
 VT_MUST_USE struct vt_err vt__opening_open(struct vt__opening *opening, struct vt_diag *diag);
