@@ -59,8 +59,10 @@ static int run_cell(const struct vt_serve_options *options)
     if (vt_failed(err))
         return vt_command_fail(vt_serve_spec.command, err, &diag);
     vt_log(VT_LOG_INFO, "listening", VT_F_STR("role", options->role),
-           VT_F_INT("port", vt_cell_grpc_port(cell)),
+           VT_F_BOOL("tls", options->tls.cert != NULL), VT_F_INT("port", vt_cell_grpc_port(cell)),
            VT_F_INT("http_port", vt_cell_http_port(cell)));
+    if (options->plaintext_from_the_network)
+        vt_log(VT_LOG_WARN, "plaintext_from_the_network", VT_F_STR("listen", options->listen));
     int caught = wait_for_stop(cell, &stop);
     vt_log(VT_LOG_INFO, "draining", VT_F_STR("signal", caught == SIGTERM ? "TERM" : "INT"));
     vt_cell_stop(cell);
