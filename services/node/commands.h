@@ -19,5 +19,6 @@ int vt_cmd_evaluate(int argc, char **argv);
 
 int vt_cmd_backup(int argc, char **argv);
 int vt_cmd_restore(int argc, char **argv);
+int vt_cmd_verify(int argc, char **argv);
 
 #endif

@@ -37,6 +37,7 @@ static const struct vt_command commands[] = {
     {"link", "join ids of one person into one customer, or part them", vt_cmd_link},
     {"backup", "back a data folder up, while it serves", vt_cmd_backup},
     {"restore", "bring a backup back", vt_cmd_restore},
+    {"verify", "read everything and check every reference", vt_cmd_verify},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

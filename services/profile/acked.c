@@ -9,6 +9,7 @@
 
 #include "services/common/base/file.h"
 #include "services/profile/codec.h"
+#include "services/profile/profile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +103,11 @@ static struct vt_err read_mark(int fd, const char *path, struct vt_diag *diag,
     return VT_ERR(VT_CORRUPT, "the mark of acknowledged events is damaged");
 }
 
+void vt__acked_path(const char *data_dir, char ret_path[VT__ACKED_PATH_BYTES])
+{
+    snprintf(ret_path, VT__ACKED_PATH_BYTES, "%s/live.acked", data_dir);
+}
+
 struct vt_err vt__acked_open(const char *path, struct vt_diag *diag, int *ret_fd,
                              uint64_t *ret_sequence)
 {
@@ -120,6 +126,40 @@ struct vt_err vt__acked_open(const char *path, struct vt_diag *diag, int *ret_fd
     *ret_fd = fd;
     *ret_sequence = sequence;
     return vt_ok();
+}
+
+struct vt_err vt_profile_acknowledged(const char *data_dir, struct vt_diag *diag,
+                                      uint64_t *ret_sequence)
+{
+    unsigned char bytes[SLOTS * SLOT_BYTES] = {0};
+    char path[VT__ACKED_PATH_BYTES];
+    vt__acked_path(data_dir, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        *ret_sequence = 0;
+        return vt_ok();
+    }
+    ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+    int sys = errno;
+    vt__acked_close(fd);
+    if (n >= 0 && judge(bytes, ret_sequence))
+        return vt_ok();
+    vt_diag_set(diag, path, n < 0 ? "cannot be read: %s" : "damaged", strerror(sys));
+    return n < 0 ? VT_ERR_SYS(VT_UNAVAILABLE, sys, "cannot read the mark of acknowledged events")
+                 : VT_ERR(VT_CORRUPT, "the mark of acknowledged events is damaged");
+}
+
+struct vt_err vt_profile_set_acknowledged(const char *data_dir, uint64_t sequence,
+                                          struct vt_diag *diag)
+{
+    char path[VT__ACKED_PATH_BYTES];
+    uint64_t before = 0;
+    int fd = -1;
+    vt__acked_path(data_dir, path);
+    VT_TRY(vt__acked_open(path, diag, &fd, &before));
+    struct vt_err err = vt__acked_write(fd, sequence);
+    vt__acked_close(fd);
+    return err;
 }
 
 struct vt_err vt__acked_write(int fd, uint64_t sequence)

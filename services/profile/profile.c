@@ -146,11 +146,6 @@ static struct vt_err set_options(struct vt_profile *profile,
 
 /* ---- opening ---- */
 
-static void acknowledged_path(const char *data_dir, char ret_path[VT__PATH_BYTES])
-{
-    snprintf(ret_path, VT__PATH_BYTES, "%s/live.acked", data_dir);
-}
-
 /* A restore puts the store in place last: until then an opening must not make an empty one. */
 static struct vt_err check_restored(const char *data_dir, struct vt_diag *diag)
 {
@@ -170,7 +165,7 @@ static struct vt_err check_acknowledged(struct vt_profile *profile, const char *
 {
     char path[VT__PATH_BYTES];
     uint64_t acked = 0;
-    acknowledged_path(data_dir, path);
+    vt__acked_path(data_dir, path);
     VT_TRY(vt__acked_open(path, diag, &profile->acked_fd, &acked));
     if (acked <= profile->state.sequence)
         return vt_ok();
@@ -293,19 +288,6 @@ uint64_t vt_profile_sequence(struct vt_profile *profile)
     uint64_t sequence = profile->feed.sequence;
     pthread_mutex_unlock(&profile->feed.lock);
     return sequence;
-}
-
-struct vt_err vt_profile_set_acknowledged(const char *data_dir, uint64_t sequence,
-                                          struct vt_diag *diag)
-{
-    char path[VT__PATH_BYTES];
-    uint64_t before = 0;
-    int fd = -1;
-    acknowledged_path(data_dir, path);
-    VT_TRY(vt__acked_open(path, diag, &fd, &before));
-    struct vt_err err = vt__acked_write(fd, sequence);
-    vt__acked_close(fd);
-    return err;
 }
 
 struct vt_err vt_profile_checkpoint(struct vt_profile *profile, const char *directory,

@@ -257,6 +257,10 @@ enum { VT_STORE_ID_HEX_BYTES = 33 };
 void vt_profile_store_id(const struct vt_profile *profile, char ret_hex[VT_STORE_ID_HEX_BYTES]);
 /* The sequence of the last thing written, of all that readers see. Any thread. */
 uint64_t vt_profile_sequence(struct vt_profile *profile);
+/* The mark of what was acknowledged in a data folder, whoever holds it; 0: there is none.
+ * VT_CORRUPT when it is damaged. */
+VT_MUST_USE struct vt_err vt_profile_acknowledged(const char *data_dir, struct vt_diag *diag,
+                                                  uint64_t *ret_sequence);
 /* Marks a data folder that nobody has opened as acknowledged up to `sequence`: what is restored
  * must hold at least that. */
 VT_MUST_USE struct vt_err vt_profile_set_acknowledged(const char *data_dir, uint64_t sequence,
