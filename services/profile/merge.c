@@ -50,22 +50,14 @@ void vt__joined_release(struct vt__joined *joined)
 
 /* ---- records ---- */
 
-/* Consents are numbered so that the stricter is the greater: unspecified, granted, denied. */
-static int stricter(int a, int b)
-{
-    return a > b ? a : b;
-}
-
+/* Of several answers the stricter: they are numbered unspecified, granted, denied. */
 static int join_consents(const struct vt__joined *customers, uint32_t n)
 {
-    int of_members = 0, of_all = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct vt__customer_record *record = &customers[i].record;
-        of_all = stricter(of_all, record->customer.consent);
-        if (record->type == VT_IDENTITY_MEMBER)
-            of_members = stricter(of_members, record->customer.consent);
-    }
-    return of_members != 0 ? of_members : of_all;
+    int consent = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (customers[i].record.customer.consent > consent)
+            consent = customers[i].record.customer.consent;
+    return consent;
 }
 
 static bool has_attribute(const struct vt_attribute *attributes, uint32_t n, struct vt_slice key)

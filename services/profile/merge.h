@@ -17,9 +17,9 @@ VT_MUST_USE struct vt_err vt__joined_read(struct vt_profile *profile, uint64_t n
                                           struct vt__joined *ret_joined);
 void vt__joined_release(struct vt__joined *joined);
 
-/* What is known about all of them together, `customers[0]` being the survivor. A member's word on
- * consent counts before others', of several the stricter; the survivor's attributes win, those of
- * the others fill gaps. Attributes live in the arena: VT_EXHAUSTED. */
+/* What is known about all of them together, `customers[0]` being the survivor: the strictest
+ * consent; the survivor's attributes, and those of the others where it has none. Attributes live in
+ * the arena: VT_EXHAUSTED. */
 VT_MUST_USE struct vt_err vt__join_records(const struct vt__joined *customers, uint32_t n,
                                            struct vt_arena *arena,
                                            struct vt__customer_record *ret_record);

@@ -244,7 +244,7 @@ static void a_customer_has_at_most_1000_ids(void **state)
     assert_true(join(f, "member:ann visitor:more", JOIN).changed);
 }
 
-static void consents_join_by_the_stated_rule(void **state)
+static void of_two_consents_the_stricter_wins(void **state)
 {
     struct fixture *f = *state;
     enum { SAID_NOTHING, GRANTED, DENIED };
@@ -268,19 +268,6 @@ static void consents_join_by_the_stated_rule(void **state)
         join(f, ids, MERGE_MEMBERS);
         assert_int_equal(fixture_get(f, b).customer.consent, rows[i].expected);
     }
-}
-
-static void the_members_word_counts_before_a_visitors(void **state)
-{
-    struct fixture *f = *state;
-    join(f, "visitor:v1 member:gone", JOIN);
-    describe(f, "gone", 2, NULL, NULL);
-    describe(f, "ann", 1, NULL, NULL);
-    event_of(f, "member:ann", "mug");
-    struct vt_link_result result = join(f, "visitor:v1 member:ann", MERGE_MEMBERS);
-    assert_int_equal(result.n_merged, 1);
-    assert_int_equal(fixture_get(f, "ann").customer.consent, 2); /* both are members' words */
-    assert_int_equal(fixture_get(f, "ann").n_events, 0);
 }
 
 static void a_denial_that_comes_by_linking_deletes_the_history(void **state)
@@ -458,8 +445,7 @@ int main(void)
         TEST(validate_only_tells_and_changes_nothing),
         TEST(the_number_of_identities_is_bounded),
         TEST(a_customer_has_at_most_1000_ids),
-        TEST(consents_join_by_the_stated_rule),
-        TEST(the_members_word_counts_before_a_visitors),
+        TEST(of_two_consents_the_stricter_wins),
         TEST(a_denial_that_comes_by_linking_deletes_the_history),
         TEST(a_members_denial_reaches_every_id),
         TEST(the_survivors_attributes_win_and_gaps_are_filled),
