@@ -1,6 +1,8 @@
 /* LinkIdentities through the domain: who becomes one customer, what follows them, what does not. */
 #include "tests/unit/profile/fixture.h"
 
+#include <stdatomic.h>
+
 static struct vt_identity id_of(const char *text)
 {
     struct vt_identity identity = {.type = VT_IDENTITY_UNSPECIFIED};
@@ -432,6 +434,64 @@ static void an_identity_of_a_channel_too_many_is_nobodys(void **state)
     assert_code(try_link(f, "member:ann device:d1@one-more", JOIN, &result), VT_EXHAUSTED);
 }
 
+/* ---- reading while it happens ---- */
+
+struct reader {
+    struct fixture *f;
+    struct vt_profile_key key;
+    atomic_bool stop; /* relaxed: only ends the loop */
+    unsigned n_looks, n_lost;
+};
+
+/* The history of the id only grows: a look between two rows of a merge would find it empty. */
+static void *read_on(void *context)
+{
+    struct reader *reader = context;
+    struct vt_arena arena;
+    struct vt_diag diag;
+    uint32_t n_before = 1;
+    assert_true(vt_arena_init_owned(&arena, 1 << 20));
+    struct vt_request request = {.arena = &arena, .diag = &diag, .deadline_ns = INT64_MAX};
+    while (!atomic_load_explicit(&reader->stop, memory_order_relaxed)) {
+        struct vt_profile_view view;
+        vt_arena_reset(&arena);
+        assert_ok(
+            vt_profile_get(reader->f->profile, &request, &reader->key, VT_HISTORY_MAX, &view));
+        reader->n_lost += !view.found || view.n_events < n_before;
+        n_before = view.n_events;
+        reader->n_looks++;
+    }
+    vt_arena_fini(&arena);
+    return NULL;
+}
+
+static void a_reader_never_sees_half_a_merge(void **state)
+{
+    struct fixture *f = *state;
+    enum { N_MERGES = 60 };
+    struct reader reader = {.f = f, .key.identity = id_of("device:last")};
+    pthread_t thread;
+    for (unsigned i = 0; i < N_MERGES; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "visitor:v%u", i);
+        vt_clock_fake_advance_ms(&f->clock, 1);
+        event_of(f, id, "mug");
+    }
+    vt_clock_fake_advance_ms(&f->clock, 1);
+    event_of(f, "device:last", "cup");
+    assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
+    for (unsigned i = N_MERGES; i-- > 0;) { /* each into the one before: the number changes */
+        char ids[64];
+        snprintf(ids, sizeof ids, "visitor:v%u device:last", i);
+        assert_int_equal(join(f, ids, JOIN).n_merged, 1);
+    }
+    atomic_store_explicit(&reader.stop, true, memory_order_relaxed);
+    pthread_join(thread, NULL);
+    assert_int_equal(look(f, "device:last").n_events, N_MERGES + 1);
+    assert_int_equal(reader.n_lost, 0);
+    assert_true(reader.n_looks > 0);
+}
+
 int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, fixture_setup, fixture_teardown)
@@ -456,6 +516,7 @@ int main(void)
         TEST(training_sees_one_customer_through_merges_of_merges),
         TEST(linking_creates_somebody_without_asking_for_a_default),
         TEST(an_identity_of_a_channel_too_many_is_nobodys),
+        TEST(a_reader_never_sees_half_a_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
