@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * The client for people: calls a service and prints what it answers, as an aligned table or as the
@@ -50,5 +51,26 @@ struct vt_client_link {
 };
 /* One LinkIdentities. */
 int vt_client_link(const struct vt_client *client, const struct vt_client_link *link);
+
+/* Whose data: a member's id, or another identity that is valid. */
+struct vt_client_person {
+    const char *customer;
+    struct vt_identity identity;
+};
+/* Everything held about somebody, a line of JSON each, into `out`. Status 1 when it ends early. */
+int vt_client_export(const struct vt_client *client, const struct vt_client_person *person,
+                     FILE *out);
+/* `now`: answers when nothing is left on the server's disk. */
+int vt_client_erase(const struct vt_client *client, const struct vt_client_person *person, bool now,
+                    bool validate_only);
+/* What was done, as the call prints it; for who did it without a server. */
+struct vt_client_erased {
+    const char *receipt;
+    uint64_t customer_number;
+    uint32_t n_customers;
+    bool done;
+    int64_t complete_by_ms;
+};
+int vt_client_print_erased(bool json, const struct vt_client_erased *erased);
 
 #endif

@@ -87,6 +87,49 @@ struct vt_err vt__session_call(struct vt_session *session, const char *path, con
     return vt_failed(err) ? report(session, err, &diag) : err;
 }
 
+struct reading {
+    struct vt_session *session;
+    struct vt_rpc_stream *stream;
+    const ProtobufCMessageDescriptor *type;
+    struct vt_err (*each)(void *ctx, const void *message);
+    void *ctx;
+};
+
+static struct vt_err read_message(const struct reading *reading, struct vt_diag *diag,
+                                  bool *ret_end)
+{
+    struct vt_arena *arena = &reading->session->arena;
+    struct vt_slice body;
+    void *message = NULL;
+    vt_arena_reset(arena);
+    struct vt_err err = vt_rpc_stream_next(reading->stream, arena, &body, ret_end);
+    struct vt_slice said = vt_rpc_stream_message(reading->stream);
+    if (vt_failed(err) && said.len != 0)
+        vt_diag_set(diag, "", "%.*s", (int)said.len, said.data);
+    if (vt_failed(err) || *ret_end)
+        return err;
+    VT_TRY(vt_pb_decode(reading->type, body, arena, diag, &message));
+    return reading->each(reading->ctx, message);
+}
+
+struct vt_err vt__session_stream(struct vt_session *session, const char *path,
+                                 const ProtobufCMessage *request,
+                                 const ProtobufCMessageDescriptor *type,
+                                 struct vt_err (*each)(void *ctx, const void *message), void *ctx)
+{
+    struct reading reading = {.session = session, .type = type, .each = each, .ctx = ctx};
+    struct vt_diag diag = {0};
+    struct vt_slice body;
+    bool ended = false;
+    struct vt_err err = vt_pb_encode(request, &session->arena, &body);
+    if (!vt_failed(err))
+        err = vt_rpc_stream_open(session->channel, path, body, &reading.stream);
+    while (!vt_failed(err) && !ended)
+        err = read_message(&reading, &diag, &ended);
+    vt_rpc_stream_free(reading.stream);
+    return vt_failed(err) ? report(session, err, &diag) : err;
+}
+
 int vt__session_exit_status(struct vt_err err)
 {
     return err.code == VT_INVALID ? 2 : 1;

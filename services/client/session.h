@@ -27,6 +27,13 @@ VT_MUST_USE struct vt_err vt__session_call(struct vt_session *session, const cha
                                            const char *key, const ProtobufCMessage *request,
                                            const ProtobufCMessageDescriptor *answer_type,
                                            void *ret_answer);
+/* A server stream: each message, which lives in the session's arena until the next, goes to `each`,
+ * whose first error ends it. Every error is printed. */
+VT_MUST_USE struct vt_err vt__session_stream(struct vt_session *session, const char *path,
+                                             const ProtobufCMessage *request,
+                                             const ProtobufCMessageDescriptor *type,
+                                             struct vt_err (*each)(void *ctx, const void *message),
+                                             void *ctx);
 /* 1, or 2 for what the server calls INVALID. */
 int vt__session_exit_status(struct vt_err err);
 

@@ -24,8 +24,11 @@ enum {
     CHECKPOINTS_MAX = 2,
     /* GetItems, ListItems, ListCustomers; Checkpoint; Watch; ExportCustomer */
     TASKS_MAX = 3 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX + VT__EXPORTS_MAX,
+    N_ERASERS = 4,
+    ERASURES_MAX = 64,
     READ_MS = 1000,
     WRITE_MS = 10000,
+    ERASE_MS = 10 * 60 * 1000, /* with `now`: the files that hold the customer are rewritten */
 };
 
 /* Sets of roles that several methods share. */
@@ -50,6 +53,8 @@ struct vt_err vt_profile_rpc_new(struct vt_profile *profile, struct vt_item_tabl
     struct vt_err err = vt_worker_pool_new(N_WORKERS, TASKS_MAX, &rpc->workers);
     if (!vt_failed(err))
         err = vt_worker_pool_new(1, VT__EVENT_STREAMS_MAX, &rpc->acknowledger);
+    if (!vt_failed(err))
+        err = vt_worker_pool_new(N_ERASERS, ERASURES_MAX, &rpc->erasers);
     if (vt_failed(err)) {
         vt_profile_rpc_free(rpc);
         return err;
@@ -72,6 +77,7 @@ void vt_profile_rpc_free(struct vt_profile_rpc *rpc)
     if (rpc == NULL)
         return;
     vt_worker_pool_free(rpc->workers);
+    vt_worker_pool_free(rpc->erasers);
     vt_worker_pool_free(rpc->acknowledger);
     free(rpc);
 }
@@ -101,7 +107,7 @@ static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.ProfileService/ExportCustomer", vt__handle_export_customer, VT_RPC_SERVER_STREAM,
      SMALL_BYTES, 0, VT__EXPORTS_MAX, RIGHTS},
     {"/vitrine.v1.ProfileService/EraseCustomer", vt__handle_erase_customer, VT_RPC_UNARY,
-     SMALL_BYTES, READ_MS, 0, RIGHTS},
+     SMALL_BYTES, ERASE_MS, ERASURES_MAX, RIGHTS},
     {"/vitrine.v1.CatalogService/UpsertItems", vt__handle_upsert_items, VT_RPC_UNARY, BULK_BYTES,
      WRITE_MS, 0, SHOP},
     {"/vitrine.v1.CatalogService/GetItems", vt__handle_get_items, VT_RPC_UNARY, LIST_BYTES, READ_MS,

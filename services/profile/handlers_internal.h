@@ -13,6 +13,7 @@ struct vt_profile_rpc {
     struct vt_profile *profile;  /* borrowed */
     struct vt_item_table *items; /* borrowed, may be NULL */
     struct vt_worker_pool *workers;
+    struct vt_worker_pool *erasers;      /* for EraseCustomer alone */
     struct vt_worker_pool *acknowledger; /* one thread, for StreamEvents alone */
     atomic_size_t stream_bytes;          /* relaxed: a limit; what all streams' windows hold */
     struct vt_gauge *streams_gauge, *unacknowledged_gauge;

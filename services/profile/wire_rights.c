@@ -50,3 +50,15 @@ struct vt_err vt_wire_erase_decode(struct vt_slice body, struct vt_arena *arena,
     *ret_request = (struct vt_wire_erase){who, message->now, message->validate_only};
     return vt_ok();
 }
+
+struct vt_err vt_wire_erase_encode(const struct vt_erasure_result *result, struct vt_arena *arena,
+                                   struct vt_slice *ret_body)
+{
+    Vitrine__V1__EraseCustomerResponse response = VITRINE__V1__ERASE_CUSTOMER_RESPONSE__INIT;
+    response.receipt_id = vt_wire_text(arena, vt_slice_str(result->receipt));
+    response.done = result->done;
+    response.complete_by_time = vt_wire_time_encode(arena, result->complete_by_ms);
+    response.customer_number = result->customer_number;
+    response.customers = result->n_customers;
+    return vt_wire_encode(&response.base, arena, ret_body);
+}

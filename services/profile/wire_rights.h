@@ -5,6 +5,7 @@
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/identity.h"
+#include "services/profile/erase.h"
 
 /* ExportCustomer and EraseCustomer on the wire, the service's side. Everything lives in the arena;
  * VT_INVALID with the field in `diag`, VT_EXHAUSTED when the arena is full. Any thread. */
@@ -22,5 +23,7 @@ struct vt_wire_erase {
 VT_MUST_USE struct vt_err vt_wire_erase_decode(struct vt_slice body, struct vt_arena *arena,
                                                struct vt_diag *diag,
                                                struct vt_wire_erase *ret_request);
+VT_MUST_USE struct vt_err vt_wire_erase_encode(const struct vt_erasure_result *result,
+                                               struct vt_arena *arena, struct vt_slice *ret_body);
 
 #endif

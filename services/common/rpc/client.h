@@ -72,6 +72,9 @@ VT_MUST_USE struct vt_err vt_rpc_stream_open(struct vt_rpc_channel *channel, con
  * *ret_end is set when the server ended the stream with OK. */
 VT_MUST_USE struct vt_err vt_rpc_stream_next(struct vt_rpc_stream *stream, struct vt_arena *arena,
                                              struct vt_slice *ret_body, bool *ret_end);
+/* What the server said when it ended the stream with an error; empty until then. Borrowed until
+ * _free; of the reading thread. */
+struct vt_slice vt_rpc_stream_message(const struct vt_rpc_stream *stream);
 void vt_rpc_stream_cancel(struct vt_rpc_stream *stream); /* any thread */
 void vt_rpc_stream_free(struct vt_rpc_stream *stream);   /* NULL is allowed */
 

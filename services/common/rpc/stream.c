@@ -131,6 +131,13 @@ struct vt_err vt_rpc_stream_next(struct vt_rpc_stream *stream, struct vt_arena *
     return vt_ok();
 }
 
+struct vt_slice vt_rpc_stream_message(const struct vt_rpc_stream *stream)
+{
+    return stream->status_done && stream->status != GRPC_STATUS_OK
+               ? vt__slice_view(&stream->status_text)
+               : vt_slice(NULL, 0);
+}
+
 void vt_rpc_stream_cancel(struct vt_rpc_stream *stream)
 {
     grpc_call_cancel(stream->call, NULL);

@@ -5,10 +5,12 @@
  * A profile domain that notes what it was asked and answers what the test says, so that the shell
  * can be tested alone. Included by one test program each; defines the functions of profile.h.
  */
+#include "services/profile/erase.h"
 #include "services/profile/export.h"
 #include "services/profile/profile.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 static struct {
     uint32_t n_events, n_items, n_customers, n_ids, mask, max_events, list_max;
@@ -18,6 +20,10 @@ static struct {
     struct vt_item first_item;
     struct vt_link link;
     struct vt_link_result link_result;
+    struct vt_identity erased;
+    struct vt_erasure erasure;
+    struct vt_erasure_result erase_result;
+    char actor[64];
     struct vt_err err;
     unsigned n_calls;
     struct vt_profile_view view;
@@ -33,6 +39,20 @@ struct vt_watch {
     void (*wake)(void *ctx);
     void *ctx;
 };
+
+struct vt_err vt_profile_erase(struct vt_profile *profile, struct vt_request *request,
+                               const struct vt_identity *who, const struct vt_erasure *erasure,
+                               struct vt_erasure_result *ret_result)
+{
+    (void)profile;
+    (void)request;
+    fake.n_calls++;
+    fake.erased = *who;
+    fake.erasure = *erasure;
+    snprintf(fake.actor, sizeof fake.actor, "%s", erasure->actor);
+    *ret_result = fake.erase_result;
+    return fake.err;
+}
 
 /* Exports are tested on a real store: export_stream_test.c. */
 struct vt_err vt_export_open(struct vt_profile *profile, const struct vt_identity *who,

@@ -704,17 +704,69 @@ static void checkpoint_answers_on_the_admin_socket_only(void **state)
     assert_code(checkpoint("", true).err, VT_INVALID);
 }
 
-static void calls_of_later_versions_say_so_and_what_to_use(void **state)
+/* ---- EraseCustomer ---- */
+
+static const char ERASE[] = "/vitrine.v1.ProfileService/EraseCustomer";
+
+static void erase_customer_names_somebody_and_tells_what_was_done(void **state)
 {
     (void)state;
-    const char *paths[] = {"/vitrine.v1.ProfileService/EraseCustomer"};
-    struct vt_rpc_loopback_options options = options_of(false);
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        struct vt_rpc_loopback_result result =
-            vt_rpc_loopback_call(&options, paths[i], vt_slice(NULL, 0), &arena);
-        assert_code(result.err, VT_UNIMPLEMENTED);
-        assert_non_null(strstr(result.message, "not in this version; "));
-    }
+    Vitrine__V1__EraseCustomerRequest request = VITRINE__V1__ERASE_CUSTOMER_REQUEST__INIT;
+    struct vt_rpc_loopback_result refused = call(ERASE, &request.base);
+    assert_code(refused.err, VT_INVALID);
+    assert_non_null(strstr(refused.message, "customer_id: empty"));
+    assert_int_equal(fake.n_calls, 0);
+    fake.erase_result = (struct vt_erasure_result){.receipt = "17-00ff",
+                                                   .customer_number = 42,
+                                                   .n_customers = 3,
+                                                   .done = true,
+                                                   .complete_by_ms = 1750000000000};
+    request.customer_id = "ann";
+    request.now = true;
+    Vitrine__V1__EraseCustomerResponse *got =
+        reply_of(call(ERASE, &request.base), &vitrine__v1__erase_customer_response__descriptor);
+    assert_string_equal(got->receipt_id, "17-00ff");
+    assert_int_equal(got->customer_number, 42);
+    assert_int_equal(got->customers, 3);
+    assert_true(got->done);
+    assert_int_equal(got->complete_by_time->seconds, 1750000000);
+    assert_int_equal(fake.erased.type, VT_IDENTITY_MEMBER);
+    assert_true(fake.erasure.now);
+    assert_false(fake.erasure.validate_only);
+}
+
+static void erase_customer_takes_any_identity(void **state)
+{
+    (void)state;
+    Vitrine__V1__Identity identity = VITRINE__V1__IDENTITY__INIT;
+    Vitrine__V1__EraseCustomerRequest request = VITRINE__V1__ERASE_CUSTOMER_REQUEST__INIT;
+    identity.type = VITRINE__V1__IDENTITY_TYPE__IDENTITY_TYPE_LOYALTY_CARD;
+    identity.id = text_of(VT_ID_BYTES_MAX);
+    request.identity = &identity;
+    request.validate_only = true;
+    assert_ok(call(ERASE, &request.base).err);
+    assert_int_equal(fake.erased.type, VT_IDENTITY_LOYALTY_CARD);
+    assert_int_equal(fake.erased.id.len, VT_ID_BYTES_MAX);
+    assert_true(fake.erasure.validate_only);
+    identity.id = text_of(VT_ID_BYTES_MAX + 1);
+    assert_code(call(ERASE, &request.base).err, VT_INVALID);
+}
+
+static void erase_customer_says_who_asked(void **state)
+{
+    (void)state;
+    Vitrine__V1__EraseCustomerRequest request = VITRINE__V1__ERASE_CUSTOMER_REQUEST__INIT;
+    struct vt_rpc_loopback_options options = options_of(true);
+    struct vt_slice body;
+    request.customer_id = "ann";
+    assert_ok(vt_pb_encode(&request.base, &arena, &body));
+    assert_ok(vt_rpc_loopback_call(&options, ERASE, body, &arena).err);
+    assert_string_equal(fake.actor, "admin socket");
+    options = options_of(false);
+    options.certified = true;
+    options.roles = VT_CALLER_STOREFRONT;
+    assert_code(vt_rpc_loopback_call(&options, ERASE, body, &arena).err, VT_DENIED);
+    assert_int_equal(fake.n_calls, 1);
 }
 
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, begin, end)
@@ -744,7 +796,9 @@ int main(void)
         TEST(watch_sends_messages_of_500_changes_and_waits_to_be_woken),
         TEST(watch_that_cannot_be_opened_fails_the_call),
         TEST(checkpoint_answers_on_the_admin_socket_only),
-        TEST(calls_of_later_versions_say_so_and_what_to_use),
+        TEST(erase_customer_names_somebody_and_tells_what_was_done),
+        TEST(erase_customer_takes_any_identity),
+        TEST(erase_customer_says_who_asked),
     };
     return cmocka_run_group_tests_name("profile_rpc/handlers", tests, NULL, NULL);
 }
