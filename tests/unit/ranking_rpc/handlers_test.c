@@ -129,6 +129,26 @@ static void customer_broken_utf8(recommend_request *m)
     m->customer_id = (char *)"a\xff";
 }
 
+static Vitrine__V1__Identity identity;
+static void identity_without_type(recommend_request *m)
+{
+    vitrine__v1__identity__init(&identity);
+    identity.id = (char *)"4711";
+    m->identity = &identity;
+}
+static void identity_over(recommend_request *m)
+{
+    identity_without_type(m);
+    identity.type = VITRINE__V1__IDENTITY_TYPE__IDENTITY_TYPE_DEVICE;
+    identity.id = ids(1, 129)[0];
+}
+static void address_in_clear(recommend_request *m)
+{
+    identity_without_type(m);
+    identity.type = VITRINE__V1__IDENTITY_TYPE__IDENTITY_TYPE_EMAIL_HASH;
+    identity.id = (char *)"ann@example.com";
+}
+
 static void recommend_refuses_what_breaks_a_limit_and_says_where(void **state)
 {
     (void)state;
@@ -150,6 +170,9 @@ static void recommend_refuses_what_breaks_a_limit_and_says_where(void **state)
         {diversity_unknown, VT_INVALID, "diversity: 5, must be 0 to 4"},
         {filter_set, VT_UNIMPLEMENTED, "filter: filters are not in this version"},
         {customer_broken_utf8, VT_INVALID, "customer_id"},
+        {identity_without_type, VT_INVALID, "identity: type: 0 is no type of id"},
+        {identity_over, VT_INVALID, "identity: id: 129 bytes, at most 128"},
+        {address_in_clear, VT_INVALID, "identity: id: an e-mail address in clear"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         Vitrine__V1__RecommendRequest message = VITRINE__V1__RECOMMEND_REQUEST__INIT;
@@ -170,6 +193,8 @@ static void recommend_passes_everything_at_its_limit(void **state)
     message.n = 200;
     message.customer_id = ids(1, 128)[0];
     message.visitor_id = ids(1, 128)[0];
+    identity_over(&message);
+    identity.id = identity.channel = ids(1, 128)[0];
     message.placement = ids(1, 128)[0];
     message.context_item_ids = ids(100, 128);
     message.n_context_item_ids = 100;
@@ -185,6 +210,8 @@ static void recommend_passes_everything_at_its_limit(void **state)
     assert_int_equal(asked.n_exclude_ids, 1000);
     assert_int_equal(asked.diversity, 4);
     assert_int_equal(asked.who.customer_id.len, 128);
+    assert_int_equal(asked.who.identity.type, VT_IDENTITY_DEVICE);
+    assert_int_equal(asked.who.identity.channel.len, 128);
     assert_true(asked.explain && asked.return_details && asked.include_seen);
 }
 
