@@ -241,6 +241,10 @@ static bool is_ready(void *ctx, char *reason, size_t reason_size)
 static void name_own_port(const struct vt_cell *cell, char *ret_target, size_t size_bytes)
 {
     const char *listen = cell->options->listen, *colon = strrchr(listen, ':');
+    if (strncmp(listen, "unix:", 5) == 0) {
+        snprintf(ret_target, size_bytes, "%s", listen);
+        return;
+    }
     int host_len = colon != NULL ? (int)(colon - listen) : 0;
     bool everywhere =
         host_len == 0 || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0;
@@ -252,7 +256,7 @@ static struct vt_err start_http(struct vt_cell *cell, struct vt_diag *diag)
 {
     if (cell->options->http == NULL)
         return vt_ok();
-    char target[256];
+    char target[PATH_BYTES];
     name_own_port(cell, target, sizeof target);
     struct vt_http_options http = {
         .listen = cell->options->http,

@@ -237,7 +237,8 @@ print(code_of(port, checkpoint), code_of(admin, checkpoint),
 def a_plaintext_port_trusts_its_callers_but_only_the_admin_socket_with_everything():
     data = folder / "plain"
     for listen in ("127.0.0.1:0", f"unix:{folder / 'port.sock'}"):
-        with Server(data, "--listen", listen) as server:
+        with Server(data, "--listen", listen, http=True) as server:
+            assert page(server, "/livez") == "ok\n", listen
             target = server.target if listen.startswith("127") else listen
             done = subprocess.run([venv_python(), "-c", NARROWED, target,
                                    f"unix:{data / 'admin.sock'}"],
