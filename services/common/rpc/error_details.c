@@ -10,7 +10,7 @@
 enum { STATUS_CODE = 1, STATUS_MESSAGE = 2, STATUS_DETAILS = 3 };
 enum { ANY_TYPE = 1, ANY_VALUE = 2 };
 enum { BAD_REQUEST_VIOLATION = 1, VIOLATION_FIELD = 1, VIOLATION_TEXT = 2 };
-enum { RETRY_DELAY = 1, DURATION_NANOS = 2 };
+enum { RETRY_DELAY = 1, DURATION_SECONDS = 1, DURATION_NANOS = 2, MS_PER_S = 1000 };
 
 static void put_any(struct vt__wire_writer *status, const char *type, struct vt_slice value)
 {
@@ -34,12 +34,13 @@ static void put_bad_request(struct vt__wire_writer *status, const struct vt_diag
     status->overflow |= violation.overflow || request.overflow;
 }
 
-static void put_retry_info(struct vt__wire_writer *status)
+static void put_retry_info(struct vt__wire_writer *status, uint64_t after_ms)
 {
     unsigned char inner[16], outer[24];
     struct vt__wire_writer delay = {.data = inner, .capacity = sizeof inner};
     struct vt__wire_writer info = {.data = outer, .capacity = sizeof outer};
-    vt__wire_put_varint(&delay, DURATION_NANOS, VT__RETRY_AFTER_MS * UINT64_C(1000000));
+    vt__wire_put_varint(&delay, DURATION_SECONDS, after_ms / MS_PER_S);
+    vt__wire_put_varint(&delay, DURATION_NANOS, after_ms % MS_PER_S * UINT64_C(1000000));
     vt__wire_put_bytes(&info, RETRY_DELAY, vt__wire_written(&delay));
     put_any(status, "type.googleapis.com/google.rpc.RetryInfo", vt__wire_written(&info));
 }
@@ -58,6 +59,7 @@ struct vt_slice vt__error_details(struct vt_err err, const char *message,
     if (names_field)
         put_bad_request(&status, diag);
     if (retry_helps)
-        put_retry_info(&status);
+        put_retry_info(&status, err.code == VT_EXHAUSTED ? VT__RETRY_EXHAUSTED_MS
+                                                         : VT__RETRY_UNAVAILABLE_MS);
     return status.overflow ? (struct vt_slice){0} : vt__wire_written(&status);
 }

@@ -5,7 +5,11 @@
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
 
-enum { VT__DETAILS_BYTES_MAX = 1024, VT__RETRY_AFTER_MS = 100 };
+enum {
+    VT__DETAILS_BYTES_MAX = 1024,
+    VT__RETRY_EXHAUSTED_MS = 100,    /* a queue has room again after a commit or two */
+    VT__RETRY_UNAVAILABLE_MS = 1000, /* a part starts again, a store is opened again */
+};
 
 /* A serialised google.rpc.Status for the trailer grpc-status-details-bin: the field that is wrong
  * (BadRequest) for INVALID, when to come back (RetryInfo) for EXHAUSTED and UNAVAILABLE. Empty when

@@ -224,6 +224,54 @@ static struct vt_err checkpoint(struct vt_slice body, struct vt_arena *arena, st
     return vt_wire_checkpoint_request_encode(directory, arena, ret_again);
 }
 
+/* ---- a stream of events ---- */
+
+static struct vt_err answer_stream(const struct vt_wire_stream_events *message,
+                                   struct vt_arena *arena, struct vt_diag *diag)
+{
+    const struct vt_wire_acknowledged *acknowledged;
+    struct vt_slice body;
+    uint64_t last = 0;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < message->batch.n_events; i++)
+        message->batch.domain_results[i] =
+            (struct vt_event_result){.outcome = VT_EVENT_DUPLICATE, .sequence = i};
+    VT_TRY(vt_wire_stream_events_encode(message, arena, &body));
+    VT_TRY(vt_wire_stream_events_response_decode(body, arena, diag, &last, &acknowledged, &n));
+    vt_fuzz_expect(n == 1 && last == message->sequence);
+    vt_fuzz_expect(acknowledged[0].n_results == message->batch.n_total);
+    return vt_ok();
+}
+
+static struct vt_err stream_events(struct vt_slice body, struct vt_arena *arena,
+                                   struct vt_diag *diag, struct vt_slice *ret_again)
+{
+    enum { AFTER = 3 };
+    struct vt_wire_stream_events message;
+    VT_TRY(vt_wire_stream_events_decode(body, AFTER, arena, diag, &message));
+    vt_fuzz_expect(message.sequence > AFTER);
+    vt_fuzz_expect(message.batch.n_total >= 1 && message.batch.n_total <= VT_EVENT_BATCH_MAX);
+    struct vt_err err = answer_stream(&message, arena, diag);
+    vt_fuzz_expect(err.code == VT_OK || err.code == VT_EXHAUSTED);
+    VT_TRY(err);
+    return vt_wire_stream_events_request_encode(message.sequence, message.batch.events,
+                                                message.batch.n_events, arena, ret_again);
+}
+
+static struct vt_err stream_events_response(struct vt_slice body, struct vt_arena *arena,
+                                            struct vt_diag *diag, struct vt_slice *ret_again)
+{
+    (void)ret_again;
+    const struct vt_wire_acknowledged *acknowledged;
+    uint64_t last;
+    uint32_t n;
+    VT_TRY(vt_wire_stream_events_response_decode(body, arena, diag, &last, &acknowledged, &n));
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < acknowledged[i].n_results; j++)
+            vt_fuzz_read(&acknowledged[i].results[j].reason, 1);
+    return vt_ok();
+}
+
 static const vt_fuzz_case_fn cases[] = {
     write_events,
     write_events_response,
@@ -242,6 +290,8 @@ static const vt_fuzz_case_fn cases[] = {
     changes,
     checkpoint,
     link_identities,
+    stream_events,
+    stream_events_response,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

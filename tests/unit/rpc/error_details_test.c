@@ -32,12 +32,30 @@ static void invalid_input_names_its_field(void **state)
     assert_text(find(violation, 2), "is empty");
 }
 
-static void exhausted_says_when_to_come_back(void **state)
+/* Milliseconds of RetryInfo.retry_delay. */
+static uint64_t delay_ms(struct vt_slice status)
+{
+    struct vt_slice delay = find(find(find(status, 3), 2), 1);
+    uint64_t ms = 0;
+    for (struct vt__wire_field field; vt__wire_next(&delay, &field);)
+        ms += field.number == 1 ? field.value * 1000 : field.value / 1000000;
+    return ms;
+}
+
+static void what_passes_says_when_to_come_back(void **state)
 {
     (void)state;
+    const struct {
+        enum vt_code code;
+        uint64_t ms;
+    } rows[] = {{VT_EXHAUSTED, 100}, {VT_UNAVAILABLE, 1000}};
     struct vt_diag diag = {0};
-    struct vt_slice status = vt__error_details(VT_ERR(VT_EXHAUSTED, "x"), "full", &diag, memory);
-    assert_text(find(find(status, 3), 1), "type.googleapis.com/google.rpc.RetryInfo");
+    for (unsigned i = 0; i < 2; i++) {
+        struct vt_slice status =
+            vt__error_details(VT_ERR(rows[i].code, "x"), "later", &diag, memory);
+        assert_text(find(find(status, 3), 1), "type.googleapis.com/google.rpc.RetryInfo");
+        assert_int_equal(delay_ms(status), rows[i].ms);
+    }
 }
 
 static void other_errors_have_no_details(void **state)
@@ -64,7 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invalid_input_names_its_field),
-        cmocka_unit_test(exhausted_says_when_to_come_back),
+        cmocka_unit_test(what_passes_says_when_to_come_back),
         cmocka_unit_test(other_errors_have_no_details),
         cmocka_unit_test(longest_diagnosis_fits),
     };
