@@ -92,6 +92,10 @@ static void set_metrics(struct vt_profile *profile, struct vt_metrics *metrics)
                                            "Write batches made durable, one fsync each.", "");
     profile->n_damaged = vt_metrics_counter(metrics, "vitrine_store_damage_total",
                                             "Reads that met damaged bytes; none was served.", "");
+    name = "vitrine_writer_queue_full_total";
+    help = "Writes that found the queue full: refused, or waiting in a stream.";
+    profile->n_full_refused = vt_metrics_counter(metrics, name, help, "outcome=\"refused\"");
+    profile->n_full_waited = vt_metrics_counter(metrics, name, help, "outcome=\"waited\"");
     profile->queue_gauge = vt_metrics_gauge(metrics, "vitrine_writer_queue_entries",
                                             "Events and entries waiting for the writer.", "");
     profile->group_size = vt_metrics_histogram(metrics, "vitrine_writer_group_entries",

@@ -94,6 +94,7 @@ struct vt_profile {
     struct vt_counter *n_damaged;
     atomic_uint_least64_t damage_told; /* which and when, relaxed: a log line more is no harm */
     struct vt_counter *n_accepted, *n_duplicate, *n_rejected, *n_fsyncs;
+    struct vt_counter *n_full_refused, *n_full_waited;
     struct vt_gauge *queue_gauge;
     struct vt_histogram *group_size, *fsync_seconds;
 

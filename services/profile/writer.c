@@ -306,6 +306,8 @@ static void submit(struct vt_profile *profile, const struct vt__job *job)
         append(&profile->waiting, queued);
     pthread_cond_signal(&profile->wake);
     pthread_mutex_unlock(&profile->lock);
+    if (open && !room)
+        vt_counter_add(job->may_wait ? profile->n_full_waited : profile->n_full_refused, 1);
     if (!open)
         job->write.done(job->write.ctx,
                         VT_ERR(VT_PRECONDITION, "this store is open for reading only"));

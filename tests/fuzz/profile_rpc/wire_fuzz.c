@@ -254,6 +254,8 @@ static struct vt_err stream_events(struct vt_slice body, struct vt_arena *arena,
     struct vt_err err = answer_stream(&message, arena, diag);
     vt_fuzz_expect(err.code == VT_OK || err.code == VT_EXHAUSTED);
     VT_TRY(err);
+    if (message.batch.n_events == 0)
+        return vt_ok(); /* all rejected: there is no such message */
     return vt_wire_stream_events_request_encode(message.sequence, message.batch.events,
                                                 message.batch.n_events, arena, ret_again);
 }
