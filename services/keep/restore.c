@@ -173,7 +173,7 @@ static struct vt_err put_in_place(const struct vt_keep_target *target, const cha
     int m = snprintf(to, sizeof to, "%s/%s", target->data_dir, name);
     VT_CHECK(n < VT_KEEP_PATH_BYTES && m < VT_KEEP_PATH_BYTES, VT_INVALID,
              "the path of the data folder is too long");
-    if (exists_in(target->data_dir, name) || rename(from, to) == 0)
+    if (rename(from, to) == 0)
         return vt_ok();
     vt_diag_set(diag, to, "cannot be put in place: %s", strerror(errno));
     return VT_ERR_SYS(VT_UNAVAILABLE, errno, "the restored files cannot be put in place");

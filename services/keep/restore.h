@@ -27,8 +27,8 @@ VT_MUST_USE struct vt_err vt_keep_target_begin(const char *data_dir,
                                                const char *const *may_be_there,
                                                struct vt_diag *diag,
                                                struct vt_keep_target *ret_target);
-/* Renames everything prepared into the data folder, `last` at the end; what is there already stays.
- * Then the staging folder goes. */
+/* Renames everything prepared into the data folder, `last` at the end, over what may be there. Then
+ * the staging folder goes. After a failure it stays, and a restore that is run again clears up. */
 VT_MUST_USE struct vt_err vt_keep_target_finish(struct vt_keep_target *target, const char *last,
                                                 struct vt_diag *diag);
 /* Gives up: removes the staging folder. After _finish nothing is left to do. */

@@ -6,20 +6,25 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/options.h"
 #include "services/common/base/progress.h"
+#include "services/common/base/sha256.h"
 #include "services/common/base/table.h"
 #include "services/common/base/time_text.h"
 #include "services/keep/restore.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+#include "services/node/token_key.h"
+#include "services/profile/audit.h"
+#include "services/profile/erase.h"
 #include "services/profile/profile.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct restore_options {
-    const char *data_dir, *from, *backup;
+    const char *data_dir, *from, *backup, *erasures;
     bool list, check, json;
 };
 
@@ -43,6 +48,13 @@ static const struct vt_option option_table[] = {
      .offset = AT(backup),
      .argument = "ID",
      .help = "which one; else the newest",
+     .flag_only = true},
+    {.name = "erasures",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(erasures),
+     .argument = "FILE",
+     .help = "the newest audit.log there is: who was erased since the backup is erased again; else "
+             "an audit.log in DIR",
      .flag_only = true},
     {.name = "list",
      .kind = VT_OPTION_BOOL,
@@ -69,8 +81,8 @@ static const struct vt_options_spec options_spec = {
     .n_options = sizeof option_table / sizeof option_table[0],
 };
 
-/* No data: what a file system puts into its root. */
-static const char *const may_be_there[] = {"lost+found", NULL};
+/* No data: what a file system puts into its root, and the log that tells of erasures. */
+static const char *const may_be_there[] = {"lost+found", "audit.log", NULL};
 
 struct restore_run {
     const struct restore_options *options;
@@ -78,6 +90,8 @@ struct restore_run {
     struct vt_keep *keep;
     struct vt_keep_manifest manifest;
     struct vt_keep_target target;
+    char audit_path[VT_KEEP_PATH_BYTES]; /* of the log to go by; empty: only the backup's own */
+    uint64_t sequence, n_erased;
 };
 
 static void on_progress(void *ctx, uint64_t bytes)
@@ -161,29 +175,81 @@ static struct vt_err bring_files(struct restore_run *run, const char *folder, st
     return vt_ok();
 }
 
+/* ---- the audit log ---- */
+
+static struct vt_err find_audit_log(struct restore_run *run, struct vt_diag *diag)
+{
+    char own[VT_KEEP_PATH_BYTES];
+    snprintf(own, sizeof own, "%s/audit.log", run->options->data_dir);
+    bool has_own = access(own, F_OK) == 0;
+    if (run->options->erasures == NULL) {
+        snprintf(run->audit_path, sizeof run->audit_path, "%s", has_own ? own : "");
+        return vt_ok();
+    }
+    snprintf(run->audit_path, sizeof run->audit_path, "%s", run->options->erasures);
+    if (!has_own)
+        return vt_ok();
+    vt_diag_set(diag, "erasures", "%s is there too: move one of them away", own);
+    return VT_ERR(VT_PRECONDITION, "two audit logs to go by");
+}
+
+/* The longer of two logs of one chain goes on: nothing that was audited is lost by a restore. */
+static struct vt_err bring_audit_log(const struct restore_run *run, struct vt_diag *diag)
+{
+    char staged[VT_KEEP_PATH_BYTES + sizeof "/audit.log"], hex[VT_SHA256_HEX_BYTES];
+    uint64_t n_newer = 0, n_staged = 0, bytes = 0;
+    if (run->audit_path[0] == '\0')
+        return vt_ok();
+    snprintf(staged, sizeof staged, "%s/audit.log", run->target.staging);
+    VT_TRY(vt_audit_read(run->audit_path, diag, NULL, NULL, &n_newer));
+    struct vt_err err = vt_audit_read(staged, diag, NULL, NULL, &n_staged);
+    if (vt_failed(err) && err.code != VT_NOT_FOUND)
+        return err;
+    vt_diag_clear(diag);
+    if (n_newer < n_staged)
+        return vt_ok();
+    unlink(staged);
+    return vt_file_copy(run->audit_path, staged, diag, &bytes, hex);
+}
+
 /* ---- into place ---- */
 
-static struct vt_err check_opened(const struct restore_run *run, struct vt_profile *profile,
+static struct vt_err check_opened(struct restore_run *run, struct vt_profile *profile,
                                   struct vt_diag *diag)
 {
     char store_id[VT_STORE_ID_HEX_BYTES];
-    uint64_t sequence = vt_profile_sequence(profile);
+    run->sequence = vt_profile_sequence(profile);
     vt_profile_store_id(profile, store_id);
-    if (sequence == run->manifest.sequence && strcmp(store_id, run->manifest.store_id) == 0)
+    if (run->sequence == run->manifest.sequence && strcmp(store_id, run->manifest.store_id) == 0)
         return vt_ok();
     vt_diag_set(diag, "backup", "says store %s at sequence %" PRIu64 ", holds %s at %" PRIu64,
-                run->manifest.store_id, run->manifest.sequence, store_id, sequence);
+                run->manifest.store_id, run->manifest.sequence, store_id, run->sequence);
     return VT_ERR(VT_CORRUPT, "the backup does not hold what its manifest says");
 }
 
-static struct vt_err try_opening(const struct restore_run *run, struct vt_diag *diag)
+static struct vt_err erase_again(struct restore_run *run, struct vt_profile *profile,
+                                 struct vt_diag *diag)
 {
-    struct vt_profile_options options = {.data_dir = run->target.staging,
-                                         .clock = vt_clock_system()};
+    if (run->audit_path[0] == '\0')
+        return vt_ok();
+    VT_TRY(vt_profile_reapply_erasures(profile, run->audit_path, run->manifest.time_ms, diag,
+                                       &run->n_erased));
+    run->sequence = vt_profile_sequence(profile);
+    return vt_ok();
+}
+
+static struct vt_err try_opening(struct restore_run *run, struct vt_diag *diag)
+{
+    unsigned char key[VT_TOKEN_KEY_BYTES];
     struct vt_profile *profile;
+    VT_TRY(vt_token_key_load(run->target.staging, diag, key));
+    struct vt_profile_options options = {
+        .data_dir = run->target.staging, .clock = vt_clock_system(), .audit_key = key};
     VT_TRY(vt_profile_set_acknowledged(run->target.staging, run->manifest.sequence, diag));
     VT_TRY(vt_profile_open(&options, diag, &profile));
     struct vt_err err = check_opened(run, profile, diag);
+    if (!vt_failed(err))
+        err = erase_again(run, profile, diag);
     vt_profile_close(profile);
     return err;
 }
@@ -191,11 +257,13 @@ static struct vt_err try_opening(const struct restore_run *run, struct vt_diag *
 static struct vt_err prepare(struct restore_run *run, struct vt_diag *diag)
 {
     VT_TRY(bring_files(run, run->target.staging, diag));
+    VT_TRY(bring_audit_log(run, diag));
     return try_opening(run, diag);
 }
 
 static struct vt_err restore(struct restore_run *run, struct vt_diag *diag)
 {
+    VT_TRY(find_audit_log(run, diag));
     VT_TRY(vt_keep_target_begin(run->options->data_dir, may_be_there, diag, &run->target));
     struct vt_err err = prepare(run, diag);
     if (vt_failed(err)) {
@@ -205,25 +273,40 @@ static struct vt_err restore(struct restore_run *run, struct vt_diag *diag)
     return vt_keep_target_finish(&run->target, "live", diag);
 }
 
-static struct vt_err print_done(const struct restore_run *run)
+static void print_text(const struct restore_run *run, const char *time)
 {
     const struct vt_keep_manifest *manifest = &run->manifest;
-    const char *data = run->options->check ? "" : run->options->data_dir;
-    char time[VT_TIME_TEXT_BYTES];
-    vt_time_print(manifest->time_ms, time);
-    if (run->options->json)
-        return vt_command_print_json(json_pack(
-            "{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", manifest->id, "store", manifest->store_id,
-            "time", time, "data", data, "sequence", (json_int_t)manifest->sequence, "files",
-            (json_int_t)manifest->n_files, "bytes", (json_int_t)manifest->bytes));
-    if (run->options->check)
+    if (run->options->check) {
         printf("backup %s of %s is whole: %zu files, %.1f MiB, sequence %" PRIu64 "\n",
                manifest->id, time, manifest->n_files, (double)manifest->bytes / (1 << 20),
                manifest->sequence);
+        return;
+    }
+    printf("%s holds the backup %s of %s, up to sequence %" PRIu64 "\n", run->options->data_dir,
+           manifest->id, time, run->sequence);
+    if (run->audit_path[0] != '\0')
+        printf("%" PRIu64 " customers were erased again, by %s\n", run->n_erased, run->audit_path);
     else
-        printf("%s holds the backup %s of %s, up to sequence %" PRIu64 "\n", data, manifest->id,
-               time, manifest->sequence);
-    return vt_ok();
+        printf("erasures after that time are not in it: with the audit.log of the lost folder, "
+               "restore again with --erasures\n");
+}
+
+static struct vt_err print_done(const struct restore_run *run)
+{
+    const struct vt_keep_manifest *manifest = &run->manifest;
+    char time[VT_TIME_TEXT_BYTES];
+    vt_time_print(manifest->time_ms, time);
+    if (!run->options->json) {
+        print_text(run, time);
+        return vt_ok();
+    }
+    bool check = run->options->check;
+    return vt_command_print_json(json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:I}", "id", manifest->id, "store",
+        manifest->store_id, "time", time, "data", check ? "" : run->options->data_dir, "sequence",
+        (json_int_t)(check ? manifest->sequence : run->sequence), "files",
+        (json_int_t)manifest->n_files, "bytes", (json_int_t)manifest->bytes, "erasures_applied",
+        run->audit_path[0] != '\0', "erased_again", (json_int_t)run->n_erased));
 }
 
 static struct vt_err run_all(struct restore_run *run, struct vt_diag *diag)

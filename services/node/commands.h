@@ -20,5 +20,6 @@ int vt_cmd_evaluate(int argc, char **argv);
 int vt_cmd_backup(int argc, char **argv);
 int vt_cmd_restore(int argc, char **argv);
 int vt_cmd_verify(int argc, char **argv);
+int vt_cmd_doctor(int argc, char **argv);
 
 #endif

@@ -38,6 +38,7 @@ static const struct vt_command commands[] = {
     {"backup", "back a data folder up, while it serves", vt_cmd_backup},
     {"restore", "bring a backup back", vt_cmd_restore},
     {"verify", "read everything and check every reference", vt_cmd_verify},
+    {"doctor", "say what is wrong with a machine or a folder", vt_cmd_doctor},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

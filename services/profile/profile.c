@@ -199,7 +199,7 @@ static struct vt_err start_writing(struct vt_profile *profile, struct vt_metrics
     VT_TRY(vt__memory_load(profile, diag));
     VT_TRY(vt_store_batch_new(profile->store, &profile->batch));
     VT_TRY(vt__group_new(&profile->group));
-    VT_TRY(vt__seen_filter_new(profile, metrics, &profile->seen));
+    VT_TRY(vt__seen_filter_new(profile, metrics, diag, &profile->seen));
     VT_CHECK(vt_arena_init_owned(&profile->arena, VT__WRITER_ARENA_BYTES), VT_EXHAUSTED,
              "out of memory");
     VT_TRY(vt__writer_start(profile));

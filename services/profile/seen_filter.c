@@ -116,7 +116,7 @@ static bool generation_may_have(const struct generation *generation, const unsig
 
 /* Reads up to `max` rows from where the last slice ended. */
 static struct vt_err fill_slice(struct vt_store *store, struct generation *generation, uint32_t max,
-                                bool *ret_complete)
+                                struct vt_diag *diag, bool *ret_complete)
 {
     struct vt_store_iter *rows = NULL;
     struct vt_slice first = vt__key_slice(&generation->last);
@@ -124,7 +124,7 @@ static struct vt_err fill_slice(struct vt_store *store, struct generation *gener
     VT_TRY(vt_store_iter_open(store, VT__SEEN, first, vt_slice(NULL, 0), &rows));
     struct vt_err err = vt_ok();
     for (uint32_t i = 0; i < max; i++) {
-        err = vt_store_iter_next(rows, NULL, &more);
+        err = vt_store_iter_next(rows, diag, &more);
         if (vt_failed(err) || !more)
             break;
         struct vt_slice id = vt_store_iter_key(rows);
@@ -158,7 +158,7 @@ static void take_over(struct vt__seen_filter *filter)
 }
 
 struct vt_err vt__seen_filter_new(struct vt_profile *profile, struct vt_metrics *metrics,
-                                  struct vt__seen_filter **ret_filter)
+                                  struct vt_diag *diag, struct vt__seen_filter **ret_filter)
 {
     bool complete = false;
     struct vt__seen_filter *filter = calloc(1, sizeof *filter);
@@ -170,7 +170,7 @@ struct vt_err vt__seen_filter_new(struct vt_profile *profile, struct vt_metrics 
         vt_metrics_gauge(metrics, "vitrine_seen_filter_ready",
                          "1 when the filter holds all ids; 0: every event asks the store.", "");
     VT_TRY(generation_new(vt_store_estimate_rows(profile->store, VT__SEEN), &filter->next));
-    VT_TRY(fill_slice(profile->store, filter->next, OPEN_ROWS, &complete));
+    VT_TRY(fill_slice(profile->store, filter->next, OPEN_ROWS, diag, &complete));
     if (complete)
         take_over(filter);
     set_gauges(filter);
@@ -238,6 +238,6 @@ struct vt_err vt__seen_filter_tend(struct vt_profile *profile)
             return vt_ok();
         VT_TRY(vt__writer_run(profile, begin_next, NULL, NULL));
     }
-    VT_TRY(fill_slice(profile->store, filter->next, SLICE_ROWS, &complete));
+    VT_TRY(fill_slice(profile->store, filter->next, SLICE_ROWS, NULL, &complete));
     return complete ? vt__writer_run(profile, end_next, NULL, NULL) : vt_ok();
 }

@@ -21,7 +21,7 @@ struct vt__seen_filter;
 /* Reads a bounded number of ids, so that opening takes the same time for any store; a chore reads
  * the rest. Before the writer starts. */
 VT_MUST_USE struct vt_err vt__seen_filter_new(struct vt_profile *profile,
-                                              struct vt_metrics *metrics,
+                                              struct vt_metrics *metrics, struct vt_diag *diag,
                                               struct vt__seen_filter **ret_filter);
 void vt__seen_filter_free(struct vt__seen_filter *filter); /* NULL is allowed */
 

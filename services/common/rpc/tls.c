@@ -254,6 +254,14 @@ uint64_t vt_rpc_tls_generation(const struct vt_rpc_tls *tls)
     return atomic_load_explicit(&tls->generation, memory_order_acquire);
 }
 
+int64_t vt_rpc_tls_valid_until_s(struct vt_rpc_tls *tls)
+{
+    pthread_mutex_lock(&tls->mutex);
+    int64_t cert_s = tls->files.cert_until_s, ca_s = tls->files.ca_until_s;
+    pthread_mutex_unlock(&tls->mutex);
+    return cert_s < ca_s ? cert_s : ca_s;
+}
+
 /* ---- gRPC's credentials ---- */
 
 static grpc_ssl_pem_key_cert_pair pair_of(const struct vt__tls_files *files)

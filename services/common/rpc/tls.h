@@ -45,6 +45,8 @@ struct vt_rpc_tls_flags {
 VT_MUST_USE struct vt_err vt_rpc_tls_from_flags(const struct vt_rpc_tls_flags *flags,
                                                 struct vt_diag *diag, struct vt_rpc_tls **ret_tls);
 
+/* Unix time from which on the certificate or one of the authorities is out of date. Any thread. */
+int64_t vt_rpc_tls_valid_until_s(struct vt_rpc_tls *tls);
 /* How often the files have been taken: 1 after _new. Any thread. */
 uint64_t vt_rpc_tls_generation(const struct vt_rpc_tls *tls);
 

@@ -80,6 +80,11 @@ struct vt_store_options {
     void *damage_ctx;
 };
 
+/* Where RocksDB's own log goes for a store at `path`, as said above; makes that folder. False:
+ * nowhere. */
+enum { VT_STORE_PATH_BYTES = 4096 };
+bool vt_store_find_log_dir(const char *path, char ret_path[VT_STORE_PATH_BYTES]);
+
 /* VT_UNAVAILABLE when another process holds it: `diag` names the pid. VT_PRECONDITION when it has a
  * family that `families` lacks: a later version wrote it. Blocking: recovers the log. */
 VT_MUST_USE struct vt_err vt_store_open(const struct vt_store_options *options,
