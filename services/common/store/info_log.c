@@ -68,7 +68,7 @@ void vt__info_log_place(const struct vt_store_options *options, char ret_path[VT
 
 bool vt_store_find_log_dir(const char *path, char ret_path[VT_STORE_PATH_BYTES])
 {
-    _Static_assert(VT_STORE_PATH_BYTES == VT__STORE_PATH_BYTES, "one length of paths");
+    _Static_assert((int)VT_STORE_PATH_BYTES == (int)VT__STORE_PATH_BYTES, "one length of paths");
     vt__info_log_place(&(struct vt_store_options){.path = path}, ret_path);
     return strcmp(ret_path, no_place) != 0;
 }
