@@ -58,6 +58,8 @@ void vt__pair_add_block(struct vt__verify *verify, struct vt__set_sum *sum, uint
     if (day < verify->oldest_day) /* retired: the list of its customer may be older than the log */
         return;
     for (uint32_t i = 0; i < n; i++) {
+        if (!vt__is_somebody(verify, customers[i]))
+            continue;
         const uint64_t said[3] = {customers[i], day, first};
         vt__set_sum_add(sum, said, sizeof said);
     }
@@ -216,7 +218,7 @@ static void block_is_listed(struct vt__verify *verify, struct vt_slice key, stru
         if (look_up(verify, VT__CUSTOMER_EVENTS, vt__key_customer_day(customers[i], day), &list))
             vt_err_ignore(vt__each_listed_block(list, compare_block, &search), "told by the walk");
         verify->arena.used = used;
-        if (!search.found)
+        if (!search.found && vt__is_somebody(verify, customers[i]))
             vt__verify_tell(verify, vt__todo_report,
                             "customer %" PRIu64 " is in the block of sequence %" PRIu64
                             ", which is not listed",

@@ -263,6 +263,38 @@ static void a_block_that_no_list_has_is_told(void **state)
     assert_told(f, "customer 1 is in the block of sequence 1, which is not listed");
 }
 
+/* Ben as he is when he has expired: what the log recorded stays, and nothing leads to it. */
+static void forget_ben(struct fixture *f)
+{
+    static const struct vt__identity ben = {VT_IDENTITY_MEMBER, 0, {"ben", 3}};
+    uproot(f, VT__PROFILE, vt__key_customer(2));
+    uproot(f, VT__HISTORY, vt__key_customer(2));
+    uproot(f, VT__IDENTITY, vt__key_identity(&ben));
+    uproot(f, VT__CUSTOMER_IDS, vt__key_customer_id(2, &ben));
+}
+
+static void log_rows_of_somebody_who_expired_are_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct findings findings;
+    forget_ben(f);
+    assert_told(f, "events are listed of customer 2, who is gone");
+    uproot(f, VT__CUSTOMER_EVENTS, vt__key_customer_day(2, today(f)));
+    verify(f, &findings);
+    assert_string_equal(findings.text, "");
+}
+
+static void an_erasure_under_way_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct findings findings;
+    forget_ben(f);
+    vt__erased_encode(FIXTURE_NOW_MS, &value);
+    plant(f, VT__ERASED, vt__key_erased(VT__ERASED_PENDING, 2));
+    verify(f, &findings);
+    assert_string_equal(findings.text, "");
+}
+
 static void put_block(struct fixture *f, uint64_t first, const struct vt__log_row *rows, uint32_t n)
 {
     vt__block_encode(rows, n, &value);
@@ -353,6 +385,8 @@ int main(void)
         CASE(aliases_are_compared_both_ways),
         CASE(a_lost_log_block_is_told),
         CASE(a_block_that_no_list_has_is_told),
+        CASE(log_rows_of_somebody_who_expired_are_whole),
+        CASE(an_erasure_under_way_is_whole),
         CASE(log_blocks_that_overlap_or_run_ahead_are_told),
         CASE(log_rows_with_wrong_references_are_told),
         CASE(changes_seen_and_counters_with_wrong_references_are_told),
