@@ -146,6 +146,38 @@ def a_restored_folder_serves_what_the_first_one_served():
 
 
 @suite.test
+def who_was_erased_after_the_backup_is_erased_again_by_a_restore():
+    data, to = folder / "forgetful", folder / "forgetful-backups"
+    with Server(data) as server:
+        for customer in ("early-bird", "late-riser", "stays-here"):
+            server.ask("event", "--customer", customer, "--item", "SKU-1")
+        run("erase", "--data", data, "--customer", "early-bird", "--now")
+        done = backup(data, to)
+        run("erase", "--data", data, "--customer", "late-riser", "--now")
+        assert verify(data)["whole"]
+    plain, newer, within = folder / "plain", folder / "newer", folder / "within"
+
+    def restore_to(target, *args):
+        return run_json("restore", "--from", to, "--data", target, *args)
+
+    assert not restore_to(plain)["erasures_applied"]
+    assert restore_to(newer, "--erasures", data / "audit.log")["erased_again"] == 1
+    within.mkdir()
+    shutil.copy(data / "audit.log", within)
+    assert restore_to(within)["erased_again"] == 1
+    for target in (newer, within):
+        assert verify(target)["sequence"] > done["sequence"]
+        log = (target / "audit.log").read_text()
+        assert log.startswith((data / "audit.log").read_text()), "the newer log goes on"
+        assert not [path for path in target.rglob("*")
+                    if path.is_file() and b"late-riser" in path.read_bytes()]
+    for target, found in ((plain, True), (newer, False), (within, False)):
+        with Server(target) as server:
+            ask = lambda customer: server.ask("profile", "--customer", customer)["found"]
+            assert ask("late-riser") == found and ask("stays-here") and not ask("early-bird")
+
+
+@suite.test
 def a_second_backup_copies_little():
     first = backup()
     again = backup()
