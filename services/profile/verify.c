@@ -164,7 +164,6 @@ static struct vt_err make_bits(struct vt__verify *verify)
     const struct vt__state *state = &verify->profile->state;
     uint64_t oldest = 0;
     VT_TRY(find_oldest_block(verify, &oldest));
-    VT_TRY(vt__pending_load(verify->profile, &verify->pending));
     VT_TRY(vt__bits_init(&verify->items, 0, state->next_item));
     VT_TRY(vt__bits_init(&verify->customers, 0, state->next_customer));
     VT_TRY(vt__bits_init(&verify->denied, 0, state->next_customer));
@@ -220,7 +219,6 @@ struct vt_err vt_profile_verify(struct vt_profile *profile, const struct vt_veri
     vt__bits_fini(&verify.merged);
     vt__bits_fini(&verify.channels);
     vt__bits_fini(&verify.sequences);
-    vt__pending_fini(&verify.pending);
     vt_arena_fini(&verify.arena);
     return verify.failure;
 }

@@ -1,7 +1,6 @@
 #ifndef VT_PROFILE_VERIFY_INTERNAL_H
 #define VT_PROFILE_VERIFY_INTERNAL_H
 
-#include "services/profile/erase.h"
 #include "services/profile/profile_internal.h"
 #include "services/profile/verify.h"
 
@@ -38,15 +37,14 @@ struct vt__verify {
     uint64_t estimate;
     struct vt_arena arena; /* of one row */
 
-    struct vt__bits items;          /* that have a row */
-    struct vt__bits customers;      /* that have a row */
-    struct vt__bits denied;         /* customers that denied consent */
-    struct vt__bits merged;         /* customers that became part of another */
-    struct vt__bits sequences;      /* of the log, from its oldest block on */
-    struct vt__bits channels;       /* that have a name */
-    struct vt__pending_set pending; /* forgotten, and still in the log */
-    uint32_t oldest_day;            /* of a log block; UINT32_MAX: there is none */
-    uint64_t last_sequence;         /* of the row before, within a family */
+    struct vt__bits items;     /* that have a row */
+    struct vt__bits customers; /* that have a row */
+    struct vt__bits denied;    /* customers that denied consent */
+    struct vt__bits merged;    /* customers that became part of another */
+    struct vt__bits sequences; /* of the log, from its oldest block on */
+    struct vt__bits channels;  /* that have a name */
+    uint32_t oldest_day;       /* of a log block; UINT32_MAX: there is none */
+    uint64_t last_sequence;    /* of the row before, within a family */
     struct vt__set_sum left[VT__PAIR_COUNT], right[VT__PAIR_COUNT];
     struct vt_err failure; /* of ours, such as memory: ends everything */
 };
@@ -65,8 +63,8 @@ void vt__verify_walk(struct vt__verify *verify, const char *name, enum vt__famil
 /* verify_rows.c: NULL where a family has none of its own: its rows are only read. */
 vt__verify_row_fn vt__verify_row_of(enum vt__family family);
 
-/* Has a record, or became part of somebody: what the log says of others, nobody lists any more
- * (expired visitors, and erasures that are not complete). */
+/* Has a record, or became part of somebody: what the log and its lists say of others may go at
+ * different times (expired visitors, erasures that are not complete). */
 bool vt__is_somebody(const struct vt__verify *verify, uint64_t customer);
 
 /* verify_pairs.c */

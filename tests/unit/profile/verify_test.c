@@ -278,21 +278,19 @@ static void log_rows_of_somebody_who_expired_are_whole(void **state)
     struct fixture *f = *state;
     struct findings findings;
     forget_ben(f);
-    assert_told(f, "events are listed of customer 2, who is gone");
+    verify(f, &findings);
+    assert_string_equal(findings.text, "");
     uproot(f, VT__CUSTOMER_EVENTS, vt__key_customer_day(2, today(f)));
     verify(f, &findings);
     assert_string_equal(findings.text, "");
 }
 
-static void an_erasure_under_way_is_whole(void **state)
+static void a_list_of_somebody_who_never_was_is_told(void **state)
 {
     struct fixture *f = *state;
-    struct findings findings;
-    forget_ben(f);
-    vt__erased_encode(FIXTURE_NOW_MS, &value);
-    plant(f, VT__ERASED, vt__key_erased(VT__ERASED_PENDING, 2));
-    verify(f, &findings);
-    assert_string_equal(findings.text, "");
+    vt__block_list_encode(1, &value);
+    plant(f, VT__CUSTOMER_EVENTS, vt__key_customer_day(4000, today(f)));
+    assert_told(f, "events are listed of customer 4000, never given");
 }
 
 static void put_block(struct fixture *f, uint64_t first, const struct vt__log_row *rows, uint32_t n)
@@ -386,7 +384,7 @@ int main(void)
         CASE(a_lost_log_block_is_told),
         CASE(a_block_that_no_list_has_is_told),
         CASE(log_rows_of_somebody_who_expired_are_whole),
-        CASE(an_erasure_under_way_is_whole),
+        CASE(a_list_of_somebody_who_never_was_is_told),
         CASE(log_blocks_that_overlap_or_run_ahead_are_told),
         CASE(log_rows_with_wrong_references_are_told),
         CASE(changes_seen_and_counters_with_wrong_references_are_told),
