@@ -16,7 +16,8 @@ enum { VT__ACKED_PATH_BYTES = 4096 };
 void vt__acked_path(const char *data_dir, char ret_path[VT__ACKED_PATH_BYTES]);
 VT_MUST_USE struct vt_err vt__acked_open(const char *path, struct vt_diag *diag, int *ret_fd,
                                          uint64_t *ret_sequence); /* 0: nothing was marked */
-/* Not fsynced: after a power cut an older mark is found, which claims less. */
+/* Not fsynced (a chore does that each second): after a power cut an older mark is found, which
+ * claims less. */
 VT_MUST_USE struct vt_err vt__acked_write(int fd, uint64_t sequence);
 void vt__acked_close(int fd); /* -1 is allowed */
 

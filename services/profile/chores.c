@@ -8,6 +8,7 @@
 #include "services/common/base/log.h"
 #include "services/profile/ageing.h"
 #include "services/profile/erase.h"
+#include "services/profile/log_tail.h"
 #include "services/profile/profile_internal.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #define NS_PER_S INT64_C(1000000000)
 
 static const struct vt__chore chore_table[] = {
+    {"mark", "mark_sync_failed", VT__MARK_SYNC_MS, vt__mark_sync},
     {"free_space", "free_space_failed", VT__SPACE_LOOK_MS, vt__space_chore},
     {"seen_filter", "seen_filter_failed", VT__SEEN_FILTER_TEND_MS, vt__seen_filter_tend},
     {"erasure", "erasure_failed", VT__ERASE_CHORE_MS, vt__erase_chore},

@@ -14,6 +14,7 @@
 #include "services/profile/chores.h"
 #include "services/profile/erase.h"
 #include "services/profile/history.h"
+#include "services/profile/log_tail.h"
 #include "services/profile/memory.h"
 #include "services/profile/noise.h"
 #include "services/profile/profile_internal.h"
@@ -209,7 +210,7 @@ static struct vt_err start_writing(struct vt_profile *profile, struct vt_metrics
 static struct vt_err open_into(struct vt_profile *profile, const struct vt_profile_options *options,
                                struct vt_diag *diag)
 {
-    char path[VT__PATH_BYTES];
+    char path[VT__PATH_BYTES], acked_path[VT__PATH_BYTES];
     VT_CHECK(options->data_dir != NULL, VT_INVALID, "a store needs a data folder");
     VT_TRY(set_options(profile, options, diag));
     VT_TRY(vt__ageing_new(profile, options, &profile->ageing));
@@ -218,14 +219,16 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     if (snprintf(path, sizeof path, "%s/live", options->data_dir) >= (int)sizeof path - 16)
         return VT_ERR(VT_INVALID, "the path of the data folder is too long");
     VT_TRY(check_restored(options->data_dir, diag));
-    VT_TRY(vt_store_open(&(struct vt_store_options){.path = path,
-                                                    .families = profile->families,
-                                                    .n_families = VT__FAMILY_COUNT,
-                                                    .create = options->create,
-                                                    .read_only = options->read_only,
-                                                    .on_damage = on_damage,
-                                                    .damage_ctx = profile},
-                         diag, &profile->store));
+    acknowledged_path(options->data_dir, acked_path);
+    VT_TRY(vt__open_store(profile,
+                          &(struct vt_store_options){.path = path,
+                                                     .families = profile->families,
+                                                     .n_families = VT__FAMILY_COUNT,
+                                                     .create = options->create,
+                                                     .read_only = options->read_only,
+                                                     .on_damage = on_damage,
+                                                     .damage_ctx = profile},
+                          acked_path, diag));
     VT_TRY(vt__layout_read(profile, diag));
     VT_TRY(vt__state_load(profile, diag));
     if (!options->read_only)

@@ -6,7 +6,8 @@
  * The model is as strict as POSIX lets a file system be, except that writes of one file keep their
  * order:
  *   - Of a file's writes since its last fsync or fdatasync the first few survive, and of the next
- *     one perhaps a part. (sync_file_range promises nothing, so it is not noted.)
+ *     one perhaps a part: its beginning, or any of its pages. (sync_file_range promises nothing, so
+ *     it is not noted.)
  *   - Of a folder's entries made, renamed or removed since that folder's own last fsync the first
  *     few survive. Syncing a file does not save its name.
  * How many is drawn from the seed, for each file and folder anew.
@@ -30,7 +31,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 4096, FILES_MAX = 4096, ENTRIES_MAX = 65536, PATH_BYTES = 1024 };
+enum { FDS_MAX = 4096, FILES_MAX = 4096, ENTRIES_MAX = 65536, PATH_BYTES = 1024, PAGE = 4096 };
 
 /* What one write or truncation destroyed. */
 struct change {
@@ -113,12 +114,28 @@ static void undo_change(const struct file *file, const struct change *change, ui
         give_up("cannot undo an append");
 }
 
+/* The first write that is lost was long: its pages went to disk in any order, and some did not. */
+static void tear_pages(const struct file *file, const struct change *change)
+{
+    static const unsigned char zeros[PAGE];
+    size_t first = PAGE - (size_t)change->offset % PAGE;
+    for (size_t at = first; at + PAGE <= change->new_len; at += PAGE)
+        if (draw(1) != 0 &&
+            syscall(SYS_pwrite64, file->fd, zeros, PAGE, change->offset + (off_t)at) < 0)
+            give_up("cannot tear a write");
+}
+
 static void undo_file(struct file *file)
 {
     size_t kept = draw(file->n_changes);
     while (file->n_changes > kept) {
         const struct change *change = &file->changes[--file->n_changes];
         bool first_lost = file->n_changes == kept;
+        bool appended = change->offset >= change->old_size;
+        if (first_lost && appended && change->new_len > 2 * PAGE && draw(1) != 0) {
+            tear_pages(file, change);
+            return;
+        }
         undo_change(file, change, first_lost && draw(1) != 0 ? draw(change->new_len) : 0);
     }
 }

@@ -190,6 +190,7 @@ static struct vt_err open_into(struct vt_store *store, const struct vt_store_opt
         VT_TRY(refuse_unknown_families(store, options, diag));
     VT_TRY(vt__opening_open(&store->openings[VT__OPENING_MAIN], diag));
     rocksdb_options_set_create_if_missing(store->options, 0); /* opening again makes nothing new */
+    vt__store_set_log(store, VT_STORE_LOG_WHOLE);             /* nor does it leave anything out */
     vt__gate_switch(store, VT__OPENING_MAIN);
     return vt_ok();
 }

@@ -17,7 +17,10 @@ enum {
     TABLE_FORMAT_VERSION = 5,
     BACKGROUND_JOBS = 2,
     BLOCK_BYTES = 8 * 1024,
-    RECOVERY_TOLERATE_TORN_TAIL = 0, /* WALRecoveryMode 0 */
+    /* WALRecoveryMode */
+    RECOVERY_TOLERATE_TORN_TAIL = 0,
+    RECOVERY_POINT_IN_TIME = 2,
+    RECOVERY_SKIP_DAMAGED = 3,
     INFO_LOG_WARN = 2,
     INFO_LOG_BYTES_MAX = 1 << 20,
     INFO_LOG_FILES = 2,
@@ -151,6 +154,19 @@ static void set_expiry(struct vt_store *store, uint32_t family,
     rocksdb_options_set_compaction_filter(store->family_options[family], store->filters[family]);
 }
 
+/* Mode 2, the default, silently drops what was acknowledged after a damaged record. */
+void vt__store_set_log(struct vt_store *store, enum vt_store_log log)
+{
+    static const int modes[] = {
+        [VT_STORE_LOG_WHOLE] = RECOVERY_TOLERATE_TORN_TAIL,
+        [VT_STORE_LOG_UNTIL_DAMAGE] = RECOVERY_POINT_IN_TIME,
+        [VT_STORE_LOG_AROUND_DAMAGE] = RECOVERY_SKIP_DAMAGED,
+    };
+    rocksdb_options_set_wal_recovery_mode(store->options, modes[log]);
+    if (store->bridge_options != NULL)
+        rocksdb_options_set_wal_recovery_mode(store->bridge_options, modes[log]);
+}
+
 static void set_database(struct vt_store *store, const struct vt_store_options *options,
                          uint64_t write_buffer_bytes)
 {
@@ -158,8 +174,7 @@ static void set_database(struct vt_store *store, const struct vt_store_options *
     rocksdb_options_set_create_if_missing(db, options->create ? 1 : 0);
     rocksdb_options_set_create_missing_column_families(db, 1);
     rocksdb_options_set_paranoid_checks(db, 1);
-    /* Mode 2, the default, silently drops what was acknowledged after a damaged record. */
-    rocksdb_options_set_wal_recovery_mode(db, RECOVERY_TOLERATE_TORN_TAIL);
+    vt__store_set_log(store, options->log);
     rocksdb_options_set_max_total_wal_size(db, WAL_BYTES_MAX);
     rocksdb_options_set_db_write_buffer_size(db, (size_t)write_buffer_bytes);
     rocksdb_options_set_max_open_files(db, TABLE_CACHE_FILES);

@@ -157,6 +157,16 @@ uint64_t vt_store_family_bytes(struct vt_store *store, uint32_t family)
     return read_property(store, family, "rocksdb.live-sst-files-size");
 }
 
+uint64_t vt_store_last_write(struct vt_store *store)
+{
+    struct vt__opening *opening = vt__gate_enter(store);
+    if (opening == NULL)
+        return 0;
+    uint64_t number = rocksdb_get_latest_sequence_number(opening->db);
+    vt__gate_leave(opening);
+    return number;
+}
+
 /* ---- writing ---- */
 
 struct vt_err vt_store_batch_new(struct vt_store *store, struct vt_store_batch **ret_batch)

@@ -62,17 +62,25 @@ struct vt_store_damage {
     const char *first_key, *last_key; /* of that table, in hexadecimal */
 };
 
+/* What is read of a log that is damaged; a torn end is no damage. */
+enum vt_store_log {
+    VT_STORE_LOG_WHOLE,         /* nothing: VT_CORRUPT */
+    VT_STORE_LOG_UNTIL_DAMAGE,  /* the writes before it; for writing, the rest is gone afterwards */
+    VT_STORE_LOG_AROUND_DAMAGE, /* also those behind it; for looking only */
+};
+
 struct vt_store_options {
     const char *path; /* the folder; PATH.lock beside it names the holder's pid */
     const struct vt_store_family *families; /* borrowed until close; the index is the family id */
     uint32_t n_families;
-    bool create;          /* make the folder when it is missing; else VT_NOT_FOUND */
-    bool read_only;       /* a checkpoint: takes no lock, refuses writes */
-    const char *log_dir;  /* where RocksDB's own log goes while the store is open; NULL: under
-                             the first of $XDG_RUNTIME_DIR/vitrine, /tmp/vitrine-UID and
-                             /dev/shm/vitrine-UID that is not on the disk of the data (when
-                             full, it would break the logger), or nowhere */
-    uint64_t cache_bytes; /* blocks, indexes and filters; 0: 64 MiB */
+    bool create;           /* make the folder when it is missing; else VT_NOT_FOUND */
+    bool read_only;        /* a checkpoint: takes no lock, refuses writes */
+    const char *log_dir;   /* where RocksDB's own log goes while the store is open; NULL: under
+                              the first of $XDG_RUNTIME_DIR/vitrine, /tmp/vitrine-UID and
+                              /dev/shm/vitrine-UID that is not on the disk of the data (when
+                              full, it would break the logger), or nowhere */
+    enum vt_store_log log; /* at this opening; vt_store_reopen reads it whole */
+    uint64_t cache_bytes;  /* blocks, indexes and filters; 0: 64 MiB */
     uint64_t write_buffer_bytes; /* all memtables together; 0: 64 MiB */
     /* Told of damage whenever a call on an open store meets some, on that call's thread; NULL:
      * nobody. */
@@ -145,6 +153,8 @@ struct vt_slice vt_store_iter_value(const struct vt_store_iter *iter);
 uint64_t vt_store_estimate_rows(struct vt_store *store, uint32_t family);
 /* What the family's tables take on disk, in bytes. Any thread. */
 uint64_t vt_store_family_bytes(struct vt_store *store, uint32_t family);
+/* RocksDB's number of the newest row. Any thread; O(1). */
+uint64_t vt_store_last_write(struct vt_store *store);
 /* A consistent copy beside by hard links; `path` must not exist. Blocking. */
 VT_MUST_USE struct vt_err vt_store_checkpoint(struct vt_store *store, const char *path,
                                               struct vt_diag *diag);

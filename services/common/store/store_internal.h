@@ -77,6 +77,7 @@ VT_MUST_USE struct vt_err vt__gate_wait_empty(struct vt__opening *opening, int64
 
 /* options.c */
 void vt__store_make_options(struct vt_store *store, const struct vt_store_options *options);
+void vt__store_set_log(struct vt_store *store, enum vt_store_log log); /* for the next opening */
 void vt__store_free_options(struct vt_store *store);
 
 /* info_log.c */
