@@ -219,7 +219,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
     if (snprintf(path, sizeof path, "%s/live", options->data_dir) >= (int)sizeof path - 16)
         return VT_ERR(VT_INVALID, "the path of the data folder is too long");
     VT_TRY(check_restored(options->data_dir, diag));
-    acknowledged_path(options->data_dir, acked_path);
+    vt__acked_path(options->data_dir, acked_path);
     VT_TRY(vt__open_store(profile,
                           &(struct vt_store_options){.path = path,
                                                      .families = profile->families,
