@@ -124,8 +124,6 @@ def grpcurl_calls_everything_by_reflection():
                                      body={"ids": [sku]}).stdout)["items"][0]
         assert price["price"] == 1.5 and price["title"], "the mask kept the title"
         for method, body in (("RecommendationService/Explain", {}),
-                             ("ProfileService/ExportCustomer", {}),
-                             ("ProfileService/EraseCustomer", {}),
                              ("RecommendationService/Recommend", {"n": 5, "filter": "price<3"})):
             assert "Unimplemented" in curl_grpc(server, v1 + method, body=body, status=1).stderr
         assert "PermissionDenied" in curl_grpc(server, v1 + "AdminService/Checkpoint", status=1,
