@@ -12,6 +12,8 @@ int vt_cmd_explain(int argc, char **argv);
 int vt_cmd_profile(int argc, char **argv);
 int vt_cmd_event(int argc, char **argv);
 int vt_cmd_link(int argc, char **argv);
+int vt_cmd_export(int argc, char **argv);
+int vt_cmd_erase(int argc, char **argv);
 
 int vt_cmd_train(int argc, char **argv);
 int vt_cmd_models(int argc, char **argv);

@@ -39,6 +39,8 @@ static const struct vt_command commands[] = {
     {"restore", "bring a backup back", vt_cmd_restore},
     {"verify", "read everything and check every reference", vt_cmd_verify},
     {"doctor", "say what is wrong with a machine or a folder", vt_cmd_doctor},
+    {"export", "write everything held about a customer", vt_cmd_export},
+    {"erase", "forget a customer", vt_cmd_erase},
     {"version", "print the version", cmd_version},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
