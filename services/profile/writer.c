@@ -175,6 +175,7 @@ static void run_group(struct vt_profile *profile, struct vt__job *jobs)
     }
     uint64_t before = profile->state.sequence;
     struct vt_err fatal = vt_ok();
+    vt_store_batch_begin(profile->batch); /* jobs put rows while they iterate */
     for (struct vt__job *job = jobs; job != NULL && !vt_failed(fatal); job = job->next) {
         if (job->apply != NULL)
             job->err = job->apply(profile, job);

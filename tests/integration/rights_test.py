@@ -11,14 +11,15 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
 from vitrine import VITRINE, Folder, Server, Suite, run, run_json  # noqa: E402
 
 LONG = os.environ.get("VITRINE_TEST_ALL") == "1"
-N_KILLS = 40 if LONG else 6
-N_CROWD = 100 if LONG else 8
+N_KILLS = 40 if LONG else 4
+N_CROWD = 100 if LONG else 4
 
 suite = Suite("rights")
 folder = Folder()
@@ -58,8 +59,9 @@ def profile(server, name):
 
 
 def actions(data):
+    """Of the whole lines of the audit log; a kill may leave half a one."""
     return [json.loads(line)["action"]
-            for line in (data / "audit.log").read_text(encoding="ascii").splitlines()]
+            for line in (data / "audit.log").read_text(encoding="ascii").split("\n")[:-1]]
 
 
 def told(text):
@@ -162,7 +164,9 @@ def a_kill_at_any_moment_of_an_erasure_is_mended_by_the_next_pass():
                 kwargs={"status": None})
             erase.start()
             try:
-                erase.join(seed.uniform(0.02, 0.25))  # where it falls is what is tried
+                while erase.is_alive() and actions(data).count("erase_requested") <= i:
+                    pass
+                erase.join(seed.uniform(0, 0.06))  # where in the pass it falls is what is tried
             finally:
                 server.stop(signal.SIGKILL)
                 erase.join()
@@ -210,10 +214,9 @@ def many_at_once_share_the_work():
 
 @suite.test
 def no_id_stands_in_a_log_line():
-    logs, data = folder / "logs", folder / "quiet"
-    logs.mkdir()
-    os.environ["XDG_RUNTIME_DIR"] = str(logs)
-    try:
+    data = folder / "quiet"  # RocksDB's log goes to another file system than the data
+    with tempfile.TemporaryDirectory(prefix="vitrine-it-", dir="/dev/shm") as logs:
+        os.environ["XDG_RUNTIME_DIR"] = logs
         with Server(data, "--log-level", "debug") as server:
             words = visit(server, "leak")
             too_long = "leaklong" * 40
@@ -230,17 +233,13 @@ def no_id_stands_in_a_log_line():
             run("export", "--target", server.target, "--customer", "leak-nobody", status=1)
             server.ask("recommend", "--customer", words[0])
             server.ask("erase", "--customer", words[0], "--now")
-            server.stop()
-            lines = json.dumps(server.log)
-    finally:
+            own = [path for path in pathlib.Path(logs).rglob("*") if path.is_file()]
+            needles = [b"leak", b"leak".hex().encode(), b"leak".hex().upper().encode()]
+            assert own and not [path for path in own for needle in needles
+                                if needle in path.read_bytes()], own
         del os.environ["XDG_RUNTIME_DIR"]
+        lines = json.dumps(server.log)
     assert "customers_erased" in lines and "leak" not in lines, lines
-    own = list((logs / "vitrine").rglob("*"))
-    assert own, "the log of RocksDB is there"
-    needles = [b"leak", b"leak".hex().encode(), b"leak".hex().upper().encode()]
-    for path in own:
-        content = path.read_bytes() if path.is_file() else b""
-        assert not any(needle in content for needle in needles), path
     assert "leak" not in (data / "audit.log").read_text(encoding="ascii")
 
 

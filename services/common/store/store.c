@@ -191,15 +191,23 @@ void vt_store_batch_free(struct vt_store_batch *batch)
 void vt_store_batch_clear(struct vt_store_batch *batch)
 {
     rocksdb_writebatch_clear(batch->writes);
+    batch->has_rows = false;
     if (!batch->begun)
         return;
     batch->begun = false;
     vt__gate_end_batch(batch->store);
 }
 
-bool vt_store_batch_is_empty(struct vt_store_batch *batch)
+void vt_store_batch_begin(struct vt_store_batch *batch)
 {
-    return !batch->begun;
+    if (!batch->begun)
+        batch->opening = vt__gate_begin_batch(batch->store);
+    batch->begun = true;
+}
+
+bool vt_store_batch_is_empty(const struct vt_store_batch *batch)
+{
+    return !batch->has_rows;
 }
 
 /* The family's handle for a row; from the first row on the batch keeps a reopening waiting. NULL:
@@ -207,9 +215,8 @@ bool vt_store_batch_is_empty(struct vt_store_batch *batch)
 static rocksdb_column_family_handle_t *row_handle(struct vt_store_batch *batch, uint32_t family)
 {
     VT_ASSERT(family < batch->store->n_families);
-    if (!batch->begun)
-        batch->opening = vt__gate_begin_batch(batch->store);
-    batch->begun = true;
+    vt_store_batch_begin(batch);
+    batch->has_rows = true;
     return batch->opening != NULL ? batch->opening->handles[family] : NULL;
 }
 

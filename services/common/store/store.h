@@ -122,7 +122,11 @@ VT_MUST_USE struct vt_err vt_store_batch_new(struct vt_store *store,
                                              struct vt_store_batch **ret_batch);
 void vt_store_batch_free(struct vt_store_batch *batch); /* NULL is allowed */
 void vt_store_batch_clear(struct vt_store_batch *batch);
-bool vt_store_batch_is_empty(struct vt_store_batch *batch);
+/* Begins it before its first row. Whoever reads and fills at once must: an iterator of a thread
+ * that waits for a reopening, which waits for the iterator, would hold up both. Blocks as the first
+ * row does. */
+void vt_store_batch_begin(struct vt_store_batch *batch);
+bool vt_store_batch_is_empty(const struct vt_store_batch *batch); /* begun or not, it has no row */
 void vt_store_batch_put(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,
                         struct vt_slice value);
 void vt_store_batch_merge(struct vt_store_batch *batch, uint32_t family, struct vt_slice key,

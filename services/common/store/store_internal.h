@@ -51,7 +51,8 @@ struct vt_store {
 struct vt_store_batch {
     struct vt_store *store;
     rocksdb_writebatch_t *writes;
-    bool begun;                  /* has a row: counted in n_filling */
+    bool begun;                  /* counted in n_filling */
+    bool has_rows;               /* told, even if they were lost for want of an opening */
     struct vt__opening *opening; /* of a begun one: whose handles it uses; NULL: none was open */
 };
 
