@@ -6,6 +6,7 @@
 #include "services/client/client.h"
 #include "services/common/base/clock.h"
 #include "services/common/rpc/tls_options.h"
+#include "services/ingest/times.h"
 #include "services/node/admin_socket.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
@@ -25,7 +26,7 @@ enum { PATH_BYTES = 4096, CALL_BYTES = 64 << 10 };
 static const char ACTOR[] = "command line";
 
 struct rights_options {
-    const char *customer, *identity, *data, *target, *out;
+    const char *customer, *identity, *data, *target, *out, *again_from, *since;
     struct vt_rpc_tls_flags tls;
     int64_t timeout_ms;
     bool now, validate_only, json;
@@ -67,6 +68,9 @@ static const struct vt_option erase_table[] = {
      .max = 24 * 3600 * 1000},
     FLAG("now", now, "wait until nothing is left on the disk, instead of within --erase-within"),
     FLAG("validate-only", validate_only, "say who would be erased, and erase nobody"),
+    TEXT("again-from", again_from, "FILE",
+         "after restoring a backup: erase whom this newer audit log tells of; with --since"),
+    TEXT("since", since, "TIME", "when that backup was made: 2026-06-30T12:00:00Z"),
     FLAG("json", json, "print the response as JSON"),
 };
 static const struct vt_options_spec export_spec = {
@@ -250,6 +254,53 @@ int vt_cmd_export(int argc, char **argv)
     return vt_command_run(&export_spec, argc, argv, &options, export_customer);
 }
 
+/* ---- erase again ---- */
+
+static struct vt_err parse_since(const char *text, struct vt_diag *diag, int64_t *ret_ms)
+{
+    struct vt_zone *utc = NULL;
+    bool assumed;
+    VT_TRY(vt_zone_new("UTC", diag, &utc));
+    bool parsed = text != NULL && vt_time_parse(utc, vt_slice_str(text), ret_ms, &assumed);
+    vt_zone_free(utc);
+    if (parsed)
+        return vt_ok();
+    vt_diag_set(diag, "since", "say when the restored backup was made: 2026-06-30T12:00:00Z");
+    return VT_ERR(VT_INVALID, "not a time");
+}
+
+static struct vt_err judge_again(const struct rights_options *options, struct vt_diag *diag,
+                                 int64_t *ret_since_ms)
+{
+    if (options->data == NULL || options->customer != NULL || options->identity != NULL) {
+        vt_diag_set(diag, "again-from", "takes --data and --since, and names nobody");
+        return VT_ERR(VT_INVALID, "arguments that do not go together");
+    }
+    return parse_since(options->since, diag, ret_since_ms);
+}
+
+/* Before the restored store is served: what is erased again must not have been told meanwhile. */
+static int erase_again(const struct rights_options *options)
+{
+    struct place place = {.profile = NULL};
+    struct vt_diag diag = {0};
+    int64_t since_ms = 0;
+    uint64_t n_erased = 0;
+    struct vt_err err = judge_again(options, &diag, &since_ms);
+    if (vt_failed(err))
+        return vt_command_refuse(erase_spec.command, err, &diag);
+    err = open_store(options->data, &diag, &place);
+    if (!vt_failed(err))
+        err = vt_profile_reapply_erasures(place.profile, options->again_from, since_ms, &diag,
+                                          &n_erased);
+    vt_profile_close(place.profile);
+    if (!vt_failed(err) && options->json)
+        err = vt_command_print_json(json_pack("{s:I}", "erased", (json_int_t)n_erased));
+    else if (!vt_failed(err))
+        printf("%llu customers erased again\n", (unsigned long long)n_erased);
+    return vt_failed(err) ? vt_command_fail(erase_spec.command, err, &diag) : VT_EXIT_DONE;
+}
+
 /* ---- erase ---- */
 
 static int erase_alone(struct vt_profile *profile, const struct rights_options *options)
@@ -281,6 +332,8 @@ static int erase_customer(void *target, const struct vt_options *parsed)
     struct rights_options *options = target;
     struct place place = {.profile = NULL};
     struct vt_diag diag = {0};
+    if (options->again_from != NULL)
+        return erase_again(options);
     struct vt_err err = judge(options, &diag);
     if (vt_failed(err))
         return vt_command_refuse(erase_spec.command, err, &diag);

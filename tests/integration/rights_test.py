@@ -4,6 +4,7 @@
 The long form (VITRINE_TEST_ALL=1) kills more often and erases many at once.
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -151,6 +152,27 @@ def a_store_that_nobody_serves_erases_to_the_end():
     erased = run_json("erase", "--data", data, "--customer", words[0])
     assert erased["done"] and traces(data, words) == {}, erased
     assert actions(data) == ["erase_requested", "erase_done", "erase_done"]
+
+
+@suite.test
+def a_restored_backup_forgets_again_whom_a_newer_audit_log_names():
+    data, backups, restored = folder / "again", folder / "backups", folder / "restored"
+    with Server(data) as server:
+        words = visit(server, "ann")
+        visit(server, "bob")
+    run("backup", "--data", data, "--to", backups)
+    made = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    assert run_json("erase", "--data", data, "--customer", words[0])["done"]
+    run("restore", "--from", backups, "--data", restored)
+    again = ("erase", "--data", restored, "--again-from", data / "audit.log")
+    run(*again, status=2)
+    run(*again, "--since", made, "--customer", words[0], status=2)
+    assert set(traces(restored, words)) != set()
+    assert run_json(*again, "--since", made) == {"erased": 1}
+    assert traces(restored, words) == {}
+    assert run_json(*again, "--since", made) == {"erased": 0}
+    with Server(restored) as server:
+        assert not profile(server, "ann")["found"] and profile(server, "bob")["found"]
 
 
 @suite.test
