@@ -78,6 +78,7 @@ static struct vt_err open_store(struct vt_cell *cell, struct vt_diag *diag)
         .free_space_min_bytes = options->free_space_min_bytes,
         .visitor_events_per_hour = options->visitor_events_per_hour,
         .event_retention_ms = options->event_retention_ms,
+        .watch_stall_ms = options->watch_stall_ms,
         .visitor_expiry_ms = options->visitor_expiry_ms,
         .consent_default = strcmp(options->consent_default, "granted") == 0,
         .create = true,

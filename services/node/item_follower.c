@@ -1,7 +1,8 @@
 /*
  * Drains the watch until it has nothing more, refreshes the popular list if anything changed, and
- * sleeps until the writer thread wakes it. A failing watch is logged and opened anew, at most once
- * a second: from the last sequence applied, or from nothing when it failed inside a snapshot, all
+ * sleeps until the writer thread wakes it. Behind the changes that are kept, after millions of them
+ * at once, it goes on with a snapshot. A failing watch is logged and opened anew, at most once a
+ * second: from the last sequence applied, or from nothing when it failed inside a snapshot, all
  * of whose changes carry the sequence that only the whole of it stands for.
  */
 #include "services/node/item_follower.h"
@@ -109,7 +110,9 @@ static void *run(void *ctx)
             err = follow(follower, watch);
         vt_watch_close(watch);
         go_on = vt_failed(err);
-        if (go_on) {
+        if (err.code == VT_EXHAUSTED) {
+            vt_log_err(VT_LOG_INFO, "item_table_behind", err, "going on with a snapshot");
+        } else if (go_on) {
             vt_log_err(VT_LOG_ERROR, "item_table_follow_failed", err, "trying again in a second");
             go_on = rest(follower);
         }

@@ -18,6 +18,7 @@ struct vt_serve_options {
     uint64_t free_space_min_bytes;
     uint32_t visitor_events_per_hour;
     int64_t event_retention_ms, visitor_expiry_ms;
+    int64_t watch_stall_ms;
     const char *consent_default, *diversity;
     double weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
 };

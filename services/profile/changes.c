@@ -3,9 +3,12 @@
  * writer goes on, and stands for the sequence at which it began. Whatever changes meanwhile is in
  * the tail that follows and is told again, so the reader ends with exactly the writer's table, and
  * nobody holds a RocksDB snapshot for a slow reader. Who falls further behind than the ring reaches
- * begins a new snapshot.
+ * is refused, and begins again with a snapshot by opening a new watch: a reader hears that it is
+ * too slow, instead of being sent the catalog over and over.
  */
 #include "services/profile/changes.h"
+
+#include "services/profile/watchers.h"
 
 #include <stdlib.h>
 
@@ -24,8 +27,11 @@ struct vt_err vt_watch_open(struct vt_profile *profile, uint64_t since_sequence,
     if (since_sequence != 0 && since_sequence >= feed->floor && since_sequence <= feed->sequence)
         watch->phase = VT__WATCH_TAIL;
     watch->sequence = since_sequence;
+    watch->place = watch->phase == VT__WATCH_TAIL ? since_sequence : feed->sequence;
+    watch->asked_ns = vt_clock_monotonic_ns(profile->clock);
     watch->next = feed->watches;
     feed->watches = watch;
+    vt__watchers_add(profile->watchers, watch);
     pthread_mutex_unlock(&feed->lock);
     *ret_watch = watch;
     return vt_ok();
@@ -41,8 +47,17 @@ void vt_watch_close(struct vt_watch *watch)
     while (*link != watch)
         link = &(*link)->next;
     *link = watch->next;
+    vt__watchers_remove(watch->profile->watchers, watch);
     pthread_mutex_unlock(&feed->lock);
     free(watch);
+}
+
+void vt_watch_on_stall(struct vt_watch *watch, bool (*stalled)(void *ctx))
+{
+    struct vt__feed *feed = &watch->profile->feed;
+    pthread_mutex_lock(&feed->lock);
+    watch->stalled = stalled;
+    pthread_mutex_unlock(&feed->lock);
 }
 
 /* ---- the snapshot ---- */
@@ -60,18 +75,19 @@ static struct vt_err tell_begin(struct vt_watch *watch, struct vt_change *ret_ch
     return vt_ok();
 }
 
-/* The state of an item as a change; a deleted one keeps its number and SKU. */
-static struct vt_err change_of(struct vt_slice record, uint32_t number, bool in_snapshot,
+/* The state of an item as a change. Of a deleted one the number and the SKU stay, so readers are
+ * told of them, once: only a deletion itself, which follows later or did before, says DELETE. */
+static struct vt_err change_of(struct vt_slice record, uint32_t number, bool by_deletion,
                                struct vt_arena *arena, struct vt_change *ret_change)
 {
     enum vt__item_state state;
     struct vt_change change = {.kind = VT_CHANGE_UPSERT};
     VT_TRY(vt__item_decode(record, arena, &state, &change.item));
     change.item.number = number;
-    if (state == VT__ITEM_MENTIONED || (state == VT__ITEM_DELETED && in_snapshot))
-        change.kind = VT_CHANGE_MENTION;
-    else if (state == VT__ITEM_DELETED)
+    if (state == VT__ITEM_DELETED && by_deletion)
         change.kind = VT_CHANGE_DELETE;
+    else if (state != VT__ITEM_DESCRIBED)
+        change.kind = VT_CHANGE_MENTION;
     *ret_change = change;
     return vt_ok();
 }
@@ -103,7 +119,7 @@ static struct vt_err tell_rows(struct vt_watch *watch, struct vt_store_iter *row
         VT_CHECK(vt__parse_item(vt_store_iter_key(rows), &number), VT_CORRUPT,
                  "an item's key is malformed");
         struct vt_err err =
-            change_of(vt_store_iter_value(rows), number, true, arena, &ret_changes[*ret_n]);
+            change_of(vt_store_iter_value(rows), number, false, arena, &ret_changes[*ret_n]);
         if (vt_failed(err))
             return end_page(err, used, arena, *ret_n);
         ret_changes[(*ret_n)++].sequence = watch->sequence;
@@ -124,7 +140,7 @@ static struct vt_err tell_items(struct vt_watch *watch, struct vt_arena *arena, 
     return err;
 }
 
-/* ---- counts: of all items in a snapshot, of those stamped since the last telling in the tail ----
+/* ---- counts: all there are in a snapshot, those stamped since the last telling in the tail ----
  */
 
 /* Under feed.lock. Fills up to COUNTS_PER_CHANGE; watch->item ends at the last one looked at. */
@@ -134,8 +150,7 @@ static uint32_t gather_counts(struct vt_watch *watch, bool all, uint32_t *number
     uint32_t n = 0;
     while (watch->item + 1 < feed->n_weights && n < COUNTS_PER_CHANGE) {
         uint32_t item = ++watch->item;
-        bool wanted = all ? feed->weights[item] > 0 : feed->stamps[item] > watch->tick;
-        if (!wanted)
+        if (feed->stamps[item] <= (all ? 0 : watch->tick))
             continue;
         numbers[n] = item;
         counts[n++] = feed->weights[item] > 0 ? (float)feed->weights[item] * WEIGHT_UNIT : 0.0f;
@@ -190,18 +205,10 @@ static bool copy_tail(struct vt_watch *watch, struct vt__ring_entry *entries, ui
     const struct vt__feed *feed = &watch->profile->feed;
     if (watch->sequence < feed->floor)
         return false;
-    uint64_t low = feed->n_pushed > VT__RING_CHANGES ? feed->n_pushed - VT__RING_CHANGES : 0;
-    uint64_t high = feed->n_pushed, end = high;
-    while (low < high) { /* the first entry after the place */
-        uint64_t middle = low + (high - low) / 2;
-        if (feed->ring[middle % VT__RING_CHANGES].sequence <= watch->sequence)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    uint32_t n = 0;
-    for (; low < end && n < max; low++)
-        entries[n++] = feed->ring[low % VT__RING_CHANGES];
+    uint32_t n_after = vt__feed_count_after(feed, watch->sequence);
+    uint32_t n = n_after < max ? n_after : max;
+    for (uint32_t i = 0; i < n; i++)
+        entries[i] = feed->ring[(feed->n_pushed - n_after + i) % VT__RING_CHANGES];
     *ret_n = n;
     return true;
 }
@@ -214,8 +221,10 @@ static struct vt_err read_change(struct vt_watch *watch, const struct vt__ring_e
     struct vt__key key = vt__key_item(entry->change.item);
     VT_TRY(
         vt_store_get(watch->profile->store, VT__ITEMS, vt__key_slice(&key), NULL, &value, &found));
-    struct vt_err err = found ? change_of(value.bytes, entry->change.item, false, arena, ret_change)
-                              : VT_ERR(VT_CORRUPT, "a change names an item that is not there");
+    bool by_deletion = entry->change.kind == VT_CHANGE_DELETE;
+    struct vt_err err =
+        found ? change_of(value.bytes, entry->change.item, by_deletion, arena, ret_change)
+              : VT_ERR(VT_CORRUPT, "a change names an item that is not there");
     vt_store_value_release(&value);
     ret_change->sequence = entry->sequence;
     return err;
@@ -249,13 +258,25 @@ static struct vt_err tell_tail(struct vt_watch *watch, struct vt_arena *arena, u
     if (watch->item == 0)
         watch->until_tick = feed->tick;
     watch->armed = reached && n == 0 && !counts;
+    if (!reached)
+        vt__watchers_count_behind(watch->profile->watchers);
     pthread_mutex_unlock(&feed->lock);
-    if (!reached) {
-        watch->phase = VT__WATCH_BEGIN;
-        return tell_begin(watch, &ret_changes[(*ret_n)++]);
-    }
+    VT_CHECK(reached, VT_EXHAUSTED,
+             "the reader is further behind than the changes that are kept: call Watch again with "
+             "the last sequence seen, for a snapshot");
     VT_TRY(tell_entries(watch, entries, n, arena, ret_changes, ret_n));
     return n == 0 && counts ? tell_counts_page(watch, arena, max, ret_changes, ret_n) : vt_ok();
+}
+
+static void note_asked(struct vt_watch *watch)
+{
+    struct vt__feed *feed = &watch->profile->feed;
+    int64_t now_ns = vt_clock_monotonic_ns(watch->profile->clock);
+    pthread_mutex_lock(&feed->lock);
+    watch->asked_ns = now_ns;
+    if (watch->phase != VT__WATCH_BEGIN)
+        watch->place = watch->sequence;
+    pthread_mutex_unlock(&feed->lock);
 }
 
 struct vt_err vt_watch_next(struct vt_watch *watch, struct vt_arena *arena, uint32_t max,
@@ -263,6 +284,7 @@ struct vt_err vt_watch_next(struct vt_watch *watch, struct vt_arena *arena, uint
 {
     uint32_t n = 0;
     VT_CHECK(max != 0, VT_INVALID, "a watch is asked for at least one change");
+    note_asked(watch);
     if (watch->phase == VT__WATCH_BEGIN)
         VT_TRY(tell_begin(watch, &ret_changes[n++]));
     else if (watch->phase == VT__WATCH_TAIL)

@@ -15,6 +15,10 @@ struct vt_watch {
     struct vt_profile *profile;
     struct vt_watch *next; /* under feed.lock, as armed */
     bool armed;            /* vt_watch_next had none: wake at the next change */
+    uint32_t slot;         /* watchers.c; under feed.lock, down to `stalled` */
+    uint64_t place;        /* `sequence` when it was last asked: all before has been taken */
+    int64_t asked_ns;      /* when that was */
+    bool (*stalled)(void *ctx);
     void (*wake)(void *ctx);
     void *ctx;
     /* The reader's thread alone. */

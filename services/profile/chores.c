@@ -10,6 +10,7 @@
 #include "services/profile/erase.h"
 #include "services/profile/log_tail.h"
 #include "services/profile/profile_internal.h"
+#include "services/profile/watchers.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -21,6 +22,7 @@ static const struct vt__chore chore_table[] = {
     {"mark", "mark_sync_failed", VT__MARK_SYNC_MS, vt__mark_sync},
     {"free_space", "free_space_failed", VT__SPACE_LOOK_MS, vt__space_chore},
     {"seen_filter", "seen_filter_failed", VT__SEEN_FILTER_TEND_MS, vt__seen_filter_tend},
+    {"watchers", "watchers_failed", VT__WATCHERS_EVERY_MS, vt__watchers_chore},
     {"erasure", "erasure_failed", VT__ERASE_CHORE_MS, vt__erase_chore},
     {"visitors", "visitor_expiry_failed", VT__VISITORS_EVERY_MS, vt__expire_visitors},
     {"retention", "event_retention_failed", VT__RETENTION_EVERY_MS, vt__retain_events},

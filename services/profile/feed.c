@@ -16,6 +16,10 @@
 
 #define NS_PER_MS INT64_C(1000000)
 
+/* What was counted before opening stands for the first telling: a reader that comes back after a
+ * restart has heard of some of it, nobody knows of what. */
+enum { FIRST_TICK = 1 };
+
 static void push(struct vt__feed *feed, struct vt__ring_entry entry)
 {
     struct vt__ring_entry *slot = &feed->ring[feed->n_pushed % VT__RING_CHANGES];
@@ -119,6 +123,20 @@ void vt__feed_publish(struct vt_profile *profile)
     pthread_mutex_unlock(&feed->lock);
 }
 
+uint32_t vt__feed_count_after(const struct vt__feed *feed, uint64_t sequence)
+{
+    uint64_t low = feed->n_pushed > VT__RING_CHANGES ? feed->n_pushed - VT__RING_CHANGES : 0;
+    uint64_t high = feed->n_pushed;
+    while (low < high) { /* the first entry after the place */
+        uint64_t middle = low + (high - low) / 2;
+        if (feed->ring[middle % VT__RING_CHANGES].sequence <= sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (uint32_t)(feed->n_pushed - low);
+}
+
 /* ---- at open ---- */
 
 static struct vt_err load_weight(struct vt__feed *feed, struct vt_slice key, struct vt_slice value)
@@ -132,6 +150,7 @@ static struct vt_err load_weight(struct vt__feed *feed, struct vt_slice key, str
     VT_TRY(vt__counter_decode(value, &sum));
     VT_TRY(vt__feed_reserve(feed, (uint32_t)item));
     feed->weights[item] = sum;
+    feed->stamps[item] = FIRST_TICK;
     return vt_ok();
 }
 
@@ -185,6 +204,7 @@ struct vt_err vt__feed_open(struct vt_profile *profile, struct vt_diag *diag)
 {
     struct vt__feed *feed = &profile->feed;
     VT_TRY(load_all(profile, feed, diag));
+    feed->tick = FIRST_TICK;
     feed->counts_told_ns = vt_clock_monotonic_ns(profile->clock) - VT__COUNTS_EVERY_MS * NS_PER_MS;
     return vt_ok();
 }

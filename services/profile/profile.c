@@ -18,6 +18,7 @@
 #include "services/profile/memory.h"
 #include "services/profile/noise.h"
 #include "services/profile/profile_internal.h"
+#include "services/profile/watchers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +240,7 @@ static struct vt_err open_into(struct vt_profile *profile, const struct vt_profi
         VT_TRY(vt__noise_new(options->visitor_events_per_hour, options->metrics, &profile->noise));
     VT_TRY(vt__retention_open(profile, diag));
     VT_TRY(vt__feed_open(profile, diag));
+    VT_TRY(vt__watchers_new(options->watch_stall_ms, options->metrics, &profile->watchers));
     vt__recovery_init(profile, options->metrics);
     VT_TRY(vt__space_open(profile, options->free_space_min_bytes, options->metrics));
     return options->read_only ? vt_ok() : start_writing(profile, options->metrics, diag);
@@ -269,6 +271,7 @@ void vt_profile_close(struct vt_profile *profile)
     vt__chores_stop(profile->chores); /* they write */
     vt__writer_stop(profile);
     vt__feed_fini(&profile->feed);
+    vt__watchers_free(profile->watchers);
     vt_store_batch_free(profile->batch);
     vt__group_free(profile->group);
     vt__seen_filter_free(profile->seen);

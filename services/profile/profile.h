@@ -31,6 +31,8 @@ struct vt_profile_options {
                                          no erasure */
     int64_t event_retention_ms;       /* of the log, by whole days of acceptance; 0: for ever */
     int64_t visitor_expiry_ms;        /* of those known by cookie or device only; 0: never */
+    int64_t watch_stall_ms;           /* a stream of changes that is stuck for as long ends; 0:
+                                         30 s */
     bool consent_default;             /* of customers who said nothing */
     uint64_t free_space_min_bytes;    /* below it writes are VT_EXHAUSTED; 0: default (space.c) */
     bool read_only;                   /* a checkpoint, for the trainer */
@@ -229,7 +231,14 @@ struct vt_watch;
 VT_MUST_USE struct vt_err vt_watch_open(struct vt_profile *profile, uint64_t since_sequence,
                                         void (*wake)(void *ctx), void *ctx,
                                         struct vt_watch **ret_watch);
-/* Up to `max` changes, texts in the arena; *ret_n 0 means: none now, wake will come. */
+/* For readers that others hold up: `stalled` runs on a background thread, each second, while the
+ * reader was told changes and has not asked for more for vt_profile_options.watch_stall_ms. It only
+ * hands over, as `wake`, whose ctx it gets, and returns true when the reader is to end by it. Set it
+ * before the first vt_watch_next. Without it a reader may take its time. */
+void vt_watch_on_stall(struct vt_watch *watch, bool (*stalled)(void *ctx));
+/* Up to `max` changes, texts in the arena; *ret_n 0 means: none now, wake will come. VT_EXHAUSTED:
+ * the reader is further behind than the changes that are kept; a watch opened after the last
+ * sequence it has begins with a snapshot. */
 VT_MUST_USE struct vt_err vt_watch_next(struct vt_watch *watch, struct vt_arena *arena,
                                         uint32_t max, struct vt_change *ret_changes,
                                         uint32_t *ret_n);

@@ -73,6 +73,7 @@ struct vt__chores;
 struct vt__group;
 struct vt__noise;
 struct vt__seen_filter;
+struct vt__watchers;
 struct vt__customer_cache;
 
 struct vt_profile {
@@ -131,6 +132,7 @@ struct vt_profile {
 
     struct vt__feed feed;
     struct vt__ageing *ageing; /* the chores' thread, but for what says otherwise */
+    struct vt__watchers *watchers; /* under feed.lock */
     struct vt__chores *chores; /* runs between open and close; NULL in a store for reading */
 };
 
@@ -231,5 +233,8 @@ void vt__feed_publish(struct vt_profile *profile);
 /* Nanoseconds until waiting counts are due; -1 when none wait. */
 int64_t vt__feed_due_ns(struct vt_profile *profile);
 void vt__feed_tell_counts(struct vt_profile *profile);
+/* Under feed.lock: the changes told after `sequence`; VT__RING_CHANGES also when they are more.
+ * The ring's last n entries are those. */
+uint32_t vt__feed_count_after(const struct vt__feed *feed, uint64_t sequence);
 
 #endif

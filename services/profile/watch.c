@@ -2,13 +2,19 @@
  * The sending side of CatalogService.Watch. A stream is a small machine with one owner at a time:
  *
  *   IDLE --wake, cancel--> BUSY --no changes--> IDLE
- *                          BUSY --message sent--> BUSY --cancelled--> freed
+ *                          BUSY --message--> HANDING --handed over--> SENDING
+ *                                            HANDING --it has left--> SENT --handed over--> BUSY
+ *                          SENDING --it has left, stalled--> BUSY
+ *                          BUSY --cancelled, stalled, failed--> freed
  *
- * BUSY means that a task of it waits in the pool, runs, or has a message under way, and only its
- * pump() takes changes, sends, finishes or frees. So the store's iterators never run on a serving
+ * BUSY means that a task of it waits in the pool or runs, SENDING that a message is under way and
+ * nobody has the stream. A message may have left before the call that sends it returns: HANDING and
+ * SENT keep the stream in the hands of that pump until then. Only pump() takes changes, sends,
+ * finishes or frees. So the store's iterators never run on a serving
  * thread, a slow reader holds one message of bounded size and nothing else, and wake() on the
- * writer thread costs a lock and a queue entry. The lock guards state, woken and gone alone;
- * nothing is called under it but the pool.
+ * writer thread costs a lock and a queue entry. A reader that does not take that message either is
+ * ended with RESOURCE_EXHAUSTED and what to do: the call, its memory and its place are for others.
+ * The lock guards state and flags alone; nothing is called under it but the pool.
  */
 #include "services/profile/watch.h"
 
@@ -31,9 +37,10 @@ struct stream {
     struct vt_arena message; /* pump()'s */
     struct vt_worker_task task;
     pthread_mutex_t lock;
-    enum { IDLE, BUSY } state;
-    bool woken; /* while BUSY: there are changes after all */
-    bool gone;  /* the caller */
+    enum state { IDLE, BUSY, HANDING, SENT, SENDING } state;
+    bool woken;   /* while not IDLE: there are changes after all */
+    bool gone;    /* the caller */
+    bool stalled; /* the caller takes nothing */
 };
 
 static void stream_free(struct stream *stream)
@@ -58,38 +65,58 @@ static void submit(struct stream *stream)
     VT_ASSERT(!vt_failed(err)); /* the pool has room for a task of every call there may be */
 }
 
-static void become_busy(struct stream *stream, bool *flag)
+/* Under the lock. */
+static void become_busy(struct stream *stream)
+{
+    stream->state = BUSY;
+    submit(stream);
+}
+
+static void raise_flag(struct stream *stream, bool *flag)
 {
     pthread_mutex_lock(&stream->lock);
     *flag = true;
-    if (stream->state == IDLE) {
-        stream->state = BUSY;
-        submit(stream);
-    }
+    if (stream->state == IDLE)
+        become_busy(stream);
     pthread_mutex_unlock(&stream->lock);
 }
 
 static void on_wake(void *ctx)
 {
     struct stream *stream = ctx;
-    become_busy(stream, &stream->woken);
+    raise_flag(stream, &stream->woken);
 }
 
 static void on_cancel(void *ctx)
 {
     struct stream *stream = ctx;
-    become_busy(stream, &stream->gone);
+    raise_flag(stream, &stream->gone);
 }
 
 static void on_sent(void *ctx, bool ok)
 {
     struct stream *stream = ctx;
-    if (!ok) {
-        pthread_mutex_lock(&stream->lock);
-        stream->gone = true;
-        pthread_mutex_unlock(&stream->lock);
+    pthread_mutex_lock(&stream->lock);
+    stream->gone = stream->gone || !ok;
+    if (stream->state == HANDING)
+        stream->state = SENT;
+    else if (stream->state == SENDING)
+        become_busy(stream); /* else it stalled, and has its end coming */
+    pthread_mutex_unlock(&stream->lock);
+}
+
+/* It is the caller's doing only while a message is under way. */
+static bool on_stall(void *ctx)
+{
+    struct stream *stream = ctx;
+    pthread_mutex_lock(&stream->lock);
+    bool ends = stream->state == SENDING;
+    if (ends) {
+        stream->stalled = true;
+        become_busy(stream);
     }
-    submit(stream);
+    pthread_mutex_unlock(&stream->lock);
+    return ends;
 }
 
 /* The next message; *ret_n 0: nothing to tell now. */
@@ -116,13 +143,31 @@ static bool rest(struct stream *stream)
     return resting;
 }
 
-static bool take_flags(struct stream *stream)
+/* Why the stream is to end, if it is. */
+static struct vt_err take_flags(struct stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
     stream->woken = false;
-    bool gone = stream->gone;
+    bool gone = stream->gone, stalled = stream->stalled;
     pthread_mutex_unlock(&stream->lock);
-    return gone;
+    VT_CHECK(!gone, VT_CANCELLED, "the caller went away");
+    VT_CHECK(!stalled, VT_EXHAUSTED,
+             "the reader takes no messages: call Watch again with the last sequence seen");
+    return vt_ok();
+}
+
+/* True when the message has left already; otherwise the stream is on_sent's and on_stall's now. */
+static bool send(struct stream *stream, struct vt_slice body)
+{
+    pthread_mutex_lock(&stream->lock);
+    stream->state = HANDING;
+    pthread_mutex_unlock(&stream->lock);
+    vt_rpc_call_send(stream->call, body, on_sent, stream);
+    pthread_mutex_lock(&stream->lock);
+    bool has_left = stream->state == SENT;
+    stream->state = has_left ? BUSY : SENDING;
+    pthread_mutex_unlock(&stream->lock);
+    return has_left;
 }
 
 static void pump(void *ctx)
@@ -131,20 +176,14 @@ static void pump(void *ctx)
     for (;;) {
         struct vt_slice body = {0};
         uint32_t n = 0;
-        if (take_flags(stream)) {
-            finish(stream, VT_ERR(VT_CANCELLED, "the caller went away"));
-            return;
-        }
-        struct vt_err err = next_message(stream, &body, &n);
+        struct vt_err err = take_flags(stream);
+        if (!vt_failed(err))
+            err = next_message(stream, &body, &n);
         if (vt_failed(err)) {
             finish(stream, err);
             return;
         }
-        if (n > 0) {
-            vt_rpc_call_send(stream->call, body, on_sent, stream); /* the stream is on_sent's now */
-            return;
-        }
-        if (rest(stream))
+        if (n > 0 ? !send(stream, body) : rest(stream))
             return;
     }
 }
@@ -187,6 +226,7 @@ void vt__watch_serve(struct vt_rpc_call *call, struct vt_profile *profile,
             stream_free(stream);
         return;
     }
+    vt_watch_on_stall(stream->watch, on_stall);
     vt_rpc_call_on_cancel(call, on_cancel, stream);
     submit(stream);
 }

@@ -37,6 +37,7 @@ static struct {
 
 struct vt_watch {
     void (*wake)(void *ctx);
+    bool (*stalled)(void *ctx);
     void *ctx;
 };
 
@@ -248,6 +249,11 @@ struct vt_err vt_watch_next(struct vt_watch *watch, struct vt_arena *arena, uint
         pthread_create(&fake.waker, NULL, wake_it, watch);
     }
     return vt_ok();
+}
+
+void vt_watch_on_stall(struct vt_watch *watch, bool (*stalled)(void *ctx))
+{
+    watch->stalled = stalled;
 }
 
 void vt_watch_close(struct vt_watch *watch)
