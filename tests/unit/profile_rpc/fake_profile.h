@@ -31,6 +31,7 @@ static struct {
     uint32_t changes[4];
     unsigned n_next;
     unsigned n_open_watches;
+    struct vt_watch *watch; /* the one open */
     pthread_t waker;
     bool waker_runs;
 } fake;
@@ -254,6 +255,7 @@ struct vt_err vt_watch_next(struct vt_watch *watch, struct vt_arena *arena, uint
 void vt_watch_on_stall(struct vt_watch *watch, bool (*stalled)(void *ctx))
 {
     watch->stalled = stalled;
+    fake.watch = watch;
 }
 
 void vt_watch_close(struct vt_watch *watch)

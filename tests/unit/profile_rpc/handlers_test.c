@@ -15,6 +15,7 @@
 #include "vitrine/v1/profile.pb-c.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -680,6 +681,31 @@ static void watch_that_cannot_be_opened_fails_the_call(void **state)
     assert_int_equal(fake.n_open_watches, 0);
 }
 
+/* Told while the message is under way; before that it is not the reader's doing. */
+static bool stall(void *ctx, struct vt_slice body)
+{
+    (void)ctx;
+    (void)body;
+    while (!fake.watch->stalled(fake.watch->ctx))
+        sched_yield();
+    return true;
+}
+
+static void watch_of_a_reader_that_takes_nothing_ends_with_what_to_do(void **state)
+{
+    (void)state;
+    struct vt_rpc_loopback_options options = options_of(false);
+    options.on_message = stall;
+    fake.changes[0] = 1;
+    struct vt_rpc_loopback_result result = vt_rpc_loopback_call(
+        &options, "/vitrine.v1.CatalogService/Watch", vt_slice(NULL, 0), &arena);
+    assert_code(result.err, VT_EXHAUSTED);
+    assert_non_null(strstr(result.message, "call Watch again"));
+    vt_profile_rpc_free(rpc);
+    rpc = NULL;
+    assert_int_equal(fake.n_open_watches, 0);
+}
+
 /* ---- AdminService, and what is not there yet ---- */
 
 static struct vt_rpc_loopback_result checkpoint(const char *directory, bool local)
@@ -794,6 +820,7 @@ int main(void)
         TEST(list_customers_pages_through_all_and_ends),
         TEST(delete_items_names_the_missing),
         TEST(watch_sends_messages_of_500_changes_and_waits_to_be_woken),
+        TEST(watch_of_a_reader_that_takes_nothing_ends_with_what_to_do),
         TEST(watch_that_cannot_be_opened_fails_the_call),
         TEST(checkpoint_answers_on_the_admin_socket_only),
         TEST(erase_customer_names_somebody_and_tells_what_was_done),
