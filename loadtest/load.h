@@ -10,5 +10,7 @@ int load_floor(int argc, char **argv);
 int load_recommend(int argc, char **argv);
 /* GetProfile, likewise. */
 int load_profile(int argc, char **argv);
+/* UpsertItems with a mask, call after call; prints how fast. */
+int load_prices(int argc, char **argv);
 
 #endif

@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"recommend", "ask for recommendations at a rate, and report the latencies", load_recommend},
     {"profile", "ask for customers' profiles at a rate, and report the latencies", load_profile},
+    {"prices", "update prices by field mask, call after call", load_prices},
     {"floor", "serve a bare gRPC echo: the ceiling of this machine", load_floor},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -1,7 +1,9 @@
 /* The few messages that the generator needs, made and read as cheaply as it can be done. */
 #include "loadtest/wire.h"
 
+#include "google/protobuf/field_mask.pb-c.h"
 #include "services/common/pb/pb.h"
+#include "vitrine/v1/catalog.pb-c.h"
 #include "vitrine/v1/profile.pb-c.h"
 #include "vitrine/v1/recommendation.pb-c.h"
 
@@ -61,4 +63,38 @@ bool load_wire_is_degraded(struct vt_slice response)
         response = vt_slice(response.data + value, response.len - (size_t)value);
     }
     return false;
+}
+
+/* Each number of a million updates gives an item and a price of its own (splitmix64's mixer). */
+static uint64_t mix(uint64_t bits)
+{
+    bits += 0x9E3779B97F4A7C15u;
+    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9u;
+    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBu;
+    return bits ^ (bits >> 31);
+}
+
+struct vt_err load_wire_prices(uint64_t first, uint32_t n, uint32_t n_items, struct vt_arena *arena,
+                               struct vt_slice *ret_bytes)
+{
+    static char price[] = "price";
+    char *paths[] = {price};
+    Google__Protobuf__FieldMask mask = GOOGLE__PROTOBUF__FIELD_MASK__INIT;
+    Vitrine__V1__UpsertItemsRequest request = VITRINE__V1__UPSERT_ITEMS_REQUEST__INIT;
+    Vitrine__V1__Item *items = vt_arena_array(arena, n, sizeof *items);
+    request.items = vt_arena_array(arena, n, sizeof *request.items);
+    VT_CHECK(items != NULL && request.items != NULL, VT_EXHAUSTED, "no memory for a request");
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t bits = mix(first + i);
+        struct vt_slice id = vt_arena_printf(arena, "SKU%06u", (unsigned)(bits % n_items));
+        vitrine__v1__item__init(&items[i]);
+        items[i].id = (char *)(uintptr_t)id.data;
+        items[i].price = (double)(bits >> 48) / 100;
+        request.items[i] = &items[i];
+    }
+    mask.n_paths = 1;
+    mask.paths = paths;
+    request.n_items = n;
+    request.update_mask = &mask;
+    return vt_pb_encode(&request.base, arena, ret_bytes);
 }
