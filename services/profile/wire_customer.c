@@ -158,14 +158,19 @@ static struct vt_err fill_item_ids(const struct vt_profile_view *view, struct vt
 {
     if (items == NULL)
         return vt_ok();
-    message->item_ids = vt_arena_array(arena, view->n_events, sizeof *message->item_ids);
+    uint32_t *numbers = vt_arena_array(arena, view->n_events, sizeof *numbers);
+    struct vt_slice *ids = vt_arena_array(arena, view->n_events, sizeof *ids);
+    if (numbers == NULL || ids == NULL)
+        return vt_wire_full();
+    for (uint32_t i = 0; i < view->n_events; i++)
+        numbers[i] = view->events[i].item;
+    unsigned ticket = vt_item_table_enter(items);
+    vt_item_table_ids(items, numbers, view->n_events, ids);
+    message->item_ids = vt_wire_texts(arena, ids, view->n_events);
+    vt_item_table_leave(items, ticket);
     if (message->item_ids == NULL)
         return vt_wire_full();
     message->n_item_ids = view->n_events;
-    unsigned ticket = vt_item_table_enter(items);
-    for (uint32_t i = 0; i < view->n_events; i++)
-        message->item_ids[i] = vt_wire_text(arena, vt_item_table_id(items, view->events[i].item));
-    vt_item_table_leave(items, ticket);
     return vt_ok();
 }
 

@@ -568,6 +568,24 @@ struct vt_slice vt_item_table_id(const struct vt_item_table *table, uint32_t num
     return block != NULL ? block->item.id : vt_slice(NULL, 0);
 }
 
+/* Each SKU is three loads, each waiting for the one before, and of a large catalog none is in the
+ * cache: a history of 50 waited for 150. Asking for all of a kind first, the waits overlap. */
+void vt_item_table_ids(const struct vt_item_table *table, const uint32_t *numbers, uint32_t n,
+                       struct vt_slice *ret_ids)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct chunk *chunk = find_chunk(table, numbers[i]);
+        if (chunk != NULL)
+            __builtin_prefetch(&chunk->texts[numbers[i] % CHUNK_ITEMS]);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(find_texts(table, numbers[i])); /* of NULL it does nothing */
+    for (uint32_t i = 0; i < n; i++) {
+        ret_ids[i] = vt_item_table_id(table, numbers[i]);
+        __builtin_prefetch(ret_ids[i].data);
+    }
+}
+
 bool vt_item_table_get(const struct vt_item_table *table, uint32_t number, struct vt_item *ret_item)
 {
     struct chunk *chunk = find_chunk(table, number); /* once: the writer may make it meanwhile */

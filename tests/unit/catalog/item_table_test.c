@@ -83,6 +83,20 @@ static void number_zero_and_beyond_the_limit_are_refused(void **state)
     assert_code(vt_item_table_upsert(*state, &beyond), VT_EXHAUSTED);
 }
 
+static void ids_of_many_are_those_of_each_and_empty_of_the_unknown(void **state)
+{
+    struct vt_item mug = item_of(1, "mug", "Mug"), cup = item_of(5000, "cup", "Cup");
+    const uint32_t numbers[] = {5000, 0, 1, 2, UINT32_MAX, 5000};
+    struct vt_slice ids[6];
+    assert_ok(vt_item_table_upsert(*state, &mug));
+    assert_ok(vt_item_table_upsert(*state, &cup));
+    vt_item_table_ids(*state, numbers, 6, ids);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_true(vt_slice_equal(ids[i], vt_item_table_id(*state, numbers[i])));
+    assert_true(vt_slice_equal(ids[5], vt_slice_str("cup")));
+    assert_int_equal(ids[3].len, 0);
+}
+
 static void snapshot_deletes_what_it_does_not_mention(void **state)
 {
     struct vt_item_table *table = *state;
@@ -213,6 +227,7 @@ int main(void)
         TEST(mentioned_item_has_a_number_and_is_not_recommendable),
         TEST(item_outside_stock_or_window_is_not_recommendable),
         TEST(number_zero_and_beyond_the_limit_are_refused),
+        TEST(ids_of_many_are_those_of_each_and_empty_of_the_unknown),
         TEST(snapshot_deletes_what_it_does_not_mention),
         TEST(popular_list_is_by_count_then_number),
         TEST(popular_list_keeps_the_best_thousand),
