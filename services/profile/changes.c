@@ -246,26 +246,39 @@ static struct vt_err tell_entries(struct vt_watch *watch, const struct vt__ring_
     return vt_ok();
 }
 
-static struct vt_err tell_tail(struct vt_watch *watch, struct vt_arena *arena, uint32_t max,
-                               struct vt_change *ret_changes, uint32_t *ret_n)
+/* What is there to tell; the watch is armed when there is nothing. */
+static struct vt_err look_at_tail(struct vt_watch *watch, struct vt__ring_entry *entries,
+                                  uint32_t max, uint32_t *ret_n, bool *ret_counts)
 {
     struct vt__feed *feed = &watch->profile->feed;
-    struct vt__ring_entry entries[TAIL_MAX];
-    uint32_t n = 0;
     pthread_mutex_lock(&feed->lock);
-    bool reached = copy_tail(watch, entries, max < TAIL_MAX ? max : TAIL_MAX, &n);
-    bool counts = watch->item != 0 || watch->tick < feed->tick;
+    bool reached = copy_tail(watch, entries, max, ret_n);
+    *ret_counts = watch->item != 0 || watch->tick < feed->tick;
     if (watch->item == 0)
         watch->until_tick = feed->tick;
-    watch->armed = reached && n == 0 && !counts;
+    watch->armed = reached && *ret_n == 0 && !*ret_counts;
     if (!reached)
         vt__watchers_count_behind(watch->profile->watchers);
     pthread_mutex_unlock(&feed->lock);
     VT_CHECK(reached, VT_EXHAUSTED,
              "the reader is further behind than the changes that are kept: call Watch again with "
              "the last sequence seen, for a snapshot");
-    VT_TRY(tell_entries(watch, entries, n, arena, ret_changes, ret_n));
-    return n == 0 && counts ? tell_counts_page(watch, arena, max, ret_changes, ret_n) : vt_ok();
+    return vt_ok();
+}
+
+static struct vt_err tell_tail(struct vt_watch *watch, struct vt_arena *arena, uint32_t max,
+                               struct vt_change *ret_changes, uint32_t *ret_n)
+{
+    struct vt__ring_entry entries[TAIL_MAX];
+    bool counts = false;
+    do { /* counts may turn out to be none for this reader: who hears nothing must be armed */
+        uint32_t n = 0;
+        VT_TRY(look_at_tail(watch, entries, max < TAIL_MAX ? max : TAIL_MAX, &n, &counts));
+        VT_TRY(tell_entries(watch, entries, n, arena, ret_changes, ret_n));
+        if (n == 0 && counts)
+            VT_TRY(tell_counts_page(watch, arena, max, ret_changes, ret_n));
+    } while (counts && *ret_n == 0);
+    return vt_ok();
 }
 
 static void note_asked(struct vt_watch *watch)

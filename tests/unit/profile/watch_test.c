@@ -185,6 +185,33 @@ static void reader_hears_counts_of_before_a_restart(void **state)
     reader_fini(&reader);
 }
 
+static void wake_reader(void *ctx)
+{
+    atomic_uint *n = ctx;
+    atomic_fetch_add(n, 1);
+}
+
+static void reader_that_came_back_to_nothing_new_is_woken_by_the_next_change(void **state)
+{
+    struct fixture *f = *state;
+    struct vt_watch *watch = NULL;
+    struct vt_change changes[8];
+    struct vt_item mug = {.id = s("mug"), .stock = 1};
+    atomic_uint n_wakes = 0;
+    uint32_t n = 0;
+    upsert(f, &mug, 1, 0);
+    uint64_t sequence = vt_profile_sequence(f->profile);
+    assert_ok(vt_watch_open(f->profile, sequence, wake_reader, &n_wakes, &watch));
+    assert_ok(vt_watch_next(watch, &f->arena, 8, changes, &n));
+    assert_int_equal(n, 0);
+    mug.price = 2;
+    upsert(f, &mug, 1, 0);
+    assert_int_equal(atomic_load(&n_wakes), 1);
+    assert_ok(vt_watch_next(watch, &f->arena, 8, changes, &n));
+    assert_int_equal(n, 1);
+    vt_watch_close(watch);
+}
+
 static void reader_knows_the_sku_of_an_item_that_came_and_went(void **state)
 {
     struct fixture *f = *state;
@@ -322,6 +349,7 @@ int main(void)
         TEST(reader_that_does_not_ask_again_is_told_once_its_time_is_over),
         TEST(reader_that_has_all_may_rest_as_long_as_it_likes),
         TEST(reader_hears_counts_of_before_a_restart),
+        TEST(reader_that_came_back_to_nothing_new_is_woken_by_the_next_change),
         TEST(reader_knows_the_sku_of_an_item_that_came_and_went),
         TEST(reader_cut_100_times_ends_with_the_writers_table),
     };
