@@ -1,8 +1,8 @@
 /*
  * vitrine-bench fill: a large store, written in this process through the profile domain as the
  * services write it, a day of the shop after the other (the store's clock is the shop's). Events
- * come in the order of their times, so a customer's are spread over all days, which is the most
- * expensive order for histories: every one of them is merged on its own.
+ * come in the order of their times, from some hundred visits that go on at the same time; a
+ * customer's visits are spread over all days.
  */
 #include "services/common/base/clock.h"
 #include "services/common/base/progress.h"
@@ -22,6 +22,8 @@ enum {
     ID_BYTES = 24,
     SLOT_MEMORY_BYTES = 64 << 10,
     MS_PER_DAY = 24 * 3600 * 1000,
+    VISITS = 512, /* at the same time */
+    EVENTS_PER_VISIT = 10,
 };
 #define FIRST_DAY_MS INT64_C(1756684800000) /* 2025-09-01 */
 
@@ -51,6 +53,9 @@ struct fill {
     pthread_cond_t freed;
     struct vt_err err; /* of the first batch that failed; under lock */
     uint64_t random;
+    struct visit {
+        uint32_t customer, n_left;
+    } visits[VISITS];
 };
 
 /* splitmix64 */
@@ -139,6 +144,16 @@ static struct vt_err fill_items(struct fill *fill)
 
 /* ---- events ---- */
 
+static uint32_t draw_customer(struct fill *fill, uint64_t bits)
+{
+    struct visit *visit = &fill->visits[bits % VISITS];
+    if (visit->n_left == 0)
+        *visit = (struct visit){(uint32_t)(draw(&fill->random) % fill->options->customers) + 1,
+                                EVENTS_PER_VISIT};
+    visit->n_left--;
+    return visit->customer;
+}
+
 static void make_event(struct fill *fill, uint64_t number, int64_t time_ms, char text[3][ID_BYTES],
                        struct vt_event *event)
 {
@@ -146,7 +161,7 @@ static void make_event(struct fill *fill, uint64_t number, int64_t time_ms, char
     double popular = (double)(draw(&fill->random) >> 11) * 0x1p-53;
     unsigned item = (unsigned)(popular * popular * fill->options->items);
     snprintf(text[0], ID_BYTES, "%016llx", (unsigned long long)(number * 0x9E3779B97F4A7C15u));
-    snprintf(text[1], ID_BYTES, "C%06u", (unsigned)(bits % fill->options->customers) + 1);
+    snprintf(text[1], ID_BYTES, "C%06u", draw_customer(fill, bits));
     snprintf(text[2], ID_BYTES, "SKU%06u", item);
     *event = (struct vt_event){.event_id = vt_slice_str(text[0]),
                                .customer_id = vt_slice_str(text[1]),
