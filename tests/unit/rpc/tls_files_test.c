@@ -165,9 +165,12 @@ static void write_text(const char *name, const char *text, size_t times)
 static void text_that_is_no_pem_is_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "hello\n", "-----BEGIN CERTIFICATE-----\n",
-                                        "-----BEGIN CERTIFICATE-----\nAAAA\n"
-                                        "-----END CERTIFICATE-----\n"};
+    static const char *const texts[] = {
+        "",
+        "hello\n",
+        "-----BEGIN CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct vt_diag diag = {0};
         struct vt__tls_files files;
