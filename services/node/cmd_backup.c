@@ -74,8 +74,9 @@ static const struct vt_options_spec options_spec = {
 
 /* At the top of a data folder, and no part of a backup: the store itself comes as a checkpoint, its
  * mark is made when it is restored, and what an import put aside is there to be imported again. */
-static const char *const left_out[] = {"live",   "live.acked", "live.lock",  "admin.sock",
-                                       "review", "rejects", "train.lock", "lost+found", NULL};
+static const char *const left_out[] = {"live",       "live.acked", "live.lock",
+                                       "admin.sock", "review",     "rejects",
+                                       "train.lock", "lost+found", NULL};
 
 struct backup_run {
     const struct backup_options *options;

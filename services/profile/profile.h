@@ -233,8 +233,8 @@ VT_MUST_USE struct vt_err vt_watch_open(struct vt_profile *profile, uint64_t sin
                                         struct vt_watch **ret_watch);
 /* For readers that others hold up: `stalled` runs on a background thread, each second, while the
  * reader was told changes and has not asked for more for vt_profile_options.watch_stall_ms. It only
- * hands over, as `wake`, whose ctx it gets, and returns true when the reader is to end by it. Set it
- * before the first vt_watch_next. Without it a reader may take its time. */
+ * hands over, as `wake`, whose ctx it gets, and returns true when the reader is to end by it. Set
+ * it before the first vt_watch_next. Without it a reader may take its time. */
 void vt_watch_on_stall(struct vt_watch *watch, bool (*stalled)(void *ctx));
 /* Up to `max` changes, texts in the arena; *ret_n 0 means: none now, wake will come. VT_EXHAUSTED:
  * the reader is further behind than the changes that are kept; a watch opened after the last

@@ -131,9 +131,9 @@ struct vt_profile {
     uint32_t changes_since_trim;
 
     struct vt__feed feed;
-    struct vt__ageing *ageing; /* the chores' thread, but for what says otherwise */
+    struct vt__ageing *ageing;     /* the chores' thread, but for what says otherwise */
     struct vt__watchers *watchers; /* under feed.lock */
-    struct vt__chores *chores; /* runs between open and close; NULL in a store for reading */
+    struct vt__chores *chores;     /* runs between open and close; NULL in a store for reading */
 };
 
 /* writer.c. Between start and stop the thread runs; stop works off what is queued. */
