@@ -403,13 +403,17 @@ static enum turn next_turn(struct stream *stream)
     return turn;
 }
 
-static struct vt_err end_of(const struct stream *stream)
+/* The caller may still leave, or the server drain, until the call is finished. */
+static struct vt_err end_of(struct stream *stream)
 {
+    pthread_mutex_lock(&stream->lock);
+    struct vt_err end = stream->end;
     if (stream->gone)
-        return VT_ERR(VT_CANCELLED, "the caller went away");
-    if (vt_failed(stream->end))
-        return stream->end;
-    return stream->ended ? vt_ok() : VT_ERR(VT_UNAVAILABLE, "server is stopping; connect again");
+        end = VT_ERR(VT_CANCELLED, "the caller went away");
+    else if (!vt_failed(end) && !stream->ended)
+        end = VT_ERR(VT_UNAVAILABLE, "server is stopping; connect again");
+    pthread_mutex_unlock(&stream->lock);
+    return end;
 }
 
 /* Nothing is under way, and no callback of the call runs after its end. */
