@@ -208,7 +208,8 @@ void vt_keep_close(struct vt_keep *keep)
 static bool id_of(const char *name, char ret_id[VT_KEEP_ID_BYTES])
 {
     size_t len = strlen(name), suffix = sizeof SUFFIX - 1;
-    if (len <= suffix || len - suffix >= VT_KEEP_ID_BYTES || strcmp(name + len - suffix, SUFFIX))
+    if (len <= suffix || len - suffix >= VT_KEEP_ID_BYTES ||
+        strcmp(name + len - suffix, SUFFIX) != 0)
         return false;
     memcpy(ret_id, name, len - suffix);
     ret_id[len - suffix] = '\0';

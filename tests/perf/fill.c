@@ -160,7 +160,8 @@ static void make_event(struct fill *fill, uint64_t number, int64_t time_ms, char
     uint64_t bits = draw(&fill->random);
     double popular = (double)(draw(&fill->random) >> 11) * 0x1p-53;
     unsigned item = (unsigned)(popular * popular * fill->options->items);
-    snprintf(text[0], ID_BYTES, "%016llx", (unsigned long long)(number * 0x9E3779B97F4A7C15u));
+    unsigned long long id = number * 0x9E3779B97F4A7C15ull;
+    snprintf(text[0], ID_BYTES, "%016llx", id);
     snprintf(text[1], ID_BYTES, "C%06u", draw_customer(fill, bits));
     snprintf(text[2], ID_BYTES, "SKU%06u", item);
     *event = (struct vt_event){.event_id = vt_slice_str(text[0]),

@@ -349,7 +349,8 @@ static void upsert_fields(struct world *w)
     static const uint32_t fields[] = {VT_ITEM_TITLE, VT_ITEM_CATEGORIES,
                                       VT_ITEM_PRICE, VT_ITEM_ATTRIBUTES,
                                       VT_ITEM_STOCK, VT_ITEM_AVAILABLE_FROM};
-    uint32_t i = next(w, N_SKUS), mask = fields[next(w, 6)] | fields[next(w, 6)];
+    uint32_t i = next(w, N_SKUS), mask = fields[next(w, 6)];
+    mask |= fields[next(w, 6)];
     struct model_item *item = &w->items[i], drawn = draw_entry(w), entry = *item;
     struct vt_item sent = entry_of(w, i, &drawn);
     struct vt_upsert_result result;

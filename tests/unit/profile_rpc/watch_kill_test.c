@@ -31,8 +31,6 @@ enum {
     JOURNAL_BYTES_MAX = 64 << 20,
 };
 
-extern char **environ;
-
 /* ---- the journal: messages with their length before them; the last may be torn ---- */
 
 /* Applies the whole messages to the reader; how many bytes they are. */
