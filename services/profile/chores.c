@@ -39,13 +39,6 @@ struct vt__chores {
     int64_t due_ns[TABLE_LEN]; /* CLOCK_MONOTONIC; the thread's */
 };
 
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 static size_t next_chore(const struct vt__chores *chores)
 {
     size_t next = 0;
@@ -60,7 +53,7 @@ static bool wait_until(struct vt__chores *chores, int64_t due_ns)
 {
     struct timespec due = {.tv_sec = due_ns / NS_PER_S, .tv_nsec = due_ns % NS_PER_S};
     pthread_mutex_lock(&chores->lock);
-    while (!chores->stopping && monotonic_ns() < due_ns)
+    while (!chores->stopping && vt_clock_monotonic_ns(vt_clock_system()) < due_ns)
         pthread_cond_timedwait(&chores->wake, &chores->lock, &due);
     bool go_on = !chores->stopping;
     pthread_mutex_unlock(&chores->lock);
@@ -78,7 +71,8 @@ static void *chores_main(void *ctx)
         struct vt_err err = chore->run(chores->profile);
         if (vt_failed(err) && !vt__chores_stopping(chores))
             vt_log_err(VT_LOG_WARN, chore->error_name, err, "it is tried again when it is due");
-        chores->due_ns[next] = monotonic_ns() + chore->every_ms * NS_PER_MS;
+        chores->due_ns[next] =
+            vt_clock_monotonic_ns(vt_clock_system()) + chore->every_ms * NS_PER_MS;
     }
 }
 
@@ -103,7 +97,7 @@ struct vt_err vt__chores_start(struct vt_profile *profile, struct vt__chores **r
     struct vt__chores *chores = calloc(1, sizeof *chores);
     VT_CHECK(chores != NULL, VT_EXHAUSTED, "out of memory");
     chores->profile = profile;
-    int64_t now_ns = monotonic_ns();
+    int64_t now_ns = vt_clock_monotonic_ns(vt_clock_system());
     for (size_t i = 0; chore_table[i].name != NULL; i++)
         chores->due_ns[i] = now_ns + chore_table[i].every_ms * NS_PER_MS;
     struct vt_err err = start_thread(chores);

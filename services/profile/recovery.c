@@ -18,18 +18,9 @@
 #include "services/profile/memory.h"
 #include "services/profile/profile_internal.h"
 
-#include <time.h>
-
 #define NS_PER_S INT64_C(1000000000)
 #define RETRY_NS (1 * NS_PER_S)
 #define RETRY_DAMAGED_NS (60 * NS_PER_S) /* time does not heal it, but a person may */
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 void vt__recovery_init(struct vt_profile *profile, struct vt_metrics *metrics)
 {
@@ -49,7 +40,7 @@ bool vt__recovery_is_broken(const struct vt_profile *profile)
 void vt__recovery_begin(struct vt_profile *profile, struct vt_err why)
 {
     atomic_store_explicit(&profile->broken, true, memory_order_relaxed);
-    profile->recovery.next_try_ns = monotonic_ns() + RETRY_NS;
+    profile->recovery.next_try_ns = vt_clock_monotonic_ns(vt_clock_system()) + RETRY_NS;
     profile->recovery.told_code = VT_OK;
     vt_gauge_set(profile->recovery.refused_gauge, 1);
     vt_log_err(VT_LOG_ERROR, "store_writes_stopped", why, profile->recovery.diag.text);
@@ -60,7 +51,7 @@ int64_t vt__recovery_due_ns(const struct vt_profile *profile)
 {
     if (!vt__recovery_is_broken(profile))
         return -1;
-    int64_t due_ns = profile->recovery.next_try_ns - monotonic_ns();
+    int64_t due_ns = profile->recovery.next_try_ns - vt_clock_monotonic_ns(vt_clock_system());
     return due_ns > 0 ? due_ns : 0;
 }
 
@@ -90,7 +81,8 @@ static void put_off(struct vt_profile *profile, struct vt_err err, const struct 
 {
     struct vt__recovery *recovery = &profile->recovery;
     bool passing = err.code == VT_EXHAUSTED || err.code == VT_UNAVAILABLE;
-    recovery->next_try_ns = monotonic_ns() + (passing ? RETRY_NS : RETRY_DAMAGED_NS);
+    recovery->next_try_ns =
+        vt_clock_monotonic_ns(vt_clock_system()) + (passing ? RETRY_NS : RETRY_DAMAGED_NS);
     vt__memory_drop(profile);
     if (recovery->told_code == err.code)
         return;

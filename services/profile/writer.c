@@ -22,13 +22,6 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 /* ---- what jobs do to the batch ---- */
 
 void vt__put(struct vt_profile *profile, enum vt__family family, struct vt__key key)
@@ -110,10 +103,11 @@ static struct vt_err write_batch(struct vt_profile *profile)
     vt__state_encode(&profile->state, &profile->value);
     vt__put(profile, VT__STATE, vt__key_state());
     VT_CHECK(!profile->value.failed, VT_EXHAUSTED, "out of memory");
-    int64_t start_ns = monotonic_ns();
+    int64_t start_ns = vt_clock_monotonic_ns(vt_clock_system());
     VT_TRY(vt_store_write(profile->store, profile->batch, &profile->recovery.diag));
     vt_histogram_observe(profile->fsync_seconds,
-                         (double)(monotonic_ns() - start_ns) / (double)NS_PER_S);
+                         (double)(vt_clock_monotonic_ns(vt_clock_system()) - start_ns) /
+                             (double)NS_PER_S);
     vt_counter_add(profile->n_fsyncs, 1);
     return vt__acked_write(profile->acked_fd, profile->state.sequence);
 }
@@ -264,7 +258,7 @@ static void wait_for_work(struct vt_profile *profile)
         pthread_cond_wait(&profile->wake, &profile->lock);
         return;
     }
-    int64_t until_ns = monotonic_ns() + due_ns;
+    int64_t until_ns = vt_clock_monotonic_ns(vt_clock_system()) + due_ns;
     struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
     pthread_cond_timedwait(&profile->wake, &profile->lock, &until);
 }

@@ -4,6 +4,7 @@
  * come in the order of their times, from some hundred visits that go on at the same time; a
  * customer's visits are spread over all days.
  */
+#include "models/dataset/mix.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/progress.h"
 #include "services/common/store/upkeep.h"
@@ -61,10 +62,7 @@ struct fill {
 /* splitmix64 */
 static uint64_t draw(uint64_t *state)
 {
-    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
+    return vt_mix64(*state += VT_MIX64_STEP);
 }
 
 static void on_written(void *ctx, struct vt_err err)

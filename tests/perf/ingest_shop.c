@@ -2,6 +2,8 @@
  * which gives the busiest tenth of items about a third of the events. */
 #include "tests/perf/ingest_shop.h"
 
+#include "models/dataset/mix.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +13,7 @@ enum { TEXT_BYTES = 64, ID_BYTES = 37, EVENTS_PER_CUSTOMER = 50, CUSTOMERS_MIN =
 /* splitmix64 */
 static uint64_t draw(uint64_t *state)
 {
-    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
+    return vt_mix64(*state += VT_MIX64_STEP);
 }
 
 static double uniform(uint64_t *state)
