@@ -22,8 +22,9 @@ MODEL_ARROWS = {
     "neighbor": ["dataset", "index", "kernels"],
     "popularity": ["dataset"],
     "bundle": ["index"],
-    "eval": ["dataset", "factor", "index", "kernels", "neighbor", "popularity"],
-    "train": ["bundle", "dataset", "eval", "kernels", "popularity"],
+    "eval": ["dataset", "index", "kernels", "popularity"],
+    "algorithm": ["dataset", "eval", "factor", "kernels", "neighbor", "popularity"],
+    "train": ["algorithm", "bundle", "dataset", "eval", "kernels", "neighbor", "popularity"],
 }
 MODELS = list(MODEL_ARROWS)
 SERVICES = ["profile", "candidate", "ranking", "model"]

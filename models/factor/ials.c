@@ -109,6 +109,12 @@ static void factors_randomise(struct factors *factors, double stddev, uint64_t s
                 (float)(scale * random_normal(seed, (uint64_t)row * factors->dim + d));
 }
 
+static void factors_copy(struct factors *factors, const float *values, uint32_t stride)
+{
+    for (uint32_t row = 0; row < factors->n_rows; row++)
+        memcpy(row_of(factors, row), values + (size_t)row * stride, factors->dim * sizeof *values);
+}
+
 /* ---- training ---- */
 
 /* What one thread writes to. */
@@ -341,9 +347,13 @@ static struct vt_err run_half_step(struct training *training, const struct vt_sp
 static struct vt_err iterate(struct training *training, double *ret_loss)
 {
     const struct vt_ials_options *options = training->options;
-    struct vt_ials_progress report = {.iterations = options->iterations};
+    struct vt_ials_progress report = {.iterations = options->iterations,
+                                      .item_factors = training->items.values,
+                                      .n_items = training->items.n_rows,
+                                      .dim = training->dim,
+                                      .row_stride = training->items.stride};
     bool go_on = true;
-    for (uint32_t i = 1; i <= report.iterations && go_on; i++) {
+    for (uint32_t i = options->first_iteration + 1; i <= report.iterations && go_on; i++) {
         double user_loss[2], item_loss[2];
         VT_TRY(run_half_step(training, &training->by_user, &training->items, &training->users,
                              user_loss));
@@ -413,7 +423,10 @@ static struct vt_err training_init(struct training *training, const struct vt_sp
     VT_TRY(factors_allocate(matrix->n_rows, options->factors, &training->users));
     VT_TRY(factors_allocate(matrix->n_cols, options->factors, &training->items));
     VT_TRY(allocate_scratch(training));
-    factors_randomise(&training->items, options->init_stddev, options->seed);
+    if (options->start_items != NULL)
+        factors_copy(&training->items, options->start_items, options->start_stride);
+    else
+        factors_randomise(&training->items, options->init_stddev, options->seed);
     return vt_ok();
 }
 
@@ -465,6 +478,7 @@ static struct vt_err check_options(const struct vt_ials_options *options, struct
         {"regularization_exponent", options->regularization_exponent, 0, 2},
         {"unobserved_weight", options->unobserved_weight, 0, 1e6},
         {"init_stddev", options->init_stddev, 1e-9, 1e3},
+        {"first_iteration", options->first_iteration, 0, (double)options->iterations - 1},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         if (ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max)

@@ -10,6 +10,10 @@
 struct vt_ials_progress {
     uint32_t iteration, iterations; /* 1-based */
     double loss; /* the objective, exact for the factors after this iteration; never rises */
+    /* The items' side after this iteration, valid during the call: what a checkpoint keeps. Given
+     * back as start_items with first_iteration = iteration, training goes on to the same bytes. */
+    const float *item_factors; /* n_items × row_stride */
+    uint32_t n_items, dim, row_stride;
 };
 /* False ends training after this iteration. Runs on the caller's thread. */
 typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *progress);
@@ -25,7 +29,12 @@ struct vt_ials_options {
     double unobserved_weight;       /* of every pair; 0: 5 × the density, at most 1 */
     double init_stddev;             /* of a factor vector's length */
     uint64_t seed;
-    uint32_t threads;             /* 0: one per CPU */
+    uint32_t threads; /* 0: one per CPU */
+    /* Instead of random first factors, borrowed: n_items × start_stride floats, finite; from a
+     * checkpoint, or from an earlier model for a warm start. NULL: random. */
+    const float *start_items;
+    uint32_t start_stride;        /* ≥ factors */
+    uint32_t first_iteration;     /* so many are done already; below `iterations` */
     vt_ials_progress_fn progress; /* may be NULL */
     void *progress_ctx;
 };

@@ -170,18 +170,18 @@ static void free_training(struct training *training)
     vt_sparse_free(&training->by_item);
 }
 
-static struct vt_err pack(const struct training *training, struct vt_neighbor_model *ret_model)
+static struct vt_err pack(const struct training *training, struct vt_item_kernel *ret_model)
 {
     uint32_t n_items = training->matrix->n_cols;
     uint64_t n = 0;
     for (uint32_t row = 0; row < n_items; row++)
         n += training->n_best[row];
-    struct vt_neighbor_model model = {.n_items = n_items};
+    struct vt_item_kernel model = {.n_items = n_items};
     model.starts = calloc((size_t)n_items + 1, sizeof *model.starts);
     model.columns = calloc(n + 1, sizeof *model.columns); /* + 1: never of size 0 */
     model.values = calloc(n + 1, sizeof *model.values);
     if (model.starts == NULL || model.columns == NULL || model.values == NULL) {
-        vt_neighbor_model_free(&model);
+        vt_item_kernel_free(&model);
         return VT_ERR(VT_EXHAUSTED, "out of memory for item neighbours");
     }
     uint64_t at = 0;
@@ -213,7 +213,7 @@ static struct vt_err check_options(const struct vt_neighbor_options *options, st
 
 struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
                                 const struct vt_neighbor_options *options, struct vt_diag *diag,
-                                struct vt_neighbor_model *ret_model)
+                                struct vt_item_kernel *ret_model)
 {
     VT_TRY(check_options(options, diag));
     VT_CHECK(matrix->n_cols > 0, VT_INVALID, "no items to find neighbours of");
@@ -230,21 +230,4 @@ struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
     }
     free_training(&training);
     return err;
-}
-
-void vt_neighbor_model_free(struct vt_neighbor_model *model)
-{
-    free(model->starts);
-    free(model->columns);
-    free(model->values);
-    *model = (struct vt_neighbor_model){0};
-}
-
-void vt_neighbor_score(const struct vt_neighbor_model *model, const uint32_t *columns,
-                       const float *weights, uint32_t n, double *ret_scores)
-{
-    memset(ret_scores, 0, model->n_items * sizeof *ret_scores);
-    for (uint32_t i = 0; i < n; i++)
-        for (uint64_t at = model->starts[columns[i]]; at < model->starts[columns[i] + 1]; at++)
-            ret_scores[model->columns[at]] += (double)weights[i] * (double)model->values[at];
 }

@@ -2,6 +2,7 @@
 #define VT_NEIGHBOR_NEIGHBOR_H
 
 #include "models/dataset/dataset.h"
+#include "models/neighbor/item_kernel.h"
 
 #include <stdint.h>
 
@@ -26,25 +27,11 @@ struct vt_neighbor_options {
 /* 100 neighbours, shrinkage 10, users of up to 5,000 items. */
 void vt_neighbor_options_default(struct vt_neighbor_options *ret_options);
 
-/* Owned arrays; immutable once trained, any thread. */
-struct vt_neighbor_model {
-    uint32_t n_items;
-    uint64_t *starts;  /* n_items + 1 */
-    uint32_t *columns; /* starts[n_items] */
-    float *values;
-};
-void vt_neighbor_model_free(struct vt_neighbor_model *model); /* zeroed is allowed */
-
 /* Same matrix and options: same bytes, for any thread count. VT_INVALID for options out of range;
  * VT_EXHAUSTED without memory. Cost: Σ over users of the square of their items; memory: the matrix
  * transposed, 16 bytes per item and thread, and twice 8 · neighbors bytes per item. */
 VT_MUST_USE struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
                                             const struct vt_neighbor_options *options,
-                                            struct vt_diag *diag,
-                                            struct vt_neighbor_model *ret_model);
-
-/* ret_scores[j] = Σ over the history of weight · sim(column, j), n_items of them. */
-void vt_neighbor_score(const struct vt_neighbor_model *model, const uint32_t *columns,
-                       const float *weights, uint32_t n, double *ret_scores);
+                                            struct vt_diag *diag, struct vt_item_kernel *ret_model);
 
 #endif

@@ -40,7 +40,7 @@ void vt_train_options_default(struct vt_train_options *ret_options)
 void vt_train_result_free(struct vt_train_result *result)
 {
     vt_trained_free(&result->trained);
-    vt_neighbor_model_free(&result->neighbors);
+    vt_item_kernel_free(&result->neighbors);
     vt_dataset_free(&result->dataset);
     free(result->popularity);
     *result = (struct vt_train_result){0};
@@ -186,17 +186,25 @@ static struct vt_err build_dataset(const struct vt_interaction *interactions, ui
     return check_enough(&result->dataset, diag);
 }
 
+/* The item neighbours stand beside every family: similar items and reasons come from them. */
+static struct vt_err train_neighbors(const struct vt_sparse *matrix,
+                                     const struct vt_train_options *options, struct vt_diag *diag,
+                                     struct vt_train_result *result)
+{
+    struct vt_neighbor_options neighbor = options->algorithm_options.neighbor;
+    neighbor.threads = options->algorithm_options.threads;
+    if (result->trained.neighbors != NULL)
+        return vt_ok();
+    return vt_neighbor_train(matrix, &neighbor, diag, &result->neighbors);
+}
+
 static struct vt_err train_sources(const struct vt_train_options *options, struct stage *stage,
                                    struct vt_diag *diag, struct vt_train_result *result)
 {
     const struct vt_sparse *matrix = &result->dataset.matrix;
-    struct vt_neighbor_options neighbor = options->algorithm_options.neighbor;
-    neighbor.threads = options->algorithm_options.threads;
     const struct vt_algorithm_options training = observed_by(stage, options);
-    /* The other families are made in any case, below. */
-    if (strcmp(vt_algorithm_name(options->algorithm), "ials") == 0)
-        VT_TRY(vt_algorithm_train(options->algorithm, matrix, &training, diag, &result->trained));
-    VT_TRY(vt_neighbor_train(matrix, &neighbor, diag, &result->neighbors));
+    VT_TRY(vt_algorithm_train(options->algorithm, matrix, &training, diag, &result->trained));
+    VT_TRY(train_neighbors(matrix, options, diag, result));
     result->popularity = calloc(matrix->n_cols, sizeof *result->popularity);
     VT_CHECK(result->popularity != NULL, VT_EXHAUSTED, "out of memory for popularity");
     return vt_popularity_train(matrix, result->popularity);
@@ -238,6 +246,11 @@ static void fill_factors(struct vt_bundle_view *view, const struct vt_ials_model
     view->unobserved_weight = model->unobserved_weight;
 }
 
+static struct vt_csr csr_of(const struct vt_item_kernel *kernel)
+{
+    return (struct vt_csr){kernel->n_items, kernel->starts, kernel->columns, kernel->values};
+}
+
 static void fill_view(struct vt_train_result *result, const struct vt_train_options *options)
 {
     struct vt_bundle_view *view = &result->view;
@@ -255,8 +268,8 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
     view->last_time_ms = dataset->last_time_ms;
     view->decay_half_life_days = options->dataset.decay_half_life_days;
     memcpy(view->event_weights, options->dataset.event_weights, sizeof view->event_weights);
-    view->neighbors = (struct vt_csr){result->neighbors.n_items, result->neighbors.starts,
-                                      result->neighbors.columns, result->neighbors.values};
+    view->neighbors =
+        csr_of(result->trained.neighbors != NULL ? result->trained.neighbors : &result->neighbors);
     view->popularity = result->popularity;
     view->metrics = result->metrics;
     view->parameters = result->parameters;
@@ -264,25 +277,37 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
         fill_factors(view, result->trained.factors);
 }
 
-static struct vt_err run_stages(const struct vt_interaction *interactions, uint64_t n,
+static struct vt_err run_stages(const struct vt_train_input *input,
                                 const struct vt_train_options *options, struct stage *stage,
                                 struct vt_diag *diag, struct vt_train_result *result)
 {
-    VT_TRY(build_dataset(interactions, n, options, diag, result));
+    VT_TRY(build_dataset(input->interactions, input->n, options, diag, result));
     stage->name = "measuring on held-out events";
-    VT_TRY(measure_held_out(interactions, n, options, stage, diag, result));
+    VT_TRY(measure_held_out(input->interactions, input->n, options, stage, diag, result));
     stage->name = "training on all events";
     VT_TRY(train_sources(options, stage, diag, result));
     fill_view(result, options);
     return vt_ok();
 }
 
-struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n,
+static struct vt_err check_serves(const struct vt_algorithm *algorithm, struct vt_diag *diag)
+{
+    if (vt_algorithm_serves(algorithm))
+        return vt_ok();
+    vt_diag_set(diag, "algorithm",
+                "%s is there for comparison in `vitrine evaluate`: it cannot "
+                "serve. Choose another",
+                vt_algorithm_name(algorithm));
+    return VT_ERR(VT_INVALID, "the algorithm cannot serve");
+}
+
+struct vt_err vt_train_run(const struct vt_train_input *input,
                            const struct vt_train_options *options, struct vt_diag *diag,
                            struct vt_train_result *ret_result)
 {
     struct stage stage = {.fn = options->progress, .ctx = options->progress_ctx};
-    struct vt_err err = run_stages(interactions, n, options, &stage, diag, ret_result);
+    VT_TRY(check_serves(options->algorithm, diag));
+    struct vt_err err = run_stages(input, options, &stage, diag, ret_result);
     if (vt_failed(err))
         vt_train_result_free(ret_result);
     return err;

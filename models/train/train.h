@@ -1,10 +1,10 @@
 #ifndef VT_TRAIN_TRAIN_H
 #define VT_TRAIN_TRAIN_H
 
+#include "models/algorithm/algorithm.h"
 #include "models/bundle/bundle.h"
 #include "models/dataset/dataset.h"
 #include "models/dataset/split.h"
-#include "models/eval/algorithm.h"
 
 /*
  * The offline pipeline: interactions → held-out metrics → a model of everything → the content of a
@@ -12,12 +12,29 @@
  * vt_train_lock around all of it. One thread calls, training uses its own.
  */
 
+/* What the catalog says of an item, for what is learned from texts. Borrowed. */
+struct vt_train_item {
+    uint32_t number;
+    struct vt_slice text; /* title, brand, categories and attribute values, a line each; UTF-8 */
+    const struct vt_slice *categories; /* widest first */
+    uint32_t n_categories;
+    int64_t create_time_ms; /* 0: not known */
+    double price;
+};
+/* What there is to learn from. Borrowed. */
+struct vt_train_input {
+    const struct vt_interaction *interactions;
+    uint64_t n;
+    const struct vt_train_item *items; /* ascending by number; none for plain files */
+    uint32_t n_items;
+};
+
 /* What a stage does, in words for people, and the iterations done of its total. On the caller's
  * thread. */
 typedef void (*vt_train_progress_fn)(void *ctx, const char *stage, uint32_t done, uint32_t total);
 
 struct vt_train_options {
-    const struct vt_algorithm *algorithm;
+    const struct vt_algorithm *algorithm;          /* one that serves */
     struct vt_algorithm_options algorithm_options; /* also of the item neighbours */
     struct vt_dataset_options dataset;             /* event weights and decay */
     uint32_t served_history_max;   /* newest events of a customer that serving knows */
@@ -36,7 +53,7 @@ struct vt_train_result {
     struct vt_bundle_view view;
     struct vt_dataset dataset;
     struct vt_trained trained;
-    struct vt_neighbor_model neighbors;
+    struct vt_item_kernel neighbors; /* empty where `trained` has them */
     float *popularity;
     struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
@@ -54,7 +71,7 @@ uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t 
  * item): `diag` says what is missing. Where a part of a split would be empty the metrics are left
  * out. Same input and options: same arrays, for any thread count. Pass `ret_result` zeroed; after a
  * failure it is zeroed again. */
-VT_MUST_USE struct vt_err vt_train_run(const struct vt_interaction *interactions, uint64_t n,
+VT_MUST_USE struct vt_err vt_train_run(const struct vt_train_input *input,
                                        const struct vt_train_options *options, struct vt_diag *diag,
                                        struct vt_train_result *ret_result);
 

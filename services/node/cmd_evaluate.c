@@ -3,9 +3,9 @@
  * from each user's whole history, and in the form that serves (the newest events only, folded in at
  * request time). Prints a table, or with --json one object with the keys that scripts know.
  */
+#include "models/algorithm/algorithm.h"
 #include "models/dataset/interactions.h"
 #include "models/dataset/split.h"
-#include "models/eval/algorithm.h"
 #include "models/eval/eval.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
@@ -71,7 +71,7 @@ static const struct vt_option option_table[] = {
      .kind = VT_OPTION_TEXT,
      .offset = AT(algorithm),
      .argument = "NAME",
-     .help = "ials, itemcf or popularity",
+     .help = "how the model is made; see docs/models.md",
      .fallback = "ials",
      .flag_only = true},
     {.name = "set",

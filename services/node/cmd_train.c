@@ -50,7 +50,7 @@ static const struct vt_option option_table[] = {
      .kind = VT_OPTION_TEXT,
      .offset = AT(algorithm),
      .argument = "NAME",
-     .help = "ials, itemcf or popularity; the last two are part of every model",
+     .help = "how the model is made; see docs/models.md",
      .fallback = "ials",
      .flag_only = true},
     {.name = "set",
@@ -220,8 +220,9 @@ static struct vt_err train_locked(struct train_run *run, struct vt_diag *diag)
         tell_memory(run);
     run->train.progress = on_progress;
     run->train.progress_ctx = run;
-    struct vt_err err =
-        vt_train_run(run->interactions.list, run->interactions.n, &run->train, diag, &run->result);
+    const struct vt_train_input input = {.interactions = run->interactions.list,
+                                         .n = run->interactions.n};
+    struct vt_err err = vt_train_run(&input, &run->train, diag, &run->result);
     close_stage(run);
     VT_TRY(err);
     int64_t now_ns = vt_clock_monotonic_ns(vt_clock_system());

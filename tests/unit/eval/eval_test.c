@@ -1,4 +1,3 @@
-#include "models/eval/algorithm.h"
 #include "models/eval/eval.h"
 #include "tests/testlib/testlib.h"
 
@@ -88,25 +87,6 @@ static void items_without_a_number_for_score_are_not_listed(void **state)
     assert_near(metrics.coverage, 2.0 / 3); /* user 2 has no history: the popular ones */
 }
 
-/* What is measured as popularity is what serves: a hundred purchases by one user weigh less than
- * two users. */
-static void popularity_counts_users_as_serving_does(void **state)
-{
-    (void)state;
-    static float values[] = {100, 1, 100, 1};
-    const struct vt_sparse heavy = {3, 5, 4, train_starts, train_columns, values};
-    struct vt_algorithm_options options;
-    struct vt_trained trained;
-    double scores[5];
-    vt_algorithm_options_default(&options);
-    const struct vt_algorithm *popularity = vt_algorithm_find("popularity", NULL);
-    assert_ok(vt_algorithm_train(popularity, &heavy, &options, NULL, &trained));
-    assert_ok(trained.recommender.score(trained.recommender.self, NULL, NULL, scores));
-    assert_near(scores[3], 1);
-    assert_true(scores[0] < scores[3] && scores[0] > 0.98);
-    vt_trained_free(&trained);
-}
-
 static void k_outside_its_limits_is_refused(void **state)
 {
     (void)state;
@@ -117,34 +97,13 @@ static void k_outside_its_limits_is_refused(void **state)
     assert_code(vt_evaluate(&falling, &options, &metrics), VT_INVALID);
 }
 
-static void wrong_settings_name_the_nearest_right_one(void **state)
-{
-    (void)state;
-    struct vt_diag diag = {0};
-    struct vt_algorithm_options options;
-    const struct vt_algorithm *ials = vt_algorithm_find("ials", &diag);
-    vt_algorithm_options_default(&options);
-    assert_ok(vt_algorithm_set(ials, "factors=32", &diag, &options));
-    assert_int_equal(options.ials.factors, 32);
-    assert_code(vt_algorithm_set(ials, "factor=32", &diag, &options), VT_INVALID);
-    assert_non_null(strstr(diag.text, "'factors'"));
-    static const char *const wrong[] = {
-        "factors",   "=3",           "factors=",          "factors=1.5",
-        "factors=0", "factors=1025", "regularization=nan"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_code(vt_algorithm_set(ials, wrong[i], &diag, &options), VT_INVALID);
-    assert_null(vt_algorithm_find("isla", &diag));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_equal_the_hand_computed_ones),
         cmocka_unit_test(metrics_are_the_same_for_any_thread_count),
         cmocka_unit_test(items_without_a_number_for_score_are_not_listed),
-        cmocka_unit_test(popularity_counts_users_as_serving_does),
         cmocka_unit_test(k_outside_its_limits_is_refused),
-        cmocka_unit_test(wrong_settings_name_the_nearest_right_one),
     };
     return cmocka_run_group_tests_name("eval/eval", tests, NULL, NULL);
 }

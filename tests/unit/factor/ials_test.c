@@ -85,6 +85,45 @@ static void any_thread_count_gives_the_same_bytes(void **state)
     vt_sparse_free(&matrix);
 }
 
+/* What a checkpoint would keep: the item factors after iteration 3, and then an end. */
+struct checkpoint {
+    float items[ITEMS * 16];
+    uint32_t iteration;
+};
+
+static bool keep_the_third_iteration(void *ctx, const struct vt_ials_progress *progress)
+{
+    struct checkpoint *kept = ctx;
+    assert_true((size_t)progress->n_items * progress->row_stride <= sizeof kept->items / 4);
+    kept->iteration = progress->iteration;
+    memcpy(kept->items, progress->item_factors,
+           (size_t)progress->n_items * progress->row_stride * sizeof(float));
+    return progress->iteration < 3;
+}
+
+static void going_on_from_a_checkpoint_gives_the_bytes_of_one_run(void **state)
+{
+    (void)state;
+    static struct checkpoint kept;
+    struct vt_sparse matrix = make_matrix();
+    struct vt_ials_options options = small_options(), first = small_options();
+    struct vt_ials_model whole = train(&matrix, &options);
+    first.progress = keep_the_third_iteration;
+    first.progress_ctx = &kept;
+    struct vt_ials_model stopped = train(&matrix, &first);
+    assert_int_equal(kept.iteration, 3);
+    options.start_items = kept.items;
+    options.start_stride = stopped.row_stride;
+    options.first_iteration = kept.iteration;
+    struct vt_ials_model resumed = train(&matrix, &options);
+    assert_memory_equal(resumed.item_factors, whole.item_factors,
+                        (size_t)whole.n_items * whole.row_stride * sizeof(float));
+    vt_ials_model_free(&whole);
+    vt_ials_model_free(&stopped);
+    vt_ials_model_free(&resumed);
+    vt_sparse_free(&matrix);
+}
+
 static void another_seed_gives_other_bytes(void **state)
 {
     (void)state;
@@ -415,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loss_never_rises),
         cmocka_unit_test(any_thread_count_gives_the_same_bytes),
+        cmocka_unit_test(going_on_from_a_checkpoint_gives_the_bytes_of_one_run),
         cmocka_unit_test(another_seed_gives_other_bytes),
         cmocka_unit_test(fold_in_of_a_training_row_is_its_trained_vector),
         cmocka_unit_test(fold_in_is_where_the_gradient_vanishes),

@@ -12,10 +12,10 @@ static uint32_t columns[] = {0, 1, 0, 1, 0, 1, 2, 2};
 static float values[] = {1, 1, 1, 1, 1, 2, 1, 1};
 static const struct vt_sparse matrix = {4, 4, 8, starts, columns, values};
 
-static struct vt_neighbor_model train(const struct vt_sparse *input, uint32_t k, double shrinkage,
-                                      uint32_t threads)
+static struct vt_item_kernel train(const struct vt_sparse *input, uint32_t k, double shrinkage,
+                                   uint32_t threads)
 {
-    struct vt_neighbor_model model;
+    struct vt_item_kernel model;
     struct vt_neighbor_options options = {
         .neighbors = k, .shrinkage = shrinkage, .threads = threads};
     assert_ok(vt_neighbor_train(input, &options, NULL, &model));
@@ -25,7 +25,7 @@ static struct vt_neighbor_model train(const struct vt_sparse *input, uint32_t k,
 static void similarity_is_the_cosine_by_hand(void **state)
 {
     (void)state;
-    struct vt_neighbor_model model = train(&matrix, 10, 0, 1);
+    struct vt_item_kernel model = train(&matrix, 10, 0, 1);
     /* items 0 and 1: (1·1 + 1·1 + 1·2) / (√3 · √6); items 0 and 2: 1 / (√3 · √2) */
     assert_int_equal(model.starts[1], 2);
     assert_int_equal(model.columns[0], 1);
@@ -33,7 +33,7 @@ static void similarity_is_the_cosine_by_hand(void **state)
     assert_true(fabs((double)model.values[0] - (4 / sqrt(18))) < 1e-6);
     assert_true(fabs((double)model.values[1] - (1 / sqrt(6))) < 1e-6);
     assert_int_equal(model.starts[4] - model.starts[3], 0); /* nobody has item 3 */
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void dislikes_speak_against_the_pair(void **state)
@@ -41,29 +41,29 @@ static void dislikes_speak_against_the_pair(void **state)
     (void)state;
     static float mixed[] = {1, 1, 1, -1, 1, 2, 1, 1}; /* user 1 likes 0 and dislikes 1 */
     const struct vt_sparse disliking = {4, 4, 8, starts, columns, mixed};
-    struct vt_neighbor_model model = train(&disliking, 10, 0, 1);
+    struct vt_item_kernel model = train(&disliking, 10, 0, 1);
     assert_int_equal(model.columns[0], 1);
     assert_true(fabs((double)model.values[0] - (2 / sqrt(18))) < 1e-6);
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void shrinkage_pulls_rare_pairs_down(void **state)
 {
     (void)state;
-    struct vt_neighbor_model model = train(&matrix, 10, 3, 1);
+    struct vt_item_kernel model = train(&matrix, 10, 3, 1);
     assert_true(fabs((double)model.values[0] - (4 / sqrt(18) * 3 / 6)) < 1e-6);
     assert_true(fabs((double)model.values[1] - (1 / sqrt(6) * 1 / 4)) < 1e-6);
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void only_the_best_k_are_kept(void **state)
 {
     (void)state;
-    struct vt_neighbor_model model = train(&matrix, 1, 0, 1);
+    struct vt_item_kernel model = train(&matrix, 1, 0, 1);
     assert_int_equal(model.starts[4], 3);
     assert_int_equal(model.columns[0], 1);
     assert_int_equal(model.columns[1], 0);
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void equal_neighbors_come_by_column(void **state)
@@ -73,34 +73,34 @@ static void equal_neighbors_come_by_column(void **state)
     uint32_t one_user_columns[] = {0, 1, 2, 3, 4};
     float ones[] = {1, 1, 1, 1, 1};
     const struct vt_sparse one_user = {1, 5, 5, one_user_starts, one_user_columns, ones};
-    struct vt_neighbor_model model = train(&one_user, 3, 0, 2);
+    struct vt_item_kernel model = train(&one_user, 3, 0, 2);
     static const uint32_t of_item_2[] = {0, 1, 3};
     assert_memory_equal(&model.columns[model.starts[2]], of_item_2, sizeof of_item_2);
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void users_with_too_many_items_are_left_out(void **state)
 {
     (void)state;
-    struct vt_neighbor_model model;
+    struct vt_item_kernel model;
     struct vt_neighbor_options options = {.neighbors = 10, .user_items_max = 2, .threads = 1};
     assert_ok(vt_neighbor_train(&matrix, &options, NULL, &model));
     assert_int_equal(model.starts[4], 2); /* only items 0 and 1 stay together */
     assert_true(fabs((double)model.values[0] - (1)) < 1e-6);
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void score_adds_the_rows_of_the_history(void **state)
 {
     (void)state;
-    struct vt_neighbor_model model = train(&matrix, 10, 0, 1);
+    struct vt_item_kernel model = train(&matrix, 10, 0, 1);
     const uint32_t history[] = {0, 1};
     const float weights[] = {1, 2};
     double scores[4];
-    vt_neighbor_score(&model, history, weights, 2, scores);
+    vt_item_kernel_score(&model, history, weights, 2, scores);
     assert_true(fabs((double)scores[2] - (1 / sqrt(6) + 2 * 2 / sqrt(12))) < 1e-5);
     assert_true(fabs((double)scores[3] - (0)) < 1e-12);
-    vt_neighbor_model_free(&model);
+    vt_item_kernel_free(&model);
 }
 
 static void thread_count_does_not_change_a_byte(void **state)
@@ -120,19 +120,19 @@ static void thread_count_does_not_change_a_byte(void **state)
         many_starts[user] = (uint64_t)user * PER_USER;
     const struct vt_sparse many = {USERS,       ITEMS,        USERS * PER_USER,
                                    many_starts, many_columns, many_values};
-    struct vt_neighbor_model one = train(&many, 30, 10, 1), four = train(&many, 30, 10, 4);
+    struct vt_item_kernel one = train(&many, 30, 10, 1), four = train(&many, 30, 10, 4);
     uint64_t n = one.starts[ITEMS];
     assert_memory_equal(one.starts, four.starts, sizeof many_starts[0] * (ITEMS + 1));
     assert_memory_equal(one.columns, four.columns, n * sizeof *one.columns);
     assert_memory_equal(one.values, four.values, n * sizeof *one.values);
-    vt_neighbor_model_free(&one);
-    vt_neighbor_model_free(&four);
+    vt_item_kernel_free(&one);
+    vt_item_kernel_free(&four);
 }
 
 static void options_out_of_range_are_named(void **state)
 {
     (void)state;
-    struct vt_neighbor_model model;
+    struct vt_item_kernel model;
     struct vt_diag diag = {0};
     struct vt_neighbor_options options = {.neighbors = 0};
     assert_code(vt_neighbor_train(&matrix, &options, &diag, &model), VT_INVALID);

@@ -1,0 +1,185 @@
+/*
+ * The list of families and what is common to them: finding one by name, and setting an option by
+ * its key through the table of offsets that the family gives. A new family is one file and one line
+ * here.
+ */
+#include "models/algorithm/algorithm_internal.h"
+#include "services/common/base/options.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_BYTES_MAX = 64, LIST_BYTES = 1024 };
+
+struct vt_algorithm {
+    const struct vt__family *family;
+};
+
+static const struct vt_algorithm algorithms[] = {
+    {&vt__family_ials},
+    {&vt__family_itemcf},
+    {&vt__family_popularity},
+};
+enum { N_ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
+
+#define CHOICES "ials|itemcf|popularity"
+
+void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
+{
+    *ret_options = (struct vt_algorithm_options){.seed = 1};
+    vt_ials_options_default(&ret_options->ials);
+    vt_neighbor_options_default(&ret_options->neighbor);
+}
+
+void vt_trained_free(struct vt_trained *trained)
+{
+    if (trained->free_model != NULL)
+        trained->free_model(trained->model);
+    *trained = (struct vt_trained){0};
+}
+
+/* ---- finding one ---- */
+
+const struct vt_algorithm *vt_algorithm_at(size_t place)
+{
+    return place < N_ALGORITHMS ? &algorithms[place] : NULL;
+}
+
+const char *vt_algorithm_name(const struct vt_algorithm *algorithm)
+{
+    return algorithm->family->name;
+}
+
+const char *vt_algorithm_summary(const struct vt_algorithm *algorithm)
+{
+    return algorithm->family->summary;
+}
+
+const char *vt_algorithm_choices(void)
+{
+    return CHOICES;
+}
+
+bool vt_algorithm_serves(const struct vt_algorithm *algorithm)
+{
+    return algorithm->family->serves;
+}
+
+const struct vt_algorithm *vt_algorithm_find(const char *name, struct vt_diag *diag)
+{
+    const char *names[N_ALGORITHMS];
+    for (size_t i = 0; i < N_ALGORITHMS; i++) {
+        names[i] = algorithms[i].family->name;
+        if (strcmp(names[i], name) == 0)
+            return &algorithms[i];
+    }
+    const char *nearest = vt_nearest_name(name, names, N_ALGORITHMS);
+    vt_diag_set(diag, "algorithm", "unknown algorithm '%s'%s%s%s; there are %s", name,
+                nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
+                nearest != NULL ? "'" : "", CHOICES);
+    return NULL;
+}
+
+/* ---- settings ---- */
+
+static struct vt_err refuse_key(const struct vt__family *family, const char *key,
+                                struct vt_diag *diag)
+{
+    const char *keys[VT__SETTINGS_MAX];
+    char list[LIST_BYTES] = "";
+    size_t n = 0;
+    for (; n < VT__SETTINGS_MAX && family->settings[n].key != NULL; n++) {
+        keys[n] = family->settings[n].key;
+        snprintf(list + strlen(list), sizeof list - strlen(list), " %s", keys[n]);
+    }
+    const char *nearest = vt_nearest_name(key, keys, n);
+    vt_diag_set(diag, key, "%s has no setting '%s'%s%s%s; it has:%s", family->name, key,
+                nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
+                nearest != NULL ? "'?" : "", n > 0 ? list : " none");
+    return VT_ERR(VT_INVALID, "unknown setting");
+}
+
+/* The place of `text` in "a|b|c"; UINT32_MAX: not in it. */
+static uint32_t place_of_choice(const char *choices, const char *text)
+{
+    size_t len = strlen(text);
+    uint32_t place = 0;
+    for (const char *at = choices; at != NULL; place++) {
+        const char *end = strchr(at, '|');
+        size_t choice_len = end != NULL ? (size_t)(end - at) : strlen(at);
+        if (choice_len == len && memcmp(at, text, len) == 0)
+            return place;
+        at = end != NULL ? end + 1 : NULL;
+    }
+    return UINT32_MAX;
+}
+
+static struct vt_err apply_choice(const struct vt__setting *setting, const char *text,
+                                  struct vt_diag *diag, void *field)
+{
+    uint32_t place = place_of_choice(setting->choices, text);
+    if (place == UINT32_MAX) {
+        vt_diag_set(diag, setting->key, "'%s' is not one of %s", text, setting->choices);
+        return VT_ERR(VT_INVALID, "a setting's value is not one of its choices");
+    }
+    memcpy(field, &place, sizeof place);
+    return vt_ok();
+}
+
+static struct vt_err apply_number(const struct vt__setting *setting, const char *text,
+                                  struct vt_diag *diag, void *field)
+{
+    char *end;
+    double value = strtod(text, &end);
+    bool whole = setting->kind != VT__SETTING_U32 || (isfinite(value) && floor(value) >= value);
+    if (end == text || *end != '\0' || !whole || !(value >= setting->min) ||
+        !(value <= setting->max)) {
+        vt_diag_set(diag, setting->key, "'%s' is not a %s from %g to %g", text,
+                    setting->kind == VT__SETTING_U32 ? "whole number" : "number", setting->min,
+                    setting->max);
+        return VT_ERR(VT_INVALID, "a setting's value is out of range");
+    }
+    if (setting->kind == VT__SETTING_U32)
+        memcpy(field, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
+    else
+        memcpy(field, &value, sizeof value);
+    return vt_ok();
+}
+
+struct vt_err vt_algorithm_set(const struct vt_algorithm *algorithm, const char *key_value,
+                               struct vt_diag *diag, struct vt_algorithm_options *options)
+{
+    char key[KEY_BYTES_MAX];
+    const char *equals = strchr(key_value, '=');
+    if (equals == NULL || equals == key_value || equals - key_value >= KEY_BYTES_MAX) {
+        vt_diag_set(diag, "set", "'%s' is not key=value", key_value);
+        return VT_ERR(VT_INVALID, "a setting is not key=value");
+    }
+    snprintf(key, sizeof key, "%.*s", (int)(equals - key_value), key_value);
+    const struct vt__setting *setting = algorithm->family->settings;
+    while (setting->key != NULL && strcmp(setting->key, key) != 0)
+        setting++;
+    if (setting->key == NULL)
+        return refuse_key(algorithm->family, key, diag);
+    void *field = (char *)options + setting->offset;
+    return setting->kind == VT__SETTING_CHOICE ? apply_choice(setting, equals + 1, diag, field)
+                                               : apply_number(setting, equals + 1, diag, field);
+}
+
+/* ---- training ---- */
+
+struct vt_need vt_algorithm_need(const struct vt_algorithm *algorithm, const struct vt_shape *shape,
+                                 const struct vt_algorithm_options *options)
+{
+    return algorithm->family->need(shape, options);
+}
+
+struct vt_err vt_algorithm_train(const struct vt_algorithm *algorithm,
+                                 const struct vt_sparse *matrix,
+                                 const struct vt_algorithm_options *options, struct vt_diag *diag,
+                                 struct vt_trained *ret_trained)
+{
+    return algorithm->family->train(matrix, options, diag, ret_trained);
+}

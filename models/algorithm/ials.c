@@ -1,0 +1,109 @@
+/*
+ * iALS as a family: fold the history in, score every item by the defined dot product.
+ */
+#include "models/algorithm/algorithm_internal.h"
+#include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+
+#include <stdlib.h>
+
+/* As models/factor has them, for an estimate from above. */
+enum { STRIDE_FLOATS = 16, GRAM_BLOCKS = 64 };
+
+struct ials_scratch_layout {
+    size_t vector_at, bytes;
+};
+
+static struct ials_scratch_layout ials_layout(uint32_t dim)
+{
+    size_t fold_in = vt_fold_in_scratch_bytes(dim);
+    return (struct ials_scratch_layout){fold_in, fold_in + dim * sizeof(float)};
+}
+
+static struct vt_err ials_score(const void *self, const struct vt_weighted_history *history,
+                                void *scratch, double *ret_scores)
+{
+    const struct vt_ials_model *model = self;
+    struct vt_fold_in_model fold_in = vt_ials_fold_in_model(model);
+    float *vector = (float *)(void *)((char *)scratch + ials_layout(model->dim).vector_at);
+    VT_TRY(vt_fold_in(&fold_in, history->columns, history->weights, history->n, scratch, vector));
+    vt_kernels()->dots(model->item_factors, model->n_items, model->row_stride, vector, model->dim,
+                       ret_scores);
+    return vt_ok();
+}
+
+static void ials_free(void *model)
+{
+    vt_ials_model_free(model);
+    free(model);
+}
+
+static bool ials_progress(void *ctx, const struct vt_ials_progress *progress)
+{
+    const struct vt_algorithm_options *options = ctx;
+    return options->progress(options->progress_ctx, progress->iteration, progress->iterations,
+                             progress->loss);
+}
+
+static struct vt_err ials_train(const struct vt_sparse *matrix,
+                                const struct vt_algorithm_options *options, struct vt_diag *diag,
+                                struct vt_trained *ret_trained)
+{
+    struct vt_ials_model *model = calloc(1, sizeof *model);
+    VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
+    struct vt_ials_options ials = options->ials;
+    ials.threads = options->threads;
+    ials.seed = options->seed;
+    ials.progress = options->progress != NULL ? ials_progress : NULL;
+    ials.progress_ctx = (void *)(uintptr_t)options; /* only read there */
+    struct vt_err err = vt_ials_train(matrix, &ials, diag, model);
+    if (vt_failed(err)) {
+        free(model);
+        return err;
+    }
+    *ret_trained = (struct vt_trained){
+        .recommender = {.name = "ials",
+                        .self = model,
+                        .scratch_bytes = ials_layout(model->dim).bytes,
+                        .score = ials_score},
+        .factors = model,
+        .mix = {.weight = {[VT_MEMBER_FACTOR] = 1}},
+        .model = model,
+        .free_model = ials_free,
+    };
+    return vt_ok();
+}
+
+static struct vt_need ials_need(const struct vt_shape *shape,
+                                const struct vt_algorithm_options *options)
+{
+    const double dim = options->ials.factors, rows = (double)(shape->n_users + shape->n_items);
+    const double threads = vt_threads_resolve(options->threads);
+    const double per_iteration =
+        2 * (double)shape->n_interactions * dim * dim + rows * dim * dim * dim / 3;
+    return (struct vt_need){
+        .memory_bytes = (uint64_t)(rows * (dim + STRIDE_FLOATS) * sizeof(float) +
+                                   8.0 * (double)shape->n_interactions +
+                                   (threads + GRAM_BLOCKS) * dim * dim * sizeof(double)),
+        .gflop = 2 * per_iteration * options->ials.iterations / 1e9,
+    };
+}
+
+#define AT(field_) offsetof(struct vt_algorithm_options, ials.field_)
+
+const struct vt__family vt__family_ials = {
+    .name = "ials",
+    .summary = "matrix factorisation by implicit alternating least squares",
+    .settings =
+        (const struct vt__setting[]){
+            {"factors", VT__SETTING_U32, AT(factors), 1, VT_FACTORS_MAX, NULL},
+            {"iterations", VT__SETTING_U32, AT(iterations), 1, VT_IALS_ITERATIONS_MAX, NULL},
+            {"regularization", VT__SETTING_F64, AT(regularization), 0, 1e6, NULL},
+            {"regularization_exponent", VT__SETTING_F64, AT(regularization_exponent), 0, 2, NULL},
+            {"unobserved_weight", VT__SETTING_F64, AT(unobserved_weight), 0, 1e6, NULL},
+            {"init_stddev", VT__SETTING_F64, AT(init_stddev), 1e-9, 1e3, NULL},
+            {0}},
+    .serves = true,
+    .train = ials_train,
+    .need = ials_need,
+};
