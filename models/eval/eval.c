@@ -95,6 +95,15 @@ static bool is_test_item(const struct vt_sparse *test, uint32_t user, uint32_t i
     return false;
 }
 
+static void note_user(const struct vt_per_user_metrics *per_user, uint32_t user, double recall,
+                      double ndcg)
+{
+    if (per_user->recall != NULL)
+        per_user->recall[user] = recall;
+    if (per_user->ndcg != NULL)
+        per_user->ndcg[user] = ndcg;
+}
+
 static void add_accuracy(const struct evaluation *evaluation, uint32_t user, const uint32_t *top,
                          uint32_t n_top, struct sums *sums)
 {
@@ -112,8 +121,10 @@ static void add_accuracy(const struct evaluation *evaluation, uint32_t user, con
     uint64_t n_ideal = n_test < k ? n_test : k;
     for (uint64_t rank = 0; rank < n_ideal; rank++)
         ideal += evaluation->discounts[rank];
-    sums->recall += (double)n_hits / (double)n_test;
-    sums->ndcg += gain / ideal;
+    double recall = (double)n_hits / (double)n_test, ndcg = gain / ideal;
+    note_user(&evaluation->options->per_user, user, recall, ndcg);
+    sums->recall += recall;
+    sums->ndcg += ndcg;
     sums->precision += (double)n_hits / (double)k;
     sums->hit_rate += n_hits > 0 ? 1 : 0;
     sums->map += precisions / (double)n_ideal;
@@ -178,6 +189,8 @@ static void evaluate_block(void *ctx, uint32_t block, uint32_t thread)
     for (uint32_t user = block * BLOCK_USERS; user < end && !vt_failed(scratch->err); user++)
         if (row_length(evaluation->options->test, user) > 0)
             scratch->err = evaluate_user(evaluation, user, scratch, &evaluation->blocks[block]);
+        else
+            note_user(&evaluation->options->per_user, user, (double)NAN, (double)NAN);
 }
 
 static struct sums add_blocks(const struct evaluation *evaluation)

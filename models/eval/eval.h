@@ -30,12 +30,19 @@ struct vt_metrics_at_k {
 
 enum { VT_EVAL_K_MAX = 1000 };
 
+/* The same by customer, for significance.h and segments: arrays of the test matrix's n_rows that
+ * the caller owns, each may be NULL; NaN for a customer without test items. */
+struct vt_per_user_metrics {
+    double *recall, *ndcg;
+};
+
 struct vt_eval_options {
     const struct vt_sparse *train;     /* whose items are left out of the user's ranking */
     const struct vt_sparse *histories; /* what the recommender is told; NULL: train */
     const struct vt_sparse *test;
-    uint32_t k;       /* 1 … VT_EVAL_K_MAX */
-    uint32_t threads; /* 0: one per CPU */
+    uint32_t k;                          /* 1 … VT_EVAL_K_MAX */
+    uint32_t threads;                    /* 0: one per CPU */
+    struct vt_per_user_metrics per_user; /* filled beside the means */
 };
 
 /* The same numbers to the last bit for any thread count. A user without a history gets the most

@@ -65,6 +65,24 @@ static void metrics_are_the_same_for_any_thread_count(void **state)
     assert_memory_equal((char *)&one + at, (char *)&many + at, sizeof one - at);
 }
 
+static void each_customer_has_its_own_metrics(void **state)
+{
+    (void)state;
+    double recall[3], ndcg[3];
+    uint64_t starts[] = {0, 1, 3, 3};
+    const struct vt_sparse fewer = {3, 5, 3, starts, test_columns, ones};
+    struct vt_eval_options options = {
+        .train = &train, .test = &fewer, .k = 2, .threads = 2, .per_user = {recall, ndcg}};
+    struct vt_metrics_at_k metrics;
+    assert_ok(vt_evaluate(&falling, &options, &metrics));
+    assert_near(recall[0], 0);
+    assert_near(recall[1], 0.5);
+    assert_near(ndcg[1], 1 / (1 + 1 / log2(3)));
+    assert_true(isnan(recall[2]) && isnan(ndcg[2])); /* nothing to find */
+    assert_near(metrics.recall, (recall[0] + recall[1]) / 2);
+    assert_near(metrics.ndcg, (ndcg[0] + ndcg[1]) / 2);
+}
+
 static struct vt_err no_number_score(const void *self, const struct vt_weighted_history *history,
                                      void *scratch, double *ret_scores)
 {
@@ -101,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_equal_the_hand_computed_ones),
+        cmocka_unit_test(each_customer_has_its_own_metrics),
         cmocka_unit_test(metrics_are_the_same_for_any_thread_count),
         cmocka_unit_test(items_without_a_number_for_score_are_not_listed),
         cmocka_unit_test(k_outside_its_limits_is_refused),
