@@ -21,6 +21,7 @@ MODEL_ARROWS = {
     "factor": ["dataset", "kernels"],
     "neighbor": ["dataset", "index", "kernels"],
     "popularity": ["dataset"],
+    "rules": ["dataset", "index", "kernels"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
     "algorithm": ["dataset", "eval", "factor", "kernels", "neighbor", "popularity"],
