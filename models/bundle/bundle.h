@@ -98,7 +98,7 @@ void vt_bundle_version_name(const struct vt_bundle_view *content,
 VT_MUST_USE struct vt_err
 vt_bundle_write(const char *data_dir, const struct vt_bundle_view *content, struct vt_diag *diag);
 /* CURRENT → version by rename, after opening it with `verify`; the one before is remembered in
- * PREVIOUS. A kill in between leaves the old CURRENT in force. */
+ * PREVIOUS. A kill at any step leaves the old pair in force, or the new one. */
 VT_MUST_USE struct vt_err vt_bundle_publish(const char *data_dir, const char *version,
                                             struct vt_diag *diag);
 /* `ret_version` of VT_VERSION_BYTES_MAX; VT_NOT_FOUND when there is none yet. */
@@ -109,5 +109,11 @@ VT_MUST_USE struct vt_err vt_bundle_previous(const char *data_dir, struct vt_dia
 /* Versions on disk, newest first; *ret_versions is malloc'd, free with free(). */
 VT_MUST_USE struct vt_err
 vt_bundle_list(const char *data_dir, char (**ret_versions)[VT_VERSION_BYTES_MAX], uint32_t *ret_n);
+
+/* Removes the oldest versions, so that the `keep` newest stay (at least 1), and CURRENT and
+ * PREVIOUS whatever their age. A kill leaves each version whole or away. Who has one open keeps it.
+ * Blocking. `ret_n_removed` may be NULL. */
+VT_MUST_USE struct vt_err vt_bundle_prune(const char *data_dir, uint32_t keep, struct vt_diag *diag,
+                                          uint32_t *ret_n_removed);
 
 #endif

@@ -1,9 +1,18 @@
 /*
  * DIR/bundles as a whole: which versions there are, which one is CURRENT, which one was before.
  * CURRENT and PREVIOUS are one-line files replaced by rename, not symbolic links: a reader gets the
- * old text or the new one, and a copy of the folder by any tool keeps its meaning. PREVIOUS is
- * written first: a kill in between leaves the old CURRENT in force, which is the promise that
- * counts.
+ * old text or the new one, and a copy of the folder by any tool keeps its meaning.
+ *
+ * A switch replaces two files, and a kill may fall between. PREVIOUS is written first and says what
+ * comes before either side of the switch:
+ *
+ *     what came before the version on the next line
+ *     the version that is about to be CURRENT
+ *     what came before the one that CURRENT still names
+ *
+ * The reader takes the first line when CURRENT is the second, else the third. So a kill at any step
+ * leaves a CURRENT and a PREVIOUS that belong together: the old pair until CURRENT is renamed, the
+ * new one from then on. A PREVIOUS of one line, as older versions wrote it, is taken as it is.
  */
 #include "models/bundle/bundle_private.h"
 #include "models/bundle/manifest.h"
@@ -49,52 +58,108 @@ void vt__bundle_unlock(int fd)
 
 /* ---- CURRENT and PREVIOUS ---- */
 
+enum { POINTER_LINES = 3, POINTER_BYTES_MAX = POINTER_LINES * (VT_VERSION_BYTES_MAX + 1) };
+
+/* What stands in CURRENT (one line) or PREVIOUS; lines that are not there are empty. */
+struct pointer {
+    char lines[POINTER_LINES][VT_VERSION_BYTES_MAX];
+};
+
+/* Empty lines are for the reader to judge; what is not empty must name a version. */
+static bool parse_pointer(const char *text, struct pointer *ret_pointer)
+{
+    *ret_pointer = (struct pointer){0};
+    for (unsigned line = 0; line < POINTER_LINES; line++) {
+        size_t len = strcspn(text, "\n");
+        if (len >= VT_VERSION_BYTES_MAX)
+            return false;
+        memcpy(ret_pointer->lines[line], text, len);
+        if (len > 0 && !vt_version_valid(ret_pointer->lines[line]))
+            return false;
+        text += len;
+        text += *text == '\n';
+    }
+    return *text == '\0';
+}
+
 static struct vt_err read_pointer(const char *data_dir, const char *name, struct vt_diag *diag,
-                                  char *ret_version)
+                                  struct pointer *ret_pointer)
 {
     char path[VT__PATH_BYTES], *text;
     size_t len;
     VT_TRY(vt__bundle_path(path, data_dir, name, NULL));
-    VT_TRY(vt_file_read(path, VT_VERSION_BYTES_MAX, diag, &text, &len));
-    text[strcspn(text, "\n")] = '\0';
-    bool valid = vt_version_valid(text);
-    if (valid)
-        snprintf(ret_version, VT_VERSION_BYTES_MAX, "%s", text);
-    else
-        vt_diag_set(diag, name, "%s does not hold the name of a version", path);
+    VT_TRY(vt_file_read(path, POINTER_BYTES_MAX, diag, &text, &len));
+    bool whole = strlen(text) == len && parse_pointer(text, ret_pointer);
     free(text);
-    VT_CHECK(valid, VT_CORRUPT, "CURRENT or PREVIOUS is damaged");
-    return vt_ok();
+    if (whole)
+        return vt_ok();
+    vt_diag_set(diag, name, "%s does not hold the name of a version", path);
+    return VT_ERR(VT_CORRUPT, "CURRENT or PREVIOUS is damaged");
 }
 
-static struct vt_err write_pointer(const char *data_dir, const char *name, const char *version,
-                                   struct vt_diag *diag)
+static struct vt_err write_pointer(const char *data_dir, const char *name,
+                                   const struct pointer *pointer, struct vt_diag *diag)
 {
-    char path[VT__PATH_BYTES], text[VT_VERSION_BYTES_MAX + 1];
+    char path[VT__PATH_BYTES], text[POINTER_BYTES_MAX];
     VT_TRY(vt__bundle_path(path, data_dir, name, NULL));
-    int n = snprintf(text, sizeof text, "%s\n", version);
+    int n = 0;
+    for (unsigned line = 0; line < POINTER_LINES; line++)
+        if (line == 0 || pointer->lines[1][0] != '\0')
+            n += snprintf(text + n, sizeof text - (size_t)n, "%s\n", pointer->lines[line]);
     return vt_file_write_atomic(path, vt_slice(text, (size_t)n), diag);
+}
+
+static void set_line(struct pointer *pointer, unsigned line, const char *version)
+{
+    snprintf(pointer->lines[line], VT_VERSION_BYTES_MAX, "%s", version);
 }
 
 struct vt_err vt_bundle_current(const char *data_dir, struct vt_diag *diag, char *ret_version)
 {
-    return read_pointer(data_dir, "CURRENT", diag, ret_version);
+    struct pointer pointer;
+    VT_TRY(read_pointer(data_dir, "CURRENT", diag, &pointer));
+    if (pointer.lines[0][0] == '\0') {
+        vt_diag_set(diag, "CURRENT", "%s/bundles/CURRENT is empty", data_dir);
+        return VT_ERR(VT_CORRUPT, "CURRENT or PREVIOUS is damaged");
+    }
+    memcpy(ret_version, pointer.lines[0], VT_VERSION_BYTES_MAX);
+    return vt_ok();
 }
 
 struct vt_err vt_bundle_previous(const char *data_dir, struct vt_diag *diag, char *ret_version)
 {
-    return read_pointer(data_dir, "PREVIOUS", diag, ret_version);
+    struct pointer pointer;
+    char current[VT_VERSION_BYTES_MAX] = "";
+    VT_TRY(read_pointer(data_dir, "PREVIOUS", diag, &pointer));
+    vt_err_ignore(vt_bundle_current(data_dir, NULL, current),
+                  "without a CURRENT the first line is the best there is");
+    bool pending = pointer.lines[1][0] != '\0' && strcmp(pointer.lines[1], current) != 0;
+    const char *version = pointer.lines[pending ? 2 : 0];
+    if (version[0] == '\0' || strcmp(version, current) == 0) {
+        vt_diag_set(diag, "PREVIOUS", "no version served before this one");
+        return VT_ERR(VT_NOT_FOUND, "there is no previous version");
+    }
+    memcpy(ret_version, version, VT_VERSION_BYTES_MAX);
+    return vt_ok();
 }
 
+/* A PREVIOUS that cannot be read is replaced: the switch is also how an operator mends it. */
 static struct vt_err switch_locked(const char *data_dir, const char *version, struct vt_diag *diag)
 {
-    char before[VT_VERSION_BYTES_MAX];
+    char before[VT_VERSION_BYTES_MAX], earlier[VT_VERSION_BYTES_MAX];
+    struct pointer current = {0}, previous = {0};
     struct vt_err err = vt_bundle_current(data_dir, NULL, before);
     if (!vt_failed(err) && strcmp(before, version) == 0)
         return vt_ok();
-    if (!vt_failed(err))
-        VT_TRY(write_pointer(data_dir, "PREVIOUS", before, diag));
-    return write_pointer(data_dir, "CURRENT", version, diag);
+    if (!vt_failed(err)) {
+        set_line(&previous, 0, before);
+        set_line(&previous, 1, version);
+        if (!vt_failed(vt_bundle_previous(data_dir, NULL, earlier)))
+            set_line(&previous, 2, earlier);
+        VT_TRY(write_pointer(data_dir, "PREVIOUS", &previous, diag));
+    }
+    set_line(&current, 0, version);
+    return write_pointer(data_dir, "CURRENT", &current, diag);
 }
 
 struct vt_err vt_bundle_publish(const char *data_dir, const char *version, struct vt_diag *diag)

@@ -47,4 +47,10 @@ VT_MUST_USE struct vt_err vt__bundle_lock(const char *data_dir, struct vt_diag *
 /* Gives the lock back. */
 void vt__bundle_unlock(int fd);
 
+/* Folders on their way in or out have this before the version's name; nobody reads them. */
+#define VT__TMP_PREFIX ".tmp-"
+/* Removes what killed writers left: such folders, and halves of CURRENT and PREVIOUS. The caller
+ * holds the lock. */
+VT_MUST_USE struct vt_err vt__bundle_remove_leftovers(const char *data_dir, struct vt_diag *diag);
+
 #endif

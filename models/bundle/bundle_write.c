@@ -8,7 +8,6 @@
 #include "models/bundle/manifest.h"
 #include "services/common/base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -16,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#define TMP_PREFIX ".tmp-"
 
 /* The arrays of a content, in the order of enum vt__bundle_array; values NULL: not there. */
 static void list_arrays(const struct vt_bundle_view *content,
@@ -198,37 +195,18 @@ static struct vt_err fill_folder(const char *data_dir, const char *name, const c
     return verify_folder(folder, diag);
 }
 
-static struct vt_err remove_leftovers(const char *data_dir, struct vt_diag *diag)
-{
-    char path[VT__PATH_BYTES];
-    VT_TRY(vt__bundle_path(path, data_dir, NULL, NULL));
-    DIR *folder = opendir(path);
-    VT_CHECK(folder != NULL, VT_UNAVAILABLE, "cannot read the folder of bundles");
-    struct vt_err err = vt_ok();
-    struct dirent *entry;
-    while (!vt_failed(err) && (entry = readdir(folder)) != NULL) {
-        if (strncmp(entry->d_name, TMP_PREFIX, sizeof TMP_PREFIX - 1) != 0)
-            continue;
-        err = vt__bundle_path(path, data_dir, entry->d_name, NULL);
-        if (!vt_failed(err))
-            err = vt_folder_remove(path, diag);
-    }
-    closedir(folder);
-    return err;
-}
-
 static struct vt_err write_locked(const char *data_dir, const struct vt_bundle_view *content,
                                   struct vt_diag *diag)
 {
-    char folder[VT__PATH_BYTES], name[sizeof TMP_PREFIX + VT_VERSION_BYTES_MAX];
+    char folder[VT__PATH_BYTES], name[sizeof VT__TMP_PREFIX + VT_VERSION_BYTES_MAX];
     struct stat info;
     VT_TRY(vt__bundle_path(folder, data_dir, content->version, NULL));
     if (stat(folder, &info) == 0) {
         vt_diag_set(diag, "version", "version %s is already there", content->version);
         return VT_ERR(VT_PRECONDITION, "version is already there");
     }
-    VT_TRY(remove_leftovers(data_dir, diag));
-    snprintf(name, sizeof name, TMP_PREFIX "%s", content->version);
+    VT_TRY(vt__bundle_remove_leftovers(data_dir, diag));
+    snprintf(name, sizeof name, VT__TMP_PREFIX "%s", content->version);
     VT_TRY(vt__bundle_path(folder, data_dir, name, NULL));
     struct vt_err err = fill_folder(data_dir, name, folder, content, diag);
     if (!vt_failed(err))

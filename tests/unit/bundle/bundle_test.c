@@ -342,6 +342,64 @@ static void version_is_written_once(void **state)
     assert_code(vt_bundle_write(*state, &content.view, NULL), VT_PRECONDITION);
 }
 
+static void write_text(const char *dir, const char *name, const char *text)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/bundles/%s", dir, name);
+    assert_ok(vt_file_write_atomic(path, vt_slice_str(text), NULL));
+}
+
+static void previous_is_that_of_the_side_current_is_on(void **state)
+{
+    char version[VT_VERSION_BYTES_MAX];
+    assert_ok(vt_folder_create(*state, NULL));
+    struct content content;
+    content_init(&content, "v1");
+    assert_ok(vt_bundle_write(*state, &content.view, NULL));
+    write_text(*state, "CURRENT", "v2\n");
+    write_text(*state, "PREVIOUS", "v2\nv3\nv1\n"); /* killed before CURRENT became v3 */
+    assert_ok(vt_bundle_previous(*state, NULL, version));
+    assert_string_equal(version, "v1");
+    write_text(*state, "CURRENT", "v3\n");
+    assert_ok(vt_bundle_previous(*state, NULL, version));
+    assert_string_equal(version, "v2");
+    write_text(*state, "PREVIOUS", "v2\n"); /* as older versions wrote it */
+    assert_ok(vt_bundle_previous(*state, NULL, version));
+    assert_string_equal(version, "v2");
+    write_text(*state, "PREVIOUS", "v3\n"); /* and left it when killed */
+    assert_code(vt_bundle_previous(*state, NULL, version), VT_NOT_FOUND);
+    static const char *const damaged[] = {"../../etc\n", "v2\nv3\nv1\nv0\n", "v2\n..\nv1\n"};
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        write_text(*state, "PREVIOUS", damaged[i]);
+        assert_code(vt_bundle_previous(*state, NULL, version), VT_CORRUPT);
+    }
+    write_text(*state, "CURRENT", "\n");
+    assert_code(vt_bundle_current(*state, NULL, version), VT_CORRUPT);
+}
+
+static void pruning_keeps_the_newest_and_what_serves(void **state)
+{
+    static const char *const names[] = {"v1", "v2", "v3", "v4", "v5"};
+    char(*versions)[VT_VERSION_BYTES_MAX];
+    uint32_t n, n_removed;
+    struct content content;
+    for (unsigned i = 0; i < 5; i++) {
+        content_init(&content, names[i]);
+        assert_ok(vt_bundle_write(*state, &content.view, NULL));
+    }
+    assert_ok(vt_bundle_publish(*state, "v2", NULL));
+    assert_ok(vt_bundle_publish(*state, "v1", NULL));
+    assert_code(vt_bundle_prune(*state, 0, NULL, NULL), VT_INVALID);
+    assert_ok(vt_bundle_prune(*state, 1, NULL, &n_removed));
+    assert_int_equal(n_removed, 2);
+    assert_ok(vt_bundle_list(*state, &versions, &n));
+    assert_int_equal(n, 3);
+    assert_string_equal(versions[0], "v5");
+    assert_string_equal(versions[1], "v2"); /* PREVIOUS */
+    assert_string_equal(versions[2], "v1"); /* CURRENT */
+    free(versions);
+}
+
 static void publish_switches_current_and_remembers_previous(void **state)
 {
     struct content content;
@@ -447,6 +505,8 @@ int main(void)
         TEST(unknown_and_malformed_versions_are_told_apart),
         TEST(version_is_written_once),
         TEST(publish_switches_current_and_remembers_previous),
+        TEST(previous_is_that_of_the_side_current_is_on),
+        TEST(pruning_keeps_the_newest_and_what_serves),
         TEST(publishing_a_damaged_version_leaves_current),
         TEST(versions_are_listed_newest_first_without_leftovers),
         TEST(version_name_has_time_and_content),
