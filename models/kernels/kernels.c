@@ -17,10 +17,12 @@ static const struct vt_kernels ref_table = {
     .dots = vt__ref_dots,
     .matvec_f32 = vt__ref_matvec_f32,
     .matmul_nt_f32 = vt__ref_matmul_nt_f32,
+    .matmul_nt_sub_f32 = vt__ref_matmul_nt_sub_f32,
     .gram_add_f32 = vt__ref_gram_add_f32,
     .gram_add_f64 = vt__ref_gram_add_f64,
     .solve_f32 = vt__ref_solve_f32,
     .solve_f64 = vt__ref_solve_f64,
+    .invert_f64 = vt__ref_invert_f64,
 };
 
 static const struct vt_kernels blas_table = {
@@ -29,10 +31,12 @@ static const struct vt_kernels blas_table = {
     .dots = vt__ref_dots,
     .matvec_f32 = vt__blas_matvec_f32,
     .matmul_nt_f32 = vt__blas_matmul_nt_f32,
+    .matmul_nt_sub_f32 = vt__blas_matmul_nt_sub_f32,
     .gram_add_f32 = vt__blas_gram_add_f32,
     .gram_add_f64 = vt__blas_gram_add_f64,
     .solve_f32 = vt__blas_solve_f32,
     .solve_f64 = vt__blas_solve_f64,
+    .invert_f64 = vt__blas_invert_f64,
 };
 
 #if VT_HAVE_AVX2_KERNELS
@@ -42,10 +46,12 @@ static const struct vt_kernels blas_avx2_table = {
     .dots = vt__avx2_dots,
     .matvec_f32 = vt__blas_matvec_f32,
     .matmul_nt_f32 = vt__blas_matmul_nt_f32,
+    .matmul_nt_sub_f32 = vt__blas_matmul_nt_sub_f32,
     .gram_add_f32 = vt__blas_gram_add_f32,
     .gram_add_f64 = vt__blas_gram_add_f64,
     .solve_f32 = vt__blas_solve_f32,
     .solve_f64 = vt__blas_solve_f64,
+    .invert_f64 = vt__blas_invert_f64,
 };
 #endif
 

@@ -33,6 +33,10 @@ struct vt_kernels {
     void (*matmul_nt_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                           uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                           uint32_t ret_stride);
+    /* ret −= what matmul_nt_f32 gives. */
+    void (*matmul_nt_sub_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                              uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                              uint32_t ret_stride);
 
     /* lower += rowsᵀ·rows. rows: n_rows × dim, packed; lower: dim × dim, only j ≤ i is touched. */
     void (*gram_add_f32)(const float *rows, uint32_t n_rows, uint32_t dim, float *lower);
@@ -42,6 +46,10 @@ struct vt_kernels {
      * Cholesky; x replaces rhs, the triangle is overwritten. False: A is not positive definite. */
     bool (*solve_f32)(float *lower, uint32_t dim, float *rhs);
     bool (*solve_f64)(double *lower, uint32_t dim, double *rhs);
+    /* lower ← the lower triangle of the inverse of the symmetric positive definite A whose lower
+     * triangle is given; the strict upper one is not looked at and undefined afterwards. False: A
+     * is not positive definite. */
+    bool (*invert_f64)(double *lower, uint32_t dim);
 };
 
 enum { VT_KERNEL_LANES = 8 };

@@ -9,17 +9,13 @@
 
 #include "models/index/top.h"
 #include "models/kernels/parallel.h"
+#include "models/neighbor/kernel_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROWS_PER_BLOCK = 32 };
-
-struct neighbor {
-    float value;
-    uint32_t column;
-};
 
 /* One thread's scratch. */
 struct accumulator {
@@ -37,8 +33,7 @@ struct training {
     double *norms; /* of items, over the users that count */
     struct accumulator *accumulators;
     uint32_t n_threads;
-    struct neighbor *best; /* n_items × neighbors */
-    uint32_t *n_best;      /* n_items */
+    struct vt_kernel_rows rows;
 };
 
 void vt_neighbor_options_default(struct vt_neighbor_options *ret_options)
@@ -78,15 +73,6 @@ static float similarity(const struct training *training, const struct accumulato
     return (float)(accumulator->sums[column] / norms * shrink);
 }
 
-static void keep_best(struct training *training, uint32_t row, struct vt_top *top)
-{
-    struct neighbor *best = &training->best[(size_t)row * training->options.neighbors];
-    vt_top_sort(top);
-    for (uint32_t i = 0; i < top->n; i++)
-        best[i] = (struct neighbor){(float)top->hits[i].score, top->hits[i].row};
-    training->n_best[row] = top->n;
-}
-
 static void train_row(struct training *training, struct accumulator *accumulator, uint32_t row)
 {
     const struct vt_sparse *by_item = &training->by_item;
@@ -103,7 +89,7 @@ static void train_row(struct training *training, struct accumulator *accumulator
         accumulator->n_common[column] = 0;
     }
     accumulator->n_touched = 0;
-    keep_best(training, row, &top);
+    vt_kernel_rows_keep(&training->rows, row, &top);
 }
 
 static void train_block(void *ctx, uint32_t block, uint32_t thread)
@@ -143,12 +129,10 @@ static struct vt_err alloc_training(struct training *training)
 {
     uint32_t n_items = training->matrix->n_cols;
     VT_TRY(vt_sparse_transpose(training->matrix, &training->by_item));
+    VT_TRY(vt_kernel_rows_init(n_items, training->options.neighbors, &training->rows));
     training->norms = calloc(n_items, sizeof *training->norms);
-    training->best = calloc((size_t)n_items * training->options.neighbors, sizeof *training->best);
-    training->n_best = calloc(n_items, sizeof *training->n_best);
     training->accumulators = calloc(training->n_threads, sizeof *training->accumulators);
-    bool whole = training->norms != NULL && training->best != NULL && training->n_best != NULL &&
-                 training->accumulators != NULL;
+    bool whole = training->norms != NULL && training->accumulators != NULL;
     for (uint32_t i = 0; whole && i < training->n_threads; i++)
         whole = alloc_accumulator(&training->accumulators[i], n_items, training->options.neighbors);
     VT_CHECK(whole, VT_EXHAUSTED, "out of memory for item neighbours");
@@ -165,36 +149,8 @@ static void free_training(struct training *training)
     }
     free(training->accumulators);
     free(training->norms);
-    free(training->best);
-    free(training->n_best);
+    vt_kernel_rows_fini(&training->rows);
     vt_sparse_free(&training->by_item);
-}
-
-static struct vt_err pack(const struct training *training, struct vt_item_kernel *ret_model)
-{
-    uint32_t n_items = training->matrix->n_cols;
-    uint64_t n = 0;
-    for (uint32_t row = 0; row < n_items; row++)
-        n += training->n_best[row];
-    struct vt_item_kernel model = {.n_items = n_items};
-    model.starts = calloc((size_t)n_items + 1, sizeof *model.starts);
-    model.columns = calloc(n + 1, sizeof *model.columns); /* + 1: never of size 0 */
-    model.values = calloc(n + 1, sizeof *model.values);
-    if (model.starts == NULL || model.columns == NULL || model.values == NULL) {
-        vt_item_kernel_free(&model);
-        return VT_ERR(VT_EXHAUSTED, "out of memory for item neighbours");
-    }
-    uint64_t at = 0;
-    for (uint32_t row = 0; row < n_items; row++) {
-        const struct neighbor *best = &training->best[(size_t)row * training->options.neighbors];
-        for (uint32_t i = 0; i < training->n_best[row]; i++, at++) {
-            model.columns[at] = best[i].column;
-            model.values[at] = best[i].value;
-        }
-        model.starts[row + 1] = at;
-    }
-    *ret_model = model;
-    return vt_ok();
 }
 
 static struct vt_err check_options(const struct vt_neighbor_options *options, struct vt_diag *diag)

@@ -29,7 +29,7 @@ void vt_neighbor_options_default(struct vt_neighbor_options *ret_options);
 
 /* Same matrix and options: same bytes, for any thread count. VT_INVALID for options out of range;
  * VT_EXHAUSTED without memory. Cost: Σ over users of the square of their items; memory: the matrix
- * transposed, 16 bytes per item and thread, and twice 8 · neighbors bytes per item. */
+ * transposed, 16 bytes per item and thread, and 8 · neighbors bytes per item. */
 VT_MUST_USE struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
                                             const struct vt_neighbor_options *options,
                                             struct vt_diag *diag, struct vt_item_kernel *ret_model);

@@ -42,6 +42,14 @@ void vt__blas_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, con
                 1.0F, a, (blasint)a_stride, b, (blasint)b_stride, 0.0F, ret, (blasint)ret_stride);
 }
 
+void vt__blas_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                                uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                                uint32_t ret_stride)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n_a, (blasint)n_b, (blasint)dim,
+                -1.0F, a, (blasint)a_stride, b, (blasint)b_stride, 1.0F, ret, (blasint)ret_stride);
+}
+
 void vt__blas_gram_add_f32(const float *rows, uint32_t n_rows, uint32_t dim, float *lower)
 {
     cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, (blasint)dim, (blasint)n_rows, 1.0F, rows,
@@ -64,4 +72,11 @@ bool vt__blas_solve_f64(double *lower, uint32_t dim, double *rhs)
 {
     lapack_int n = (lapack_int)dim;
     return LAPACKE_dposv_work(LAPACK_COL_MAJOR, 'U', n, 1, lower, n, rhs, n) == 0;
+}
+
+bool vt__blas_invert_f64(double *lower, uint32_t dim)
+{
+    lapack_int n = (lapack_int)dim;
+    return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', n, lower, n) == 0 &&
+           LAPACKE_dpotri_work(LAPACK_COL_MAJOR, 'U', n, lower, n) == 0;
 }

@@ -50,6 +50,19 @@ void vt__ref_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, cons
                            ret + (size_t)i * ret_stride);
 }
 
+void vt__ref_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                               uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                               uint32_t ret_stride)
+{
+    for (uint32_t i = 0; i < n_a; i++)
+        for (uint32_t j = 0; j < n_b; j++) {
+            float *at = &ret[(size_t)i * ret_stride + j];
+            double product =
+                vt__ref_dot(a + (size_t)i * a_stride, b + (size_t)j * b_stride, dim);
+            *at = (float)((double)*at - product);
+        }
+}
+
 void vt__ref_gram_add_f32(const float *rows, uint32_t n_rows, uint32_t dim, float *lower)
 {
     for (uint32_t i = 0; i < dim; i++)
@@ -109,6 +122,36 @@ bool vt__ref_solve_f64(double *lower, uint32_t dim, double *rhs)
     if (!cholesky_f64(lower, dim))
         return false;
     substitute_f64(lower, dim, rhs);
+    return true;
+}
+
+/* L ← L⁻¹ in place, column by column from the diagonal down. */
+static void invert_triangle_f64(double *lower, uint32_t dim)
+{
+    for (uint32_t j = 0; j < dim; j++) {
+        lower[(size_t)j * dim + j] = 1 / lower[(size_t)j * dim + j];
+        for (uint32_t i = j + 1; i < dim; i++) {
+            double sum = 0;
+            for (uint32_t k = j; k < i; k++)
+                sum -= lower[(size_t)i * dim + k] * lower[(size_t)k * dim + j];
+            lower[(size_t)i * dim + j] = sum / lower[(size_t)i * dim + i];
+        }
+    }
+}
+
+bool vt__ref_invert_f64(double *lower, uint32_t dim)
+{
+    if (!cholesky_f64(lower, dim))
+        return false;
+    invert_triangle_f64(lower, dim);
+    /* A⁻¹ = L⁻ᵀ·L⁻¹; element (i, j) reads rows i and below, which are still L⁻¹. */
+    for (uint32_t i = 0; i < dim; i++)
+        for (uint32_t j = 0; j <= i; j++) {
+            double sum = 0;
+            for (uint32_t k = i; k < dim; k++)
+                sum += lower[(size_t)k * dim + i] * lower[(size_t)k * dim + j];
+            lower[(size_t)i * dim + j] = sum;
+        }
     return true;
 }
 

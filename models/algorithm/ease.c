@@ -1,0 +1,84 @@
+/*
+ * EASE as a family: a linear model of items in closed form, served as an item-item kernel.
+ */
+#include "models/algorithm/algorithm_internal.h"
+
+#include <stdlib.h>
+
+static struct vt_err ease_score(const void *self, const struct vt_weighted_history *history,
+                                void *scratch, double *ret_scores)
+{
+    (void)scratch;
+    vt_item_kernel_score(self, history->columns, history->weights, history->n, ret_scores);
+    return vt_ok();
+}
+
+static void ease_free(void *model)
+{
+    vt_item_kernel_free(model);
+    free(model);
+}
+
+/* There is no loss to tell of before the end: 0. */
+static bool ease_progress(void *ctx, uint32_t done, uint32_t total)
+{
+    const struct vt_algorithm_options *options = ctx;
+    return options->progress(options->progress_ctx, done, total, 0);
+}
+
+static struct vt_ease_options ease_options(const struct vt_algorithm_options *options)
+{
+    struct vt_ease_options ease = options->ease;
+    ease.threads = options->threads;
+    ease.memory_bytes = options->memory_bytes;
+    ease.progress = options->progress != NULL ? ease_progress : NULL;
+    ease.progress_ctx = (void *)(uintptr_t)options; /* only read there */
+    return ease;
+}
+
+static struct vt_err ease_train(const struct vt_sparse *matrix,
+                                const struct vt_algorithm_options *options, struct vt_diag *diag,
+                                struct vt_trained *ret_trained)
+{
+    struct vt_item_kernel *model = calloc(1, sizeof *model);
+    VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
+    struct vt_ease_options ease = ease_options(options);
+    struct vt_err err = vt_ease_train(matrix, &ease, diag, model);
+    if (vt_failed(err)) {
+        free(model);
+        return err;
+    }
+    *ret_trained = (struct vt_trained){
+        .recommender = {.name = "ease", .self = model, .score = ease_score},
+        .kernel = model,
+        .mix = {.weight = {[VT_MEMBER_KERNEL] = 1}},
+        .model = model,
+        .free_model = ease_free,
+    };
+    return vt_ok();
+}
+
+static struct vt_need ease_need(const struct vt_shape *shape,
+                                const struct vt_algorithm_options *options)
+{
+    struct vt_ease_options ease = ease_options(options);
+    struct vt_ease_plan plan =
+        vt_ease_plan(shape->n_users, shape->n_items, shape->n_interactions, &ease);
+    return (struct vt_need){.memory_bytes = plan.memory_bytes, .gflop = plan.gflop};
+}
+
+#define AT(field_) offsetof(struct vt_algorithm_options, ease.field_)
+
+const struct vt__family vt__family_ease = {
+    .name = "ease",
+    .summary = "linear model of items in closed form",
+    .settings =
+        (const struct vt__setting[]){
+            {"regularization", VT__SETTING_F64, AT(regularization), 0, 1e9, NULL},
+            {"dropout", VT__SETTING_F64, AT(dropout), 0, 0.999, NULL},
+            {"neighbors", VT__SETTING_U32, AT(neighbors), 1, VT_EASE_NEIGHBORS_MAX, NULL},
+            {0}},
+    .serves = true,
+    .train = ease_train,
+    .need = ease_need,
+};

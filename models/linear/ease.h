@@ -1,0 +1,67 @@
+#ifndef VT_LINEAR_EASE_H
+#define VT_LINEAR_EASE_H
+
+#include "models/dataset/dataset.h"
+#include "models/neighbor/item_kernel.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * EASE: the linear autoencoder with a zero diagonal, in closed form (Steck, "Embarrassingly Shallow
+ * Autoencoders for Sparse Data", 2019). With X the users × items matrix of confidences it minimises
+ *
+ *   |X − X·B|² + Σ_i ridge_i · |row i of B|²,   B_ii = 0
+ *   ridge_i = regularization + dropout / (1 − dropout) · Σ_u x_ui²
+ *
+ * whose answer is B_ij = −P_ij / P_jj with P = (XᵀX + diag(ridge))⁻¹. The second part of the ridge
+ * is what training with dropped-out inputs comes to (Steck, "Autoencoders that don't overfit
+ * towards the Identity", 2020). A dislike is a negative entry of X, as input and as target.
+ *
+ * Of each row of B the `neighbors` entries that are largest without their sign are kept: what
+ * speaks against an item counts as much as what speaks for it.
+ */
+enum { VT_EASE_NEIGHBORS_MAX = 100000 };
+
+/* Called on the caller's thread after each step; false ends training. */
+typedef bool (*vt_ease_progress_fn)(void *ctx, uint32_t done, uint32_t total);
+
+struct vt_ease_options {
+    double regularization; /* > 0; 0: chosen from the data, vt_ease_regularization */
+    double dropout;        /* [0, 1) */
+    uint32_t neighbors;    /* kept of a row; 1 … VT_EASE_NEIGHBORS_MAX */
+    uint64_t memory_bytes; /* training must stay below; 0: VT_EASE_MEMORY_BYTES */
+    uint32_t threads;      /* 0: one per CPU */
+    vt_ease_progress_fn progress; /* may be NULL */
+    void *progress_ctx;
+};
+#define VT_EASE_MEMORY_BYTES (UINT64_C(2) << 30)
+void vt_ease_options_default(struct vt_ease_options *ret_options);
+
+/* Which inverse training goes through; all give the same B. */
+enum vt_ease_form {
+    VT_EASE_ITEMS, /* items × items */
+    VT_EASE_USERS, /* users × users, by the Woodbury identity: for fewer users than items */
+};
+
+/* What training takes, said beforehand. */
+struct vt_ease_plan {
+    enum vt_ease_form form;
+    bool fits;             /* in options.memory_bytes */
+    uint64_t memory_bytes; /* beside the matrix itself, from above */
+    double gflop;
+};
+struct vt_ease_plan vt_ease_plan(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
+                                 const struct vt_ease_options *options);
+
+/* The default λ for these data; docs/models.md says where it comes from. */
+double vt_ease_regularization(const struct vt_sparse *matrix);
+
+/* VT_INVALID for options out of range, an empty matrix, or a matrix that is singular with so little
+ * regularization; VT_EXHAUSTED when the plan does not fit or memory is out; VT_CANCELLED when
+ * `progress` said so. Owned result. Same input, same bytes for any thread count. */
+VT_MUST_USE struct vt_err vt_ease_train(const struct vt_sparse *matrix,
+                                        const struct vt_ease_options *options, struct vt_diag *diag,
+                                        struct vt_item_kernel *ret_kernel);
+
+#endif
