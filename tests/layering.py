@@ -20,11 +20,12 @@ MODEL_ARROWS = {
     "index": ["kernels"],
     "factor": ["dataset", "kernels"],
     "neighbor": ["dataset", "index", "kernels"],
+    "linear": ["dataset", "index", "kernels", "neighbor"],
     "popularity": ["dataset"],
     "rules": ["dataset", "index", "kernels"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
-    "algorithm": ["dataset", "eval", "factor", "kernels", "neighbor", "popularity"],
+    "algorithm": ["dataset", "eval", "factor", "kernels", "linear", "neighbor", "popularity"],
     "train": ["algorithm", "bundle", "dataset", "eval", "kernels", "neighbor", "popularity"],
 }
 MODELS = list(MODEL_ARROWS)

@@ -4,6 +4,7 @@
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
 #include "models/factor/ials.h"
+#include "models/linear/ease.h"
 #include "models/neighbor/neighbor.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ typedef bool (*vt_training_progress_fn)(void *ctx, uint32_t done, uint32_t total
 
 struct vt_algorithm_options {
     struct vt_ials_options ials;
+    struct vt_ease_options ease;
     struct vt_neighbor_options neighbor;
     uint32_t threads;                 /* 0: one per CPU; for all */
     uint64_t seed;                    /* for all */

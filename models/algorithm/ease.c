@@ -76,7 +76,10 @@ const struct vt__family vt__family_ease = {
         (const struct vt__setting[]){
             {"regularization", VT__SETTING_F64, AT(regularization), 0, 1e9, NULL},
             {"dropout", VT__SETTING_F64, AT(dropout), 0, 0.999, NULL},
+            {"user_exponent", VT__SETTING_F64, AT(user_exponent), 0, 2, NULL},
+            {"popularity_exponent", VT__SETTING_F64, AT(popularity_exponent), -2, 2, NULL},
             {"neighbors", VT__SETTING_U32, AT(neighbors), 1, VT_EASE_NEIGHBORS_MAX, NULL},
+            {"form", VT__SETTING_CHOICE, AT(form), 0, 0, "auto|items|users"},
             {0}},
     .serves = true,
     .train = ease_train,

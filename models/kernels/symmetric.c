@@ -57,11 +57,11 @@ void vt_symmetric_fini(struct vt_symmetric *matrix)
 
 struct sweep {
     struct vt_symmetric *matrix;
-    uint32_t pivot;         /* of this step */
-    float *columns;         /* n_tiles tiles: the pivot's column before the step */
-    float *products;        /* n_tiles tiles: that column times the pivot's inverse */
-    float *pivot_inverse;   /* a tile */
-    double *pivot_scratch;  /* a tile */
+    uint32_t pivot;        /* of this step */
+    float *columns;        /* n_tiles tiles: the pivot's column before the step */
+    float *products;       /* n_tiles tiles: that column times the pivot's inverse */
+    float *pivot_inverse;  /* a tile */
+    double *pivot_scratch; /* a tile */
 };
 
 void vt_tile_transpose(const float *restrict tile, float *restrict ret_tile)

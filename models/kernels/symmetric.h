@@ -49,7 +49,7 @@ static inline float *vt_symmetric_at(const struct vt_symmetric *matrix, uint32_t
 typedef bool (*vt_symmetric_progress_fn)(void *ctx, uint32_t done, uint32_t total);
 
 /*
- * matrix ← matrix⁻¹, in place, n³ multiply-adds, of a positive definite matrix. VT_INVALID when it
+ * matrix ← matrix⁻¹, in place, n³ flops, of a positive definite matrix. VT_INVALID when it
  * is not (up to rounding), VT_CANCELLED when `progress` (NULL: none) said so, VT_EXHAUSTED; the
  * contents are lost then. The same bytes for any thread count.
  *

@@ -17,7 +17,8 @@
 
 void vt_ease_options_default(struct vt_ease_options *ret_options)
 {
-    *ret_options = (struct vt_ease_options){.dropout = 0.33, .neighbors = 1000};
+    *ret_options = (struct vt_ease_options){
+        .dropout = 0.5, .user_exponent = 0.5, .popularity_exponent = 0.2, .neighbors = 1000};
 }
 
 double vt_ease_regularization(const struct vt_sparse *matrix)
@@ -58,8 +59,8 @@ static struct vt_ease_plan plan_form(enum vt_ease_form form, uint64_t n_users, u
     double entries = (double)n_entries, cube = pow((double)padded(side), 3);
     plan.memory_bytes =
         vt_symmetric_bytes((uint32_t)side) + vt_symmetric_invert_bytes((uint32_t)side) +
-        vt_kernel_rows_bytes((uint32_t)n_items, kept_per_row(n_items, options)) + 8 * n_entries +
-        (uint64_t)(threads * 4 * per_thread) + 32 * (n_items + n_users);
+        vt_kernel_rows_bytes((uint32_t)n_items, kept_per_row(n_items, options)) + 12 * n_entries +
+        (uint64_t)(threads * 4 * per_thread) + 48 * (n_items + n_users);
     double rows = form == VT_EASE_ITEMS ? 0 : 2 * entries * (double)(n_users + n_items);
     plan.gflop = (cube + rows) / 1e9;
     uint64_t limit = options->memory_bytes > 0 ? options->memory_bytes : VT_EASE_MEMORY_BYTES;
@@ -72,6 +73,8 @@ struct vt_ease_plan vt_ease_plan(uint64_t n_users, uint64_t n_items, uint64_t n_
 {
     struct vt_ease_plan items = plan_form(VT_EASE_ITEMS, n_users, n_items, n_entries, options);
     struct vt_ease_plan users = plan_form(VT_EASE_USERS, n_users, n_items, n_entries, options);
+    if (options->form != VT_EASE_AUTO)
+        return options->form == VT_EASE_ITEMS ? items : users;
     if (items.fits != users.fits)
         return items.fits ? items : users;
     return users.gflop < items.gflop ? users : items;
@@ -81,15 +84,10 @@ struct vt_ease_plan vt_ease_plan(uint64_t n_users, uint64_t n_items, uint64_t n_
 
 struct vt_err vt__ease_check_inverse(const struct vt__ease *ease)
 {
-    for (uint32_t i = 0; i < ease->matrix->n_cols; i++) {
+    for (uint32_t i = 0; i < ease->matrix.n_cols; i++) {
         double explained = ease->inverse_diag[i] * (ease->squares[i] + ease->ridge[i]);
-        if (explained > 0 && explained < EXPLAINED_MAX)
-            continue;
-        vt_diag_set(ease->diag, "regularization",
-                    "item %u is a sum of other items up to rounding: the matrix is singular with "
-                    "regularization %g; raise it (docs/models.md has what suits which data)",
-                    i, ease->ridge[i]);
-        return VT_ERR(VT_INVALID, "the matrix of items is singular");
+        VT_CHECK(explained > 0 && explained < EXPLAINED_MAX, VT_INVALID,
+                 "the matrix of items is singular");
     }
     return vt_ok();
 }
@@ -97,8 +95,9 @@ struct vt_err vt__ease_check_inverse(const struct vt__ease *ease)
 void vt__ease_keep_row(struct vt__ease *ease, uint32_t item, float *inverse_row,
                        struct vt_index_hit *hits)
 {
-    for (uint32_t j = 0; j < ease->matrix->n_cols; j++)
-        inverse_row[j] = (float)(-(double)inverse_row[j] / ease->inverse_diag[j]);
+    for (uint32_t j = 0; j < ease->matrix.n_cols; j++)
+        inverse_row[j] =
+            (float)(-(double)inverse_row[j] / ease->inverse_diag[j] * ease->column_scale[j]);
     vt_kernel_rows_cut(&ease->rows, item, inverse_row, hits);
 }
 
@@ -122,42 +121,100 @@ static struct vt_err check_options(const struct vt_ease_options *options, struct
                     options->dropout);
         return VT_ERR(VT_INVALID, "dropout is out of range");
     }
+    if (!(options->user_exponent >= 0 && options->user_exponent <= 2) ||
+        !(options->popularity_exponent >= -2 && options->popularity_exponent <= 2)) {
+        vt_diag_set(
+            diag, "user_exponent",
+            "user_exponent is %g, must be 0 to 2; popularity_exponent is %g, must be -2 to 2",
+            options->user_exponent, options->popularity_exponent);
+        return VT_ERR(VT_INVALID, "an exponent is out of range");
+    }
     return vt_ok();
 }
 
-static struct vt_err alloc_ease(struct vt__ease *ease)
+static struct vt_err alloc_ease(struct vt__ease *ease, const struct vt_sparse *matrix)
 {
-    uint32_t n_items = ease->matrix->n_cols;
-    VT_TRY(vt_sparse_transpose(ease->matrix, &ease->by_item));
-    VT_TRY(vt_kernel_rows_init(n_items, kept_per_row(n_items, ease->options), &ease->rows));
+    uint32_t n_items = matrix->n_cols;
+    ease->matrix = *matrix;
+    ease->matrix.values = calloc(matrix->n_entries, sizeof *ease->matrix.values);
     ease->ridge = calloc(n_items, sizeof *ease->ridge);
     ease->squares = calloc(n_items, sizeof *ease->squares);
+    ease->column_scale = calloc(n_items, sizeof *ease->column_scale);
     ease->inverse_diag = calloc(n_items, sizeof *ease->inverse_diag);
-    VT_CHECK(ease->ridge != NULL && ease->squares != NULL && ease->inverse_diag != NULL,
+    VT_CHECK(ease->matrix.values != NULL && ease->ridge != NULL && ease->squares != NULL &&
+                 ease->column_scale != NULL && ease->inverse_diag != NULL,
              VT_EXHAUSTED, "out of memory for a linear model");
-    return vt_ok();
+    return vt_kernel_rows_init(n_items, kept_per_row(n_items, ease->options), &ease->rows);
 }
 
 static void free_ease(struct vt__ease *ease)
 {
+    free(ease->matrix.values);
     vt_sparse_free(&ease->by_item);
     vt_kernel_rows_fini(&ease->rows);
     free(ease->ridge);
     free(ease->squares);
+    free(ease->column_scale);
     free(ease->inverse_diag);
 }
 
-static void compute_ridge(struct vt__ease *ease)
+static double sum_of_squares(const struct vt_sparse *matrix, uint32_t row)
 {
-    double regularization = ease->options->regularization > 0
-                                ? ease->options->regularization
-                                : vt_ease_regularization(ease->matrix);
+    double squares = 0;
+    for (uint64_t e = matrix->starts[row]; e < matrix->starts[row + 1]; e++)
+        squares += (double)matrix->values[e] * (double)matrix->values[e];
+    return squares;
+}
+
+/* ease->matrix = rows of `matrix` times √w_u. */
+static void weigh_users(struct vt__ease *ease, const struct vt_sparse *matrix)
+{
+    double before = 0, after = 0, exponent = ease->options->user_exponent;
+    for (uint32_t user = 0; user < matrix->n_rows; user++) {
+        double squares = sum_of_squares(matrix, user);
+        before += squares;
+        after += squares > 0 ? squares * pow(squares, -exponent) : 0;
+    }
+    for (uint32_t user = 0; user < matrix->n_rows; user++) {
+        double squares = sum_of_squares(matrix, user);
+        double root = squares > 0 ? sqrt(before / after * pow(squares, -exponent)) : 0;
+        for (uint64_t e = matrix->starts[user]; e < matrix->starts[user + 1]; e++)
+            ease->matrix.values[e] = (float)(root * (double)matrix->values[e]);
+    }
+}
+
+/* Popularity is counted without the users' weights: it is what the scores are compared with. */
+static void scale_columns(struct vt__ease *ease, const struct vt_sparse *matrix)
+{
+    double sum = 0, exponent = ease->options->popularity_exponent;
+    double *scale = ease->column_scale;
+    for (uint64_t e = 0; e < matrix->n_entries; e++)
+        scale[matrix->columns[e]] += (double)matrix->values[e] * (double)matrix->values[e];
+    for (uint32_t i = 0; i < matrix->n_cols; i++)
+        sum += scale[i];
+    for (uint32_t i = 0; i < matrix->n_cols; i++)
+        scale[i] = scale[i] > 0 ? pow(scale[i] / sum * (double)matrix->n_cols, -exponent) : 1;
+}
+
+static void compute_ridge(struct vt__ease *ease, const struct vt_sparse *matrix)
+{
+    double regularization = ease->options->regularization > 0 ? ease->options->regularization
+                                                              : vt_ease_regularization(matrix);
     double per_square = ease->options->dropout / (1 - ease->options->dropout);
-    for (uint32_t i = 0; i < ease->matrix->n_cols; i++) {
-        for (uint64_t e = ease->by_item.starts[i]; e < ease->by_item.starts[i + 1]; e++)
-            ease->squares[i] += (double)ease->by_item.values[e] * (double)ease->by_item.values[e];
+    for (uint32_t i = 0; i < matrix->n_cols; i++) {
+        ease->squares[i] = sum_of_squares(&ease->by_item, i);
         ease->ridge[i] = regularization + per_square * ease->squares[i];
     }
+}
+
+static struct vt_err prepare(struct vt__ease *ease, const struct vt_sparse *matrix)
+{
+    VT_TRY(alloc_ease(ease, matrix));
+    weigh_users(ease, matrix);
+    scale_columns(ease, matrix);
+    VT_TRY(vt_sparse_transpose(&ease->matrix, &ease->by_item));
+    compute_ridge(ease, matrix);
+    return vt_ok();
 }
 
 static struct vt_err refuse_plan(const struct vt_ease_plan *plan,
@@ -167,6 +224,17 @@ static struct vt_err refuse_plan(const struct vt_ease_plan *plan,
     vt_diag_set(diag, "memory", "EASE needs %llu MiB on these data and may use %llu MiB",
                 (unsigned long long)(plan->memory_bytes >> 20), (unsigned long long)(limit >> 20));
     return VT_ERR(VT_EXHAUSTED, "EASE does not fit its memory budget");
+}
+
+static struct vt_err run_form(struct vt__ease *ease, enum vt_ease_form form)
+{
+    struct vt_err err = form == VT_EASE_ITEMS ? vt__ease_by_items(ease) : vt__ease_by_users(ease);
+    if (err.code == VT_INVALID)
+        vt_diag_set(ease->diag, "regularization",
+                    "some items are sums of others up to rounding, which regularization %g does "
+                    "not part; raise it, or leave it at 0 to have it chosen",
+                    ease->options->regularization);
+    return err;
 }
 
 struct vt_err vt_ease_train(const struct vt_sparse *matrix, const struct vt_ease_options *options,
@@ -179,15 +247,11 @@ struct vt_err vt_ease_train(const struct vt_sparse *matrix, const struct vt_ease
         vt_ease_plan(matrix->n_rows, matrix->n_cols, matrix->n_entries, options);
     if (!plan.fits)
         return refuse_plan(&plan, options, diag);
-    struct vt__ease ease = {.matrix = matrix,
-                            .options = options,
-                            .n_threads = vt_threads_resolve(options->threads),
-                            .diag = diag};
-    struct vt_err err = alloc_ease(&ease);
-    if (!vt_failed(err)) {
-        compute_ridge(&ease);
-        err = plan.form == VT_EASE_ITEMS ? vt__ease_by_items(&ease) : vt__ease_by_users(&ease);
-    }
+    struct vt__ease ease = {
+        .options = options, .n_threads = vt_threads_resolve(options->threads), .diag = diag};
+    struct vt_err err = prepare(&ease, matrix);
+    if (!vt_failed(err))
+        err = run_form(&ease, plan.form);
     if (!vt_failed(err))
         vt_kernel_rows_finish(&ease.rows, ret_kernel);
     free_ease(&ease);

@@ -11,12 +11,17 @@
  * EASE: the linear autoencoder with a zero diagonal, in closed form (Steck, "Embarrassingly Shallow
  * Autoencoders for Sparse Data", 2019). With X the users × items matrix of confidences it minimises
  *
- *   |X − X·B|² + Σ_i ridge_i · |row i of B|²,   B_ii = 0
- *   ridge_i = regularization + dropout / (1 − dropout) · Σ_u x_ui²
+ *   Σ_u w_u |x_u − x_u·B|² + Σ_i ridge_i · |row i of B|²,   B_ii = 0
+ *   w_u     ∝ (Σ_i x_ui²)^(−user_exponent), scaled so that Σ w_u x_ui² = Σ x_ui²
+ *   ridge_i = regularization + dropout / (1 − dropout) · Σ_u w_u x_ui²
  *
- * whose answer is B_ij = −P_ij / P_jj with P = (XᵀX + diag(ridge))⁻¹. The second part of the ridge
+ * whose answer is B_ij = −P_ij / P_jj with P = (XᵀWX + diag(ridge))⁻¹. The second part of the ridge
  * is what training with dropped-out inputs comes to (Steck, "Autoencoders that don't overfit
- * towards the Identity", 2020). A dislike is a negative entry of X, as input and as target.
+ * towards the Identity", 2020). The weights keep users of long histories from deciding everything,
+ * and the kernel is B with column j times (Σ_u x_uj² over its mean)^(−popularity_exponent), which
+ * takes back some of the advantage that popular items have in a squared loss (both in the manner of
+ * Park, Yoon, Kim and Lee, "Why is Normalization Necessary for Linear Recommenders?", 2025). A
+ * dislike is a negative entry of X, as input and as target.
  *
  * Of each row of B the `neighbors` entries that are largest without their sign are kept: what
  * speaks against an item counts as much as what speaks for it.
@@ -26,23 +31,27 @@ enum { VT_EASE_NEIGHBORS_MAX = 100000 };
 /* Called on the caller's thread after each step; false ends training. */
 typedef bool (*vt_ease_progress_fn)(void *ctx, uint32_t done, uint32_t total);
 
+/* Which inverse training goes through; all give the same B up to rounding. */
+enum vt_ease_form {
+    VT_EASE_AUTO,  /* the cheapest that fits the memory */
+    VT_EASE_ITEMS, /* items × items */
+    VT_EASE_USERS, /* users × users, by the Woodbury identity: for fewer users than items */
+};
+
 struct vt_ease_options {
-    double regularization; /* > 0; 0: chosen from the data, vt_ease_regularization */
-    double dropout;        /* [0, 1) */
-    uint32_t neighbors;    /* kept of a row; 1 … VT_EASE_NEIGHBORS_MAX */
-    uint64_t memory_bytes; /* training must stay below; 0: VT_EASE_MEMORY_BYTES */
-    uint32_t threads;      /* 0: one per CPU */
+    double regularization;        /* > 0; 0: chosen from the data, vt_ease_regularization */
+    double dropout;               /* [0, 1) */
+    double user_exponent;         /* 0: users by what they have; 1: every user counts the same */
+    double popularity_exponent;   /* 0: B as it is */
+    uint32_t neighbors;           /* kept of a row; 1 … VT_EASE_NEIGHBORS_MAX */
+    uint64_t memory_bytes;        /* training must stay below; 0: VT_EASE_MEMORY_BYTES */
+    uint32_t form;                /* enum vt_ease_form */
+    uint32_t threads;             /* 0: one per CPU */
     vt_ease_progress_fn progress; /* may be NULL */
     void *progress_ctx;
 };
 #define VT_EASE_MEMORY_BYTES (UINT64_C(2) << 30)
 void vt_ease_options_default(struct vt_ease_options *ret_options);
-
-/* Which inverse training goes through; all give the same B. */
-enum vt_ease_form {
-    VT_EASE_ITEMS, /* items × items */
-    VT_EASE_USERS, /* users × users, by the Woodbury identity: for fewer users than items */
-};
 
 /* What training takes, said beforehand. */
 struct vt_ease_plan {

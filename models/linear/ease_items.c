@@ -3,9 +3,8 @@
  * once, as the tiles of its lower half; a block of whole rows at a time is put together from them
  * and cut.
  */
-#include "models/linear/linear_internal.h"
-
 #include "models/kernels/parallel.h"
+#include "models/linear/linear_internal.h"
 
 #include <stdlib.h>
 
@@ -25,7 +24,7 @@ static void keep_tile_row(void *ctx, uint32_t block, uint32_t thread)
 {
     struct items *items = ctx;
     struct vt__ease *ease = items->ease;
-    uint32_t n_items = ease->matrix->n_cols, first = block * VT_TILE;
+    uint32_t n_items = ease->matrix.n_cols, first = block * VT_TILE;
     uint32_t n_rows = n_items - first < VT_TILE ? n_items - first : VT_TILE;
     float *rows = items->rows + (size_t)thread * VT_TILE * padded_items(items);
     vt_symmetric_tile_row(&items->matrix, block, rows);
@@ -48,8 +47,8 @@ static struct vt_err keep_rows(struct items *items)
 static struct vt_err invert(struct items *items)
 {
     struct vt__ease *ease = items->ease;
-    uint32_t n_items = ease->matrix->n_cols;
-    VT_TRY(vt__gram_add(ease->matrix, &ease->by_item, NULL, ease->n_threads, &items->matrix));
+    uint32_t n_items = ease->matrix.n_cols;
+    VT_TRY(vt__gram_add(&ease->matrix, &ease->by_item, NULL, ease->n_threads, &items->matrix));
     for (uint32_t i = 0; i < n_items; i++) {
         float *diagonal = vt_symmetric_at(&items->matrix, i, i);
         *diagonal = (float)((double)*diagonal + ease->ridge[i]);
@@ -64,7 +63,7 @@ static struct vt_err invert(struct items *items)
 struct vt_err vt__ease_by_items(struct vt__ease *ease)
 {
     struct items items = {.ease = ease};
-    VT_TRY(vt_symmetric_init(ease->matrix->n_cols, &items.matrix));
+    VT_TRY(vt_symmetric_init(ease->matrix.n_cols, &items.matrix));
     struct vt_err err = invert(&items);
     if (!vt_failed(err))
         err = keep_rows(&items);

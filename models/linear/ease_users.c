@@ -7,9 +7,8 @@
  * and K is the only dense matrix. Rows of P are made for a block of items at a time: K·Y for the
  * block, tile by tile of K, since an item has few users; then Yᵀ times that, item by item.
  */
-#include "models/linear/linear_internal.h"
-
 #include "models/kernels/parallel.h"
+#include "models/linear/linear_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,7 +42,7 @@ struct users {
 
 static uint32_t block_end(const struct users *users, uint32_t first)
 {
-    uint32_t n_items = users->ease->matrix->n_cols;
+    uint32_t n_items = users->ease->matrix.n_cols;
     return n_items - first < BLOCK_ITEMS ? n_items : first + BLOCK_ITEMS;
 }
 
@@ -58,12 +57,12 @@ static struct vt_err invert(struct users *users)
 {
     struct vt__ease *ease = users->ease;
     double *weights = users->roots; /* 1/ridge first, its root afterwards */
-    for (uint32_t i = 0; i < ease->matrix->n_cols; i++)
+    for (uint32_t i = 0; i < ease->matrix.n_cols; i++)
         weights[i] = 1 / ease->ridge[i];
-    VT_TRY(vt__gram_add(&ease->by_item, ease->matrix, weights, ease->n_threads, &users->matrix));
-    for (uint32_t i = 0; i < ease->matrix->n_cols; i++)
+    VT_TRY(vt__gram_add(&ease->by_item, &ease->matrix, weights, ease->n_threads, &users->matrix));
+    for (uint32_t i = 0; i < ease->matrix.n_cols; i++)
         users->roots[i] = sqrt(weights[i]);
-    for (uint32_t u = 0; u < ease->matrix->n_rows; u++)
+    for (uint32_t u = 0; u < ease->matrix.n_rows; u++)
         *vt_symmetric_at(&users->matrix, u, u) += 1;
     return vt_symmetric_invert(&users->matrix, ease->n_threads, ease->options->progress,
                                ease->options->progress_ctx);
@@ -104,9 +103,9 @@ static void collect_entries(const struct users *users, uint32_t first,
     for (uint32_t i = first; i < end; i++)
         for (uint64_t e = by_item->starts[i]; e < by_item->starts[i + 1]; e++) {
             uint64_t to = scratch->tile_starts[by_item->columns[e] / VT_TILE]++;
-            scratch->entries[to] = (struct block_entry){
-                i - first, by_item->columns[e],
-                (float)((double)by_item->values[e] * users->roots[i])};
+            scratch->entries[to] =
+                (struct block_entry){i - first, by_item->columns[e],
+                                     (float)((double)by_item->values[e] * users->roots[i])};
         }
     for (uint32_t t = n_tiles; t > 0; t--) /* each start has moved to its end */
         scratch->tile_starts[t] = scratch->tile_starts[t - 1];
@@ -121,8 +120,7 @@ static void add_tile(const struct users *users, struct thread_scratch *scratch, 
     for (uint64_t e = scratch->tile_starts[from]; e < scratch->tile_starts[from + 1]; e++) {
         const struct block_entry *entry = &scratch->entries[e];
         const float *row = tile + (size_t)(entry->user % VT_TILE) * VT_TILE;
-        float *sums =
-            scratch->by_item + entry->item * padded_users(users) + (size_t)to * VT_TILE;
+        float *sums = scratch->by_item + entry->item * padded_users(users) + (size_t)to * VT_TILE;
         for (uint32_t c = 0; c < VT_TILE; c++)
             sums[c] += entry->value * row[c];
     }
@@ -158,17 +156,17 @@ static void finish_column(const struct users *users, uint32_t first, uint32_t j,
         for (uint32_t i = 0; i < BLOCK_ITEMS; i++)
             sums[i] += value * user[i];
     }
-    double root = users->roots[j] * users->roots[j];
+    double inverse_ridge = users->roots[j] * users->roots[j];
     for (uint32_t i = first; i < block_end(users, first); i++)
-        scratch->rows[(size_t)(i - first) * users->ease->matrix->n_cols + j] =
-            (float)(-(double)sums[i - first] * root * users->roots[i]);
+        scratch->rows[(size_t)(i - first) * users->ease->matrix.n_cols + j] =
+            (float)(-(double)sums[i - first] * inverse_ridge * users->roots[i]);
 }
 
 static void keep_block(void *ctx, uint32_t block, uint32_t thread)
 {
     struct users *users = ctx;
     struct thread_scratch *scratch = &users->threads[thread];
-    uint32_t first = block * BLOCK_ITEMS, n_items = users->ease->matrix->n_cols;
+    uint32_t first = block * BLOCK_ITEMS, n_items = users->ease->matrix.n_cols;
     collect_entries(users, first, scratch);
     multiply_block(users, scratch);
     for (uint32_t j = 0; j < n_items; j++)
@@ -184,7 +182,7 @@ static uint64_t max_block_entries(const struct users *users)
 {
     const uint64_t *starts = users->ease->by_item.starts;
     uint64_t max = 1;
-    for (uint32_t first = 0; first < users->ease->matrix->n_cols; first += BLOCK_ITEMS) {
+    for (uint32_t first = 0; first < users->ease->matrix.n_cols; first += BLOCK_ITEMS) {
         uint64_t n = starts[block_end(users, first)] - starts[first];
         max = n > max ? n : max;
     }
@@ -193,14 +191,13 @@ static uint64_t max_block_entries(const struct users *users)
 
 static bool alloc_thread(const struct users *users, struct thread_scratch *scratch)
 {
-    size_t panel = BLOCK_ITEMS * padded_users(users), n_items = users->ease->matrix->n_cols;
+    size_t panel = BLOCK_ITEMS * padded_users(users), n_items = users->ease->matrix.n_cols;
     scratch->by_item = malloc(panel * sizeof *scratch->by_item);
     scratch->by_user = malloc(panel * sizeof *scratch->by_user);
     scratch->rows = malloc(BLOCK_ITEMS * n_items * sizeof *scratch->rows);
     scratch->tile = malloc(VT_TILE_FLOATS * sizeof *scratch->tile);
     scratch->entries = calloc(users->block_entries_max, sizeof *scratch->entries);
-    scratch->tile_starts =
-        calloc((size_t)users->matrix.n_tiles + 1, sizeof *scratch->tile_starts);
+    scratch->tile_starts = calloc((size_t)users->matrix.n_tiles + 1, sizeof *scratch->tile_starts);
     scratch->hits = calloc(users->ease->rows.per_row, sizeof *scratch->hits);
     return scratch->by_item != NULL && scratch->by_user != NULL && scratch->rows != NULL &&
            scratch->tile != NULL && scratch->entries != NULL && scratch->tile_starts != NULL &&
@@ -227,7 +224,7 @@ static struct vt_err keep_rows(struct users *users)
     for (uint32_t t = 0; whole && t < ease->n_threads; t++)
         whole = alloc_thread(users, &users->threads[t]);
     if (whole)
-        vt_parallel((ease->matrix->n_cols + BLOCK_ITEMS - 1) / BLOCK_ITEMS, ease->n_threads,
+        vt_parallel((ease->matrix.n_cols + BLOCK_ITEMS - 1) / BLOCK_ITEMS, ease->n_threads,
                     keep_block, users);
     for (uint32_t t = 0; users->threads != NULL && t < ease->n_threads; t++)
         free_thread(&users->threads[t]);
@@ -239,10 +236,10 @@ static struct vt_err keep_rows(struct users *users)
 static struct vt_err run(struct users *users)
 {
     struct vt__ease *ease = users->ease;
-    users->roots = calloc(ease->matrix->n_cols, sizeof *users->roots);
+    users->roots = calloc(ease->matrix.n_cols, sizeof *users->roots);
     VT_CHECK(users->roots != NULL, VT_EXHAUSTED, "out of memory for a linear model");
     VT_TRY(invert(users));
-    vt_parallel((ease->matrix->n_cols + BLOCK_ITEMS - 1) / BLOCK_ITEMS, ease->n_threads,
+    vt_parallel((ease->matrix.n_cols + BLOCK_ITEMS - 1) / BLOCK_ITEMS, ease->n_threads,
                 invert_diagonal, users);
     VT_TRY(vt__ease_check_inverse(ease));
     return keep_rows(users);
@@ -251,7 +248,7 @@ static struct vt_err run(struct users *users)
 struct vt_err vt__ease_by_users(struct vt__ease *ease)
 {
     struct users users = {.ease = ease};
-    VT_TRY(vt_symmetric_init(ease->matrix->n_rows, &users.matrix));
+    VT_TRY(vt_symmetric_init(ease->matrix.n_rows, &users.matrix));
     struct vt_err err = run(&users);
     free(users.roots);
     vt_symmetric_fini(&users.matrix);

@@ -3,9 +3,8 @@
  * column i: each brings the part of its row up to column i. One accumulator a thread; a row is
  * added up in the order of the entries, whoever does it.
  */
-#include "models/linear/linear_internal.h"
-
 #include "models/kernels/parallel.h"
+#include "models/linear/linear_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

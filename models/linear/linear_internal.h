@@ -7,12 +7,13 @@
 
 /* What the forms of EASE share; one training. */
 struct vt__ease {
-    const struct vt_sparse *matrix; /* borrowed: users × items */
-    struct vt_sparse by_item;       /* its transpose */
+    struct vt_sparse matrix; /* users × items, rows times √w_u; values owned, the rest borrowed */
+    struct vt_sparse by_item; /* its transpose, owned */
     const struct vt_ease_options *options;
     uint32_t n_threads;
     double *ridge;        /* n_items */
-    double *squares;      /* n_items: Σ_u x_ui² */
+    double *squares;      /* n_items: Σ_u w_u x_ui² */
+    double *column_scale; /* n_items: by popularity */
     double *inverse_diag; /* n_items: P_jj, filled by the form */
     struct vt_kernel_rows rows;
     struct vt_diag *diag;
@@ -22,8 +23,7 @@ struct vt__ease {
 struct vt_err vt__ease_by_items(struct vt__ease *ease);
 struct vt_err vt__ease_by_users(struct vt__ease *ease);
 
-/* VT_INVALID, with the item, when P_jj says that float arithmetic cannot tell the matrix from a
- * singular one. */
+/* VT_INVALID when a P_jj says that float arithmetic cannot tell the matrix from a singular one. */
 struct vt_err vt__ease_check_inverse(const struct vt__ease *ease);
 
 /* Row `item` of B from row `item` of P (n_items, overwritten): cut and kept. Any thread. */

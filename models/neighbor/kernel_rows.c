@@ -11,8 +11,8 @@
 
 uint64_t vt_kernel_rows_bytes(uint32_t n_items, uint32_t per_row)
 {
-    return (uint64_t)n_items * (per_row * (sizeof(uint32_t) + sizeof(float)) + sizeof(uint64_t) +
-                                sizeof(uint32_t));
+    return (uint64_t)n_items *
+           (per_row * (sizeof(uint32_t) + sizeof(float)) + sizeof(uint64_t) + sizeof(uint32_t));
 }
 
 struct vt_err vt_kernel_rows_init(uint32_t n_items, uint32_t per_row,

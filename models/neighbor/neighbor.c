@@ -182,7 +182,7 @@ struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
         compute_norms(&training);
         vt_parallel((matrix->n_cols + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK, training.n_threads,
                     train_block, &training);
-        err = pack(&training, ret_model);
+        vt_kernel_rows_finish(&training.rows, ret_model);
     }
     free_training(&training);
     return err;

@@ -57,8 +57,7 @@ void vt__ref_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, 
     for (uint32_t i = 0; i < n_a; i++)
         for (uint32_t j = 0; j < n_b; j++) {
             float *at = &ret[(size_t)i * ret_stride + j];
-            double product =
-                vt__ref_dot(a + (size_t)i * a_stride, b + (size_t)j * b_stride, dim);
+            double product = vt__ref_dot(a + (size_t)i * a_stride, b + (size_t)j * b_stride, dim);
             *at = (float)((double)*at - product);
         }
 }

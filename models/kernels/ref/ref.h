@@ -15,8 +15,8 @@ void vt__ref_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, cons
                            uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                            uint32_t ret_stride);
 void vt__ref_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
-                           uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
-                           uint32_t ret_stride);
+                               uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                               uint32_t ret_stride);
 void vt__ref_gram_add_f32(const float *rows, uint32_t n_rows, uint32_t dim, float *lower);
 void vt__ref_gram_add_f64(const double *rows, uint32_t n_rows, uint32_t dim, double *lower);
 bool vt__ref_solve_f32(float *lower, uint32_t dim, float *rhs);
