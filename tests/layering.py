@@ -25,8 +25,26 @@ MODEL_ARROWS = {
     "rules": ["dataset", "index", "kernels"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
-    "algorithm": ["dataset", "eval", "factor", "kernels", "linear", "neighbor", "popularity"],
-    "train": ["algorithm", "bundle", "dataset", "eval", "kernels", "neighbor", "popularity"],
+    # These two put the families together: a line each.
+    "algorithm": [
+        "dataset",
+        "eval",
+        "factor",
+        "kernels",
+        "linear",
+        "neighbor",
+        "popularity",
+    ],
+    "train": [
+        "algorithm",
+        "bundle",
+        "dataset",
+        "eval",
+        "factor",
+        "kernels",
+        "neighbor",
+        "popularity",
+    ],
 }
 MODELS = list(MODEL_ARROWS)
 SERVICES = ["profile", "candidate", "ranking", "model"]

@@ -24,163 +24,30 @@
 
 enum { TABLE_SPARSITY = 8, TABLE_MIN_ENTRIES = 65536 };
 
+#define CSR_FILES(at_, name_)                                                                      \
+    [at_##_STARTS] = {name_ "_starts.arr", VT_ARRAY_U64, 1},                                       \
+    [at_##_COLUMNS] = {name_ "_columns.arr", VT_ARRAY_U32, 1},                                     \
+    [at_##_VALUES] = {name_ "_values.arr", VT_ARRAY_F32, 1}
+
 const struct vt__bundle_file vt__bundle_files[VT__N_ARRAYS] = {
-    [VT__ITEM_NUMBERS] = {"item_numbers.arr", VT_ARRAY_U32},
-    [VT__ITEM_FACTORS] = {"item_factors.arr", VT_ARRAY_F32},
-    [VT__GRAM] = {"gram.arr", VT_ARRAY_F64},
-    [VT__NEIGHBOR_STARTS] = {"neighbor_starts.arr", VT_ARRAY_U64},
-    [VT__NEIGHBOR_COLUMNS] = {"neighbor_columns.arr", VT_ARRAY_U32},
-    [VT__NEIGHBOR_VALUES] = {"neighbor_values.arr", VT_ARRAY_F32},
-    [VT__POPULARITY] = {"popularity.arr", VT_ARRAY_F32},
+    [VT__ITEM_NUMBERS] = {"item_numbers.arr", VT_ARRAY_U32, 1},
+    [VT__ITEM_FACTORS] = {"item_factors.arr", VT_ARRAY_F32, 2},
+    [VT__GRAM] = {"gram.arr", VT_ARRAY_F64, 2},
+    CSR_FILES(VT__NEIGHBOR, "neighbor"),
+    [VT__POPULARITY] = {"popularity.arr", VT_ARRAY_F32, 1},
+    CSR_FILES(VT__KERNEL, "kernel"),
+    [VT__FACTOR_MOMENTS] = {"factor_moments.arr", VT_ARRAY_F64, 2},
+    CSR_FILES(VT__TOGETHER, "bought_together"),
+    [VT__TRENDING] = {"trending.arr", VT_ARRAY_F32, 1},
+    [VT__GROUP_KEYS] = {"group_keys.arr", VT_ARRAY_U64, 1},
+    CSR_FILES(VT__GROUP, "group"),
+    [VT__CONTENT_TERMS] = {"content_terms.arr", VT_ARRAY_U64, 1},
+    [VT__CONTENT_IDF] = {"content_idf.arr", VT_ARRAY_F32, 1},
+    [VT__CONTENT_MAP] = {"content_map.arr", VT_ARRAY_F32, 2},
+    [VT__RANKER_STARTS] = {"ranker_starts.arr", VT_ARRAY_U32, 1},
+    [VT__RANKER_NODES] = {"ranker_nodes.arr", VT_ARRAY_U32, 2},
+    [VT__RANKER_VALUES] = {"ranker_values.arr", VT_ARRAY_F32, 1},
 };
-
-struct vt_bundle {
-    struct vt_bundle_view view;
-    struct vt_manifest manifest;
-    struct vt_array arrays[VT__N_ARRAYS];
-    uint32_t *row_of; /* [number - first number]; NULL: search */
-    uint32_t n_row_of;
-    struct vt_index *index;
-    uint32_t *popular_rows;
-    _Atomic int64_t count; /* references; see vt_bundle_release */
-};
-
-/* ---- checks ---- */
-
-static struct vt_err refuse(struct vt_diag *diag, enum vt__bundle_array which, const char *reason)
-{
-    const char *file = vt__bundle_files[which].name;
-    vt_diag_set(diag, file, "%s: %s", file, reason);
-    return VT_ERR(VT_CORRUPT, "bundle is damaged");
-}
-
-static struct vt_err check_shape(const struct vt_bundle *bundle, enum vt__bundle_array which,
-                                 uint64_t rows, uint64_t cols, struct vt_diag *diag)
-{
-    const struct vt_array *array = &bundle->arrays[which];
-    char reason[160];
-    if (array->values == NULL)
-        return refuse(diag, which, "missing, though the manifest's parameters need it");
-    if (array->rows == rows && array->cols == cols)
-        return vt_ok();
-    snprintf(reason, sizeof reason,
-             "shape is %" PRIu64 " × %" PRIu64 " where the manifest wants %" PRIu64 " × %" PRIu64,
-             array->rows, array->cols, rows, cols);
-    return refuse(diag, which, reason);
-}
-
-static struct vt_err check_numbers(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    const struct vt_bundle_view *view = &bundle->view;
-    if (view->n_items == 0)
-        return refuse(diag, VT__ITEM_NUMBERS, "no items");
-    VT_TRY(check_shape(bundle, VT__ITEM_NUMBERS, view->n_items, 1, diag));
-    for (uint32_t row = 1; row < view->n_items; row++)
-        if (view->item_numbers[row] <= view->item_numbers[row - 1])
-            return refuse(diag, VT__ITEM_NUMBERS, "item numbers are not ascending");
-    return vt_ok();
-}
-
-static uint32_t stride_of(uint32_t dim)
-{
-    return (dim + VT_BUNDLE_STRIDE_FLOATS - 1) / VT_BUNDLE_STRIDE_FLOATS * VT_BUNDLE_STRIDE_FLOATS;
-}
-
-static struct vt_err check_factors(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    const struct vt_bundle_view *view = &bundle->view;
-    if (view->dim == 0 && view->item_factors == NULL && view->gram == NULL)
-        return vt_ok();
-    if (view->dim == 0 || view->factor_stride != stride_of(view->dim))
-        return refuse(diag, VT__ITEM_FACTORS, "factor_stride is not factors rounded up to 16");
-    VT_TRY(check_shape(bundle, VT__ITEM_FACTORS, view->n_items, view->factor_stride, diag));
-    return check_shape(bundle, VT__GRAM, view->dim, view->dim, diag);
-}
-
-static struct vt_err check_neighbors(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    const struct vt_csr *csr = &bundle->view.neighbors;
-    if (csr->starts == NULL && csr->columns == NULL && csr->values == NULL)
-        return vt_ok();
-    uint32_t n_rows = bundle->view.n_items;
-    VT_TRY(check_shape(bundle, VT__NEIGHBOR_STARTS, (uint64_t)n_rows + 1, 1, diag));
-    if (csr->starts[0] != 0)
-        return refuse(diag, VT__NEIGHBOR_STARTS, "does not begin with 0");
-    for (uint32_t row = 0; row < n_rows; row++)
-        if (csr->starts[row + 1] < csr->starts[row])
-            return refuse(diag, VT__NEIGHBOR_STARTS, "starts descend");
-    uint64_t n_entries = csr->starts[n_rows];
-    VT_TRY(check_shape(bundle, VT__NEIGHBOR_COLUMNS, n_entries, 1, diag));
-    VT_TRY(check_shape(bundle, VT__NEIGHBOR_VALUES, n_entries, 1, diag));
-    for (uint64_t i = 0; i < n_entries; i++)
-        if (csr->columns[i] >= n_rows)
-            return refuse(diag, VT__NEIGHBOR_COLUMNS, "names a row that does not exist");
-    return vt_ok();
-}
-
-static struct vt_err check_all_finite(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    for (unsigned which = 0; which < VT__N_ARRAYS; which++) {
-        const struct vt_array *array = &bundle->arrays[which];
-        uint64_t n = array->values != NULL ? array->rows * array->cols : 0;
-        bool finite = true;
-        if (array->type == VT_ARRAY_F32)
-            for (uint64_t i = 0; i < n; i++)
-                finite &= isfinite(((const float *)array->values)[i]) != 0;
-        if (array->type == VT_ARRAY_F64)
-            for (uint64_t i = 0; i < n; i++)
-                finite &= isfinite(((const double *)array->values)[i]) != 0;
-        if (!finite)
-            return refuse(diag, which, "has a number that is not finite (NaN or infinity)");
-    }
-    return vt_ok();
-}
-
-static struct vt_err check_padding(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    const struct vt_bundle_view *view = &bundle->view;
-    for (uint32_t row = 0; row < view->n_items && view->dim > 0; row++)
-        for (uint32_t i = view->dim; i < view->factor_stride; i++)
-            if (fpclassify(view->item_factors[(size_t)row * view->factor_stride + i]) != FP_ZERO)
-                return refuse(diag, VT__ITEM_FACTORS, "padding behind a row is not zero");
-    return vt_ok();
-}
-
-static struct vt_err check_neighbor_order(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    const struct vt_csr *csr = &bundle->view.neighbors;
-    for (uint32_t row = 0; row < csr->n_rows; row++)
-        for (uint64_t i = csr->starts[row] + 1; i < csr->starts[row + 1]; i++)
-            if (csr->values[i] > csr->values[i - 1])
-                return refuse(diag, VT__NEIGHBOR_VALUES, "neighbours are not best first");
-    return vt_ok();
-}
-
-static struct vt_err check_popularity_sign(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    for (uint32_t row = 0; row < bundle->view.n_items; row++)
-        if (bundle->view.popularity[row] < 0)
-            return refuse(diag, VT__POPULARITY, "has a negative number");
-    return vt_ok();
-}
-
-/* What an index could go wrong by: always. */
-static struct vt_err check_structure(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    VT_TRY(check_numbers(bundle, diag));
-    VT_TRY(check_factors(bundle, diag));
-    VT_TRY(check_neighbors(bundle, diag));
-    return check_shape(bundle, VT__POPULARITY, bundle->view.n_items, 1, diag);
-}
-
-/* What only makes answers wrong: with `verify`. */
-static struct vt_err check_numbers_make_sense(const struct vt_bundle *bundle, struct vt_diag *diag)
-{
-    VT_TRY(check_all_finite(bundle, diag));
-    VT_TRY(check_padding(bundle, diag));
-    VT_TRY(check_neighbor_order(bundle, diag));
-    return check_popularity_sign(bundle, diag);
-}
 
 /* ---- open ---- */
 
@@ -233,23 +100,32 @@ static struct vt_err open_array(struct vt_bundle *bundle, const char *folder,
     VT_CHECK(n > 0 && n < VT__PATH_BYTES, VT_INVALID, "path of the bundle is too long");
     struct vt_err err = vt_array_open(path, diag, &bundle->arrays[which]);
     if (err.code == VT_NOT_FOUND)
-        return refuse(diag, which, "the manifest lists it, but it is missing");
+        return vt__bundle_refuse(diag, which, "the manifest lists it, but it is missing");
     VT_TRY(err);
     if (bundle->arrays[which].type != expected->type)
-        return refuse(diag, which, "numbers are of the wrong type");
+        return vt__bundle_refuse(diag, which, "numbers are of the wrong type");
     if (!verify)
         return vt_ok();
     VT_TRY(vt_file_sha256(path, diag, sha256));
     if (strcmp(sha256, listed->sha256) != 0)
-        return refuse(diag, which, "sha256 is not the manifest's: the file was changed or damaged");
+        return vt__bundle_refuse(diag, which,
+                                 "sha256 is not the manifest's: the file was changed or damaged");
     return vt_ok();
+}
+
+/* Before the checks: only shapes that decoding promised are looked at. */
+static struct vt_csr csr_of(const struct vt_bundle *bundle, enum vt__bundle_array starts)
+{
+    const struct vt_array *arrays = &bundle->arrays[starts];
+    uint32_t n_rows = arrays[0].values != NULL ? (uint32_t)(arrays[0].rows - 1) : 0;
+    return (struct vt_csr){n_rows, arrays[0].values, arrays[1].values, arrays[2].values};
 }
 
 static void fill_view(struct vt_bundle *bundle)
 {
     const struct vt_manifest *manifest = &bundle->manifest;
     const struct vt_array *arrays = bundle->arrays;
-    const uint64_t *starts = arrays[VT__NEIGHBOR_STARTS].values;
+    const bool ranker = arrays[VT__RANKER_STARTS].values != NULL;
     bundle->view = (struct vt_bundle_view){
         .version = manifest->version,
         .parent = manifest->parent,
@@ -267,10 +143,19 @@ static void fill_view(struct vt_bundle *bundle)
         .regularization_exponent = manifest->regularization_exponent,
         .unobserved_weight = manifest->unobserved_weight,
         .decay_half_life_days = manifest->decay_half_life_days,
-        .neighbors = {.n_rows = starts != NULL ? manifest->n_items : 0,
-                      .starts = starts,
-                      .columns = arrays[VT__NEIGHBOR_COLUMNS].values,
-                      .values = arrays[VT__NEIGHBOR_VALUES].values},
+        .neighbors = csr_of(bundle, VT__NEIGHBOR_STARTS),
+        .kernel_name = manifest->kernel_name,
+        .kernel = csr_of(bundle, VT__KERNEL_STARTS),
+        .mix = manifest->mix,
+        .factor_moments = arrays[VT__FACTOR_MOMENTS].values,
+        .bought_together = csr_of(bundle, VT__TOGETHER_STARTS),
+        .trending = arrays[VT__TRENDING].values,
+        .groups = {arrays[VT__GROUP_KEYS].values, csr_of(bundle, VT__GROUP_STARTS)},
+        .content = {(uint32_t)arrays[VT__CONTENT_TERMS].rows, arrays[VT__CONTENT_TERMS].values,
+                    arrays[VT__CONTENT_IDF].values, arrays[VT__CONTENT_MAP].values},
+        .ranker = {ranker ? (uint32_t)arrays[VT__RANKER_STARTS].rows - 1 : 0,
+                   arrays[VT__RANKER_STARTS].values, arrays[VT__RANKER_NODES].values,
+                   arrays[VT__RANKER_VALUES].values},
         .popularity = arrays[VT__POPULARITY].values,
         .metrics = manifest->metrics,
         .n_metrics = manifest->n_metrics,
@@ -308,7 +193,7 @@ static struct vt_err build_index(struct vt_bundle *bundle, struct vt_diag *diag)
                                        view->factor_stride};
     struct vt_err err = vt_index_new(&rows, &bundle->index);
     if (err.code == VT_CORRUPT)
-        return refuse(diag, VT__ITEM_FACTORS, "has a number that is not finite");
+        return vt__bundle_refuse(diag, VT__ITEM_FACTORS, "has a number that is not finite");
     view->index = bundle->index;
     return err;
 }
@@ -343,9 +228,9 @@ static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, boo
     for (unsigned which = 0; which < VT__N_ARRAYS; which++)
         VT_TRY(open_array(bundle, folder, which, verify, diag));
     fill_view(bundle);
-    VT_TRY(check_structure(bundle, diag));
+    VT_TRY(vt__bundle_check_structure(bundle, diag));
     if (verify)
-        VT_TRY(check_numbers_make_sense(bundle, diag));
+        VT_TRY(vt__bundle_check_sense(bundle, diag));
     VT_TRY(build_row_table(bundle));
     VT_TRY(build_popular_rows(bundle));
     return build_index(bundle, diag);

@@ -17,7 +17,8 @@ struct vt_bundle;
 struct vt_index;
 
 enum {
-    VT_BUNDLE_FORMAT = 1,
+    VT_BUNDLE_FORMAT = 2,        /* what is written */
+    VT_BUNDLE_FORMAT_OLDEST = 1, /* what still opens: without the parts that came with 2 */
     VT_VERSION_BYTES_MAX = 64,
     VT_BUNDLE_NAME_BYTES = 32,
     VT_BUNDLE_VALUE_BYTES = 96,
@@ -34,6 +35,43 @@ struct vt_csr {
     const uint64_t *starts; /* n_rows + 1 */
     const uint32_t *columns;
     const float *values;
+};
+
+/* The members of the served model and their weights:
+ *   score(i) = Σ over members of weight · (s(i) − mean) / deviation,
+ * mean and deviation over all items of the version, for this history. docs/models.md. All 0: the
+ * version says nothing of it (format 1), and ranking blends by its configuration. */
+struct vt_bundle_mix {
+    float factor;   /* x·y_i, x folded in */
+    float kernel;   /* Σ over the history of weight · kernel[h][i] */
+    float neighbor; /* the same with `neighbors` */
+    float popular;  /* ln(1 + popularity) */
+};
+
+/* Lists of items by a hashed name ("category:tea", "channel:app"): row i of `lists` belongs to
+ * keys[i], best first. */
+struct vt_bundle_groups {
+    const uint64_t *keys; /* ascending, lists.n_rows of them */
+    struct vt_csr lists;  /* n_rows 0: none */
+};
+
+/* From texts to factors, for items that the model has no row for: the factor of an item is
+ * Σ over its terms of tf · idf · map[term], with tf as models/content says. */
+struct vt_bundle_content {
+    uint32_t n_terms;      /* 0: none */
+    const uint64_t *terms; /* hashes, ascending */
+    const float *idf;      /* n_terms, ≥ 0 */
+    const float *map;      /* n_terms × factor_stride; NULL: no factors to map to */
+};
+
+/* Boosted trees, flattened (models/rank): tree t has the nodes starts[t] … starts[t + 1] - 1. */
+struct vt_bundle_ranker {
+    uint32_t n_trees;       /* 0: none */
+    const uint32_t *starts; /* n_trees + 1 */
+    /* n_nodes × 4: feature, left, right, 1 when missing goes left; children are places in this
+     * array, behind their parent; both 0: a leaf */
+    const uint32_t *nodes;
+    const float *values; /* n_nodes: the threshold of a split, the value of a leaf */
 };
 
 struct vt_bundle_metric {
@@ -62,6 +100,17 @@ struct vt_bundle_view {
     double decay_half_life_days; /* 0: no decay; age counts from the newest event of the history */
     struct vt_csr neighbors;     /* item-CF, cosine; n_rows 0: none */
     const float *popularity;     /* n_items, weighted users; always there */
+    /* Of format 2, each may be missing: */
+    const char *kernel_name; /* "ease", "sharpened" …; "" without a kernel */
+    struct vt_csr kernel;    /* item-item, any sign, rows best first; n_rows 0: none */
+    struct vt_bundle_mix mix;
+    /* (1 + dim) × dim: the mean of the item factors, then their covariance; NULL: none */
+    const double *factor_moments;
+    struct vt_csr bought_together; /* rules per item, best first; n_rows 0: none */
+    const float *trending;         /* n_items, above 0: the trend's strength; NULL: none */
+    struct vt_bundle_groups groups;
+    struct vt_bundle_content content;
+    struct vt_bundle_ranker ranker;
     const struct vt_bundle_metric *metrics;
     uint32_t n_metrics;
     const struct vt_bundle_parameter *parameters;

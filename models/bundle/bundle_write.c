@@ -16,30 +16,58 @@
 #include <sys/stat.h>
 #include <time.h>
 
+struct part {
+    uint64_t rows, cols;
+    const void *values;
+};
+
+/* Starts, columns and values: three parts in a row. */
+static void list_csr(const struct vt_csr *csr, struct part ret_parts[3])
+{
+    if (csr->n_rows == 0)
+        return;
+    uint64_t n_entries = csr->starts[csr->n_rows];
+    ret_parts[0] = (struct part){(uint64_t)csr->n_rows + 1, 1, csr->starts};
+    ret_parts[1] = (struct part){n_entries, 1, csr->columns};
+    ret_parts[2] = (struct part){n_entries, 1, csr->values};
+}
+
 /* The arrays of a content, in the order of enum vt__bundle_array; values NULL: not there. */
 static void list_arrays(const struct vt_bundle_view *content,
                         struct vt_array ret_arrays[VT__N_ARRAYS])
 {
-    const struct vt_csr *csr = &content->neighbors;
-    uint64_t n_neighbors = csr->n_rows > 0 ? csr->starts[csr->n_rows] : 0;
-    bool factors = content->dim > 0, neighbors = csr->n_rows > 0;
-    const struct {
-        uint64_t rows, cols;
-        const void *values;
-    } parts[VT__N_ARRAYS] = {
+    const struct vt_bundle_content *texts = &content->content;
+    const struct vt_bundle_ranker *ranker = &content->ranker;
+    const uint32_t n_nodes = ranker->n_trees > 0 ? ranker->starts[ranker->n_trees] : 0;
+    const bool factors = content->dim > 0;
+    struct part parts[VT__N_ARRAYS] = {
         [VT__ITEM_NUMBERS] = {content->n_items, 1, content->item_numbers},
         [VT__ITEM_FACTORS] = {content->n_items, content->factor_stride,
                               factors ? content->item_factors : NULL},
         [VT__GRAM] = {content->dim, content->dim, factors ? content->gram : NULL},
-        [VT__NEIGHBOR_STARTS] = {(uint64_t)csr->n_rows + 1, 1, neighbors ? csr->starts : NULL},
-        [VT__NEIGHBOR_COLUMNS] = {n_neighbors, 1, neighbors ? csr->columns : NULL},
-        [VT__NEIGHBOR_VALUES] = {n_neighbors, 1, neighbors ? csr->values : NULL},
         [VT__POPULARITY] = {content->n_items, 1, content->popularity},
+        [VT__FACTOR_MOMENTS] = {(uint64_t)content->dim + 1, content->dim,
+                                factors ? content->factor_moments : NULL},
+        [VT__TRENDING] = {content->n_items, 1, content->trending},
+        [VT__GROUP_KEYS] = {content->groups.lists.n_rows, 1,
+                            content->groups.lists.n_rows > 0 ? content->groups.keys : NULL},
+        [VT__CONTENT_TERMS] = {texts->n_terms, 1, texts->n_terms > 0 ? texts->terms : NULL},
+        [VT__CONTENT_IDF] = {texts->n_terms, 1, texts->n_terms > 0 ? texts->idf : NULL},
+        [VT__CONTENT_MAP] = {texts->n_terms, content->factor_stride,
+                             texts->n_terms > 0 && factors ? texts->map : NULL},
+        [VT__RANKER_STARTS] = {(uint64_t)ranker->n_trees + 1, 1,
+                               ranker->n_trees > 0 ? ranker->starts : NULL},
+        [VT__RANKER_NODES] = {n_nodes, 4, ranker->n_trees > 0 ? ranker->nodes : NULL},
+        [VT__RANKER_VALUES] = {n_nodes, 1, ranker->n_trees > 0 ? ranker->values : NULL},
     };
+    list_csr(&content->neighbors, &parts[VT__NEIGHBOR_STARTS]);
+    list_csr(&content->kernel, &parts[VT__KERNEL_STARTS]);
+    list_csr(&content->bought_together, &parts[VT__TOGETHER_STARTS]);
+    list_csr(&content->groups.lists, &parts[VT__GROUP_STARTS]);
     for (unsigned which = 0; which < VT__N_ARRAYS; which++)
         ret_arrays[which] = (struct vt_array){
             .type = vt__bundle_files[which].type,
-            .n_dims = which == VT__ITEM_FACTORS || which == VT__GRAM ? 2 : 1,
+            .n_dims = vt__bundle_files[which].n_dims,
             .rows = parts[which].rows,
             .cols = parts[which].cols,
             .values = parts[which].values,
@@ -104,7 +132,8 @@ static struct vt_err fill_manifest(const struct vt_bundle_view *content,
     bool fits = set_text(manifest->version, sizeof manifest->version, content->version) &&
                 set_text(manifest->parent, sizeof manifest->parent, content->parent) &&
                 set_text(manifest->algorithm, sizeof manifest->algorithm, content->algorithm) &&
-                set_text(manifest->blas, sizeof manifest->blas, content->blas);
+                set_text(manifest->blas, sizeof manifest->blas, content->blas) &&
+                set_text(manifest->kernel_name, sizeof manifest->kernel_name, content->kernel_name);
     VT_CHECK(fits, VT_INVALID, "a name is too long for the manifest");
     manifest->create_time_ms = content->create_time_ms;
     manifest->first_time_ms = content->first_time_ms;
@@ -119,6 +148,7 @@ static struct vt_err fill_manifest(const struct vt_bundle_view *content,
     manifest->unobserved_weight = content->unobserved_weight;
     manifest->decay_half_life_days = content->decay_half_life_days;
     memcpy(manifest->event_weights, content->event_weights, sizeof manifest->event_weights);
+    manifest->mix = content->mix;
     manifest->n_metrics = content->n_metrics;
     manifest->n_parameters = content->n_parameters;
     if (content->n_metrics > 0)

@@ -21,6 +21,18 @@ struct scalar {
     double max; /* of COUNT32 and COUNT64 */
 };
 
+/* The parts of the mix by their keys. */
+static const struct {
+    const char *key;
+    size_t offset;
+} members[] = {
+    {"factor", offsetof(struct vt_bundle_mix, factor)},
+    {"kernel", offsetof(struct vt_bundle_mix, kernel)},
+    {"neighbor", offsetof(struct vt_bundle_mix, neighbor)},
+    {"popular", offsetof(struct vt_bundle_mix, popular)},
+};
+enum { N_MEMBERS = sizeof members / sizeof members[0] };
+
 #define SCALAR(key_, kind_, field_, max_)                                                          \
     {                                                                                              \
         key_, kind_, offsetof(struct vt_manifest, field_),                                         \
@@ -108,6 +120,17 @@ static json_t *encode_weights(const struct vt_manifest *manifest)
     return weights;
 }
 
+static json_t *encode_mix(const struct vt_manifest *manifest)
+{
+    json_t *mix = json_object();
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        float weight;
+        memcpy(&weight, (const char *)&manifest->mix + members[i].offset, sizeof weight);
+        json_object_set_new(mix, members[i].key, json_real((double)weight));
+    }
+    return mix;
+}
+
 static json_t *encode_parameters(const struct vt_manifest *manifest)
 {
     json_t *parameters = json_object();
@@ -142,10 +165,13 @@ static bool fill_root(const struct vt_manifest *manifest, json_t *root)
     for (size_t i = 0; i < N_SCALARS; i++)
         json_object_set_new(root, scalars[i].key, encode_scalar(manifest, &scalars[i]));
     json_object_set_new(root, "event_weights", encode_weights(manifest));
+    json_object_set_new(root, "kernel", json_string(manifest->kernel_name));
+    json_object_set_new(root, "mix", encode_mix(manifest));
     json_object_set_new(root, "parameters", encode_parameters(manifest));
     json_object_set_new(root, "metrics", encode_metrics(manifest));
     json_object_set_new(root, "files", encode_files(manifest));
-    return json_object_size(root) == N_SCALARS + 5 &&
+    return json_object_size(root) == N_SCALARS + 7 &&
+           json_object_size(json_object_get(root, "mix")) == N_MEMBERS &&
            json_object_size(json_object_get(root, "metrics")) == manifest->n_metrics &&
            json_object_size(json_object_get(root, "parameters")) == manifest->n_parameters &&
            json_object_size(json_object_get(root, "files")) == manifest->n_files;
@@ -238,6 +264,28 @@ static struct vt_err decode_weights(const json_t *object, struct vt_diag *diag,
     return vt_ok();
 }
 
+static struct vt_err decode_mix(const json_t *object, struct vt_diag *diag,
+                                struct vt_manifest *manifest)
+{
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        double weight = 0;
+        if (!copy_real(json_object_get(object, members[i].key), &weight) || fabs(weight) > 1e6)
+            return refuse(diag, "mix", "has a weight that is no number");
+        memcpy((char *)&manifest->mix + members[i].offset, &(float){(float)weight}, sizeof(float));
+    }
+    return vt_ok();
+}
+
+/* What came with format 2. */
+static struct vt_err decode_parts(const json_t *root, struct vt_diag *diag,
+                                  struct vt_manifest *manifest)
+{
+    if (!copy_text(json_object_get(root, "kernel"), manifest->kernel_name,
+                   sizeof manifest->kernel_name))
+        return refuse(diag, "kernel", "is missing or too long");
+    return decode_mix(json_object_get(root, "mix"), diag, manifest);
+}
+
 static struct vt_err decode_parameters(json_t *object, struct vt_diag *diag,
                                        struct vt_manifest *manifest)
 {
@@ -298,8 +346,9 @@ static struct vt_err decode_root(const json_t *root, struct vt_diag *diag,
 {
     if (!json_is_object(root))
         return refuse(diag, "", "is not an object");
-    if (json_integer_value(json_object_get(root, "format")) != VT_BUNDLE_FORMAT)
-        return refuse(diag, "format", "is not 1: written by another version of vitrine");
+    json_int_t format = json_integer_value(json_object_get(root, "format"));
+    if (format < VT_BUNDLE_FORMAT_OLDEST || format > VT_BUNDLE_FORMAT)
+        return refuse(diag, "format", "is not 1 or 2: written by another version of vitrine");
     for (size_t i = 0; i < N_SCALARS; i++)
         if (!decode_scalar(json_object_get(root, scalars[i].key), &scalars[i], manifest))
             return refuse(diag, scalars[i].key, "is missing or impossible");
@@ -308,6 +357,8 @@ static struct vt_err decode_root(const json_t *root, struct vt_diag *diag,
     if (manifest->parent[0] != '\0' && !vt_version_valid(manifest->parent))
         return refuse(diag, "parent", "is not a version name");
     VT_TRY(decode_weights(json_object_get(root, "event_weights"), diag, manifest));
+    if (format >= 2)
+        VT_TRY(decode_parts(root, diag, manifest));
     VT_TRY(decode_parameters(json_object_get(root, "parameters"), diag, manifest));
     VT_TRY(decode_metrics(json_object_get(root, "metrics"), diag, manifest));
     return decode_files(json_object_get(root, "files"), diag, manifest);

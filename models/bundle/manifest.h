@@ -10,7 +10,7 @@
  */
 enum {
     VT_MANIFEST_BYTES_MAX = 256 * 1024,
-    VT_MANIFEST_FILES_MAX = 16,
+    VT_MANIFEST_FILES_MAX = 48,
     VT_MANIFEST_FILE_NAME_BYTES = 48,
 };
 
@@ -22,11 +22,13 @@ struct vt_manifest_file {
 struct vt_manifest {
     char version[VT_VERSION_BYTES_MAX], parent[VT_VERSION_BYTES_MAX]; /* parent may be empty */
     char algorithm[VT_BUNDLE_NAME_BYTES], blas[VT_BUNDLE_NAME_BYTES];
+    char kernel_name[VT_BUNDLE_NAME_BYTES];
     int64_t create_time_ms, first_time_ms, last_time_ms;
     uint64_t n_users, n_interactions;
     uint32_t n_items, dim, factor_stride;
     double regularization, regularization_exponent, unobserved_weight, decay_half_life_days;
     float event_weights[VT_EVENT_TYPE_COUNT];
+    struct vt_bundle_mix mix;
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
     struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
     struct vt_manifest_file files[VT_MANIFEST_FILES_MAX];

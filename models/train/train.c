@@ -7,6 +7,7 @@
 #include "models/train/train.h"
 
 #include "models/eval/eval.h"
+#include "models/factor/moments.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 #include "models/popularity/popularity.h"
@@ -42,6 +43,7 @@ void vt_train_result_free(struct vt_train_result *result)
     vt_trained_free(&result->trained);
     vt_item_kernel_free(&result->neighbors);
     vt_dataset_free(&result->dataset);
+    free(result->factor_moments);
     free(result->popularity);
     *result = (struct vt_train_result){0};
 }
@@ -235,6 +237,20 @@ static void add_parameters(struct vt_train_result *result, const struct vt_train
     add_parameter(result, "k", options->k);
 }
 
+static struct vt_err add_moments(const struct vt_train_options *options,
+                                 struct vt_train_result *result)
+{
+    const struct vt_ials_model *factors = result->trained.factors;
+    if (factors == NULL)
+        return vt_ok();
+    const struct vt_factor_rows rows = {factors->item_factors, factors->n_items, factors->dim,
+                                        factors->row_stride};
+    result->factor_moments =
+        calloc((size_t)(rows.dim + 1) * rows.dim, sizeof *result->factor_moments);
+    VT_CHECK(result->factor_moments != NULL, VT_EXHAUSTED, "out of memory for moments");
+    return vt_factor_moments(&rows, options->algorithm_options.threads, result->factor_moments);
+}
+
 static void fill_factors(struct vt_bundle_view *view, const struct vt_ials_model *model)
 {
     view->dim = model->dim;
@@ -273,8 +289,20 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
     view->popularity = result->popularity;
     view->metrics = result->metrics;
     view->parameters = result->parameters;
+    view->mix = (struct vt_bundle_mix){
+        .factor = result->trained.mix.weight[VT_MEMBER_FACTOR],
+        .kernel = result->trained.mix.weight[VT_MEMBER_KERNEL],
+        .neighbor = result->trained.mix.weight[VT_MEMBER_NEIGHBOR],
+        .popular = result->trained.mix.weight[VT_MEMBER_POPULAR],
+    };
+    view->kernel_name = "";
+    if (result->trained.kernel != NULL) {
+        view->kernel = csr_of(result->trained.kernel);
+        view->kernel_name = vt_algorithm_name(options->algorithm);
+    }
     if (result->trained.factors != NULL)
         fill_factors(view, result->trained.factors);
+    view->factor_moments = result->factor_moments;
 }
 
 static struct vt_err run_stages(const struct vt_train_input *input,
@@ -286,6 +314,7 @@ static struct vt_err run_stages(const struct vt_train_input *input,
     VT_TRY(measure_held_out(input->interactions, input->n, options, stage, diag, result));
     stage->name = "training on all events";
     VT_TRY(train_sources(options, stage, diag, result));
+    VT_TRY(add_moments(options, result));
     fill_view(result, options);
     return vt_ok();
 }

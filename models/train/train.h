@@ -54,6 +54,7 @@ struct vt_train_result {
     struct vt_dataset dataset;
     struct vt_trained trained;
     struct vt_item_kernel neighbors; /* empty where `trained` has them */
+    double *factor_moments;          /* models/factor/moments.h; NULL without factors */
     float *popularity;
     struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];

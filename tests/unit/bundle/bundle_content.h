@@ -3,6 +3,9 @@
 
 #include "models/bundle/bundle.h"
 
+#include <stddef.h>
+#include <string.h>
+
 /* A small whole content for tests: 5 items, 3 factors, neighbours. */
 enum { CONTENT_ITEMS = 5, CONTENT_DIM = 3, CONTENT_STRIDE = 16 };
 
@@ -15,6 +18,18 @@ struct content {
     uint32_t columns[CONTENT_ITEMS];
     float values[CONTENT_ITEMS];
     float popularity[CONTENT_ITEMS];
+    uint64_t kernel_starts[CONTENT_ITEMS + 1];
+    uint32_t kernel_columns[3];
+    float kernel_values[3];
+    double moments[(CONTENT_DIM + 1) * CONTENT_DIM];
+    float trending[CONTENT_ITEMS];
+    uint64_t group_keys[2], group_starts[3];
+    uint32_t group_columns[3];
+    float group_values[3];
+    uint64_t terms[2];
+    float idf[2], map[2 * CONTENT_STRIDE];
+    uint32_t tree_starts[3], nodes[4 * 4];
+    float node_values[4];
     struct vt_bundle_metric metrics[1];
     struct vt_bundle_parameter parameters[1];
 };
@@ -62,6 +77,44 @@ static inline void content_init(struct content *content, const char *version)
         .blas = "OpenBLAS Haswell",
     };
     content->view.event_weights[VT_EVENT_PURCHASE] = 4.5F;
+}
+
+/* The parts of format 2 beside the first ones. The trees: one split over two leaves, one leaf. */
+static inline void content_add_parts(struct content *content)
+{
+    static const struct content parts = {
+        .kernel_starts = {0, 2, 2, 2, 2, 3},
+        .kernel_columns = {1, 4, 0},
+        .kernel_values = {0.5F, -0.25F, 1},
+        .moments = {1, 2, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1},
+        .trending = {0, 0, 2.5F, 0, 0},
+        .group_keys = {7, UINT64_MAX},
+        .group_starts = {0, 2, 3},
+        .group_columns = {3, 0, 4},
+        .group_values = {2, 1, 5},
+        .terms = {11, 12},
+        .idf = {1.5F, 0},
+        .map = {1, 2, 3},
+        .tree_starts = {0, 3, 4},
+        .nodes = {2, 1, 2, 1},
+        .node_values = {0.5F, -1, 1, 0.25F},
+    };
+    const size_t at = offsetof(struct content, kernel_starts);
+    memcpy((char *)content + at, (const char *)&parts + at, offsetof(struct content, metrics) - at);
+    struct vt_bundle_view *view = &content->view;
+    view->kernel_name = "ease";
+    view->kernel = (struct vt_csr){CONTENT_ITEMS, content->kernel_starts, content->kernel_columns,
+                                   content->kernel_values};
+    view->mix = (struct vt_bundle_mix){.factor = 0.5F, .kernel = 0.5F};
+    view->factor_moments = content->moments;
+    view->bought_together = view->neighbors;
+    view->trending = content->trending;
+    view->groups = (struct vt_bundle_groups){
+        content->group_keys,
+        {2, content->group_starts, content->group_columns, content->group_values}};
+    view->content = (struct vt_bundle_content){2, content->terms, content->idf, content->map};
+    view->ranker =
+        (struct vt_bundle_ranker){2, content->tree_starts, content->nodes, content->node_values};
 }
 
 #endif
