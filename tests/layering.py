@@ -23,6 +23,7 @@ MODEL_ARROWS = {
     "linear": ["dataset", "index", "kernels", "neighbor"],
     "popularity": ["dataset"],
     "rules": ["dataset", "index", "kernels"],
+    "content": ["dataset", "kernels"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
     # These two put the families together: a line each.
@@ -101,7 +102,8 @@ OUTSIDE = [
     (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export_lines)\.c|models/bundle/|loadtest/|tests/"),
     (r"sodium\.h", r"services/ranking/|services/node/|services/profile/audit\.c|tests/"),
     (r"openssl/", r"services/common/base/|services/common/rpc/|models/bundle/|tests/"),
-    (r"unicode/", r"services/common/base/|services/ingest/|tests/"),
+    (r"unicode/", r"services/common/base/|services/ingest/|models/content/|tests/"),
+    (r"libstemmer\.h", r"models/content/"),
     (r"archive(_entry)?\.h|csv\.h", r"services/ingest/|tests/"),
     (r"microhttpd\.h", r"services/common/rpc/|tests/"),
     (r"zstd\.h", r"services/profile/|tests/"),
