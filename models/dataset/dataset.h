@@ -23,10 +23,10 @@ VT_MUST_USE struct vt_err vt_sparse_transpose(const struct vt_sparse *matrix,
 
 /* One interaction, any order, duplicates allowed. */
 struct vt_interaction {
-    uint64_t user; /* customer number or file's user id */
-    uint32_t item; /* item number or file's item id */
-    uint16_t type; /* enum vt_event_type */
-    uint16_t reserved;
+    uint64_t user;    /* customer number or file's user id */
+    uint32_t item;    /* item number or file's item id */
+    uint16_t type;    /* enum vt_event_type */
+    uint16_t channel; /* channel number of the store, 0 unknown */
     float value;
     int64_t time_ms;
 };

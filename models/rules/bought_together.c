@@ -5,6 +5,7 @@
  */
 #include "models/rules/bought_together.h"
 
+#include "models/dataset/wilson.h"
 #include "models/index/top.h"
 #include "models/kernels/parallel.h"
 
@@ -48,16 +49,6 @@ void vt_bought_together_free(struct vt_bought_together *together)
     free(together->columns);
     free(together->values);
     *together = (struct vt_bought_together){0};
-}
-
-double vt_wilson_lower(double n_hits, double n, double z)
-{
-    if (!(n > 0))
-        return 0;
-    double share = n_hits / n, squared = z * z;
-    double middle = share + squared / (2 * n);
-    double reach = z * sqrt((share * (1 - share) + squared / (4 * n)) / n);
-    return fmax((middle - reach) / (1 + squared / n), 0);
 }
 
 /* ---- one row ---- */

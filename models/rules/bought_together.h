@@ -39,7 +39,4 @@ VT_MUST_USE struct vt_err vt_bought_together_train(const struct vt_sparse *baske
                                                    struct vt_diag *diag,
                                                    struct vt_bought_together *ret_together);
 
-/* The lower end of the Wilson score interval of the share n_hits / n. 0 for n = 0. */
-double vt_wilson_lower(double n_hits, double n, double z);
-
 #endif

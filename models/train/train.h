@@ -3,6 +3,7 @@
 
 #include "models/algorithm/algorithm.h"
 #include "models/bundle/bundle.h"
+#include "models/dataset/catalog.h"
 #include "models/dataset/dataset.h"
 #include "models/dataset/split.h"
 
@@ -12,21 +13,11 @@
  * vt_train_lock around all of it. One thread calls, training uses its own.
  */
 
-/* What the catalog says of an item, for what is learned from texts. Borrowed. */
-struct vt_train_item {
-    uint32_t number;
-    struct vt_slice text; /* title, brand, categories and attribute values, a line each; UTF-8 */
-    const struct vt_slice *categories; /* widest first */
-    uint32_t n_categories;
-    int64_t create_time_ms; /* 0: not known */
-    double price;
-};
 /* What there is to learn from. Borrowed. */
 struct vt_train_input {
     const struct vt_interaction *interactions;
     uint64_t n;
-    const struct vt_train_item *items; /* ascending by number; none for plain files */
-    uint32_t n_items;
+    const struct vt_catalog *catalog; /* NULL or empty: none, as for plain files */
 };
 
 /* What a stage does, in words for people, and the iterations done of its total. On the caller's

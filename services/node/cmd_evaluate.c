@@ -137,7 +137,8 @@ struct evaluation_run {
     const struct vt_algorithm *algorithm;
     struct vt_algorithm_options algorithm_options;
     struct vt_interactions interactions;
-    uint64_t n_train; /* of `interactions`, in the adjacency protocol */
+    struct vt_catalog catalog; /* empty with --train FILE */
+    uint64_t n_train;          /* of `interactions`, in the adjacency protocol */
     struct vt_split split;
     struct vt_trained trained;
     struct vt_metrics_at_k full, served;
@@ -225,7 +226,8 @@ static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
     vt_dataset_options_default(&split.dataset);
     split.dataset.history_max = run->options->history_max;
     if (run->options->data_dir != NULL) {
-        VT_TRY(vt_training_data_read(run->options->data_dir, diag, &run->interactions));
+        VT_TRY(
+            vt_training_data_read(run->options->data_dir, diag, &run->interactions, &run->catalog));
     } else {
         VT_TRY(read_files(run, diag));
         vt_training_data_weigh_adjacency(&split.dataset);
@@ -382,6 +384,7 @@ static int run_evaluate(void *target, const struct vt_options *options)
     vt_trained_free(&run->trained);
     vt_split_free(&run->split);
     vt_interactions_free(&run->interactions);
+    vt_catalog_free(&run->catalog);
     free(run);
     return status;
 }

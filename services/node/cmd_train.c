@@ -114,6 +114,7 @@ struct train_run {
     const struct train_command_options *options;
     struct vt_train_options train;
     struct vt_interactions interactions;
+    struct vt_catalog catalog; /* empty with --train FILE */
     struct vt_train_result result;
     struct vt_progress progress;
     const char *stage; /* whose bar is open; NULL: none */
@@ -149,7 +150,7 @@ static struct vt_err read_interactions(struct train_run *run, struct vt_diag *di
 {
     if (run->options->train_path != NULL)
         return read_file(run, diag);
-    return vt_training_data_read(run->options->data_dir, diag, &run->interactions);
+    return vt_training_data_read(run->options->data_dir, diag, &run->interactions, &run->catalog);
 }
 
 static void tell_memory(const struct train_run *run)
@@ -220,8 +221,8 @@ static struct vt_err train_locked(struct train_run *run, struct vt_diag *diag)
         tell_memory(run);
     run->train.progress = on_progress;
     run->train.progress_ctx = run;
-    const struct vt_train_input input = {.interactions = run->interactions.list,
-                                         .n = run->interactions.n};
+    const struct vt_train_input input = {
+        .interactions = run->interactions.list, .n = run->interactions.n, .catalog = &run->catalog};
     struct vt_err err = vt_train_run(&input, &run->train, diag, &run->result);
     close_stage(run);
     VT_TRY(err);
@@ -318,6 +319,7 @@ static int run_train(void *target, const struct vt_options *options)
     int status = run_and_tell(run);
     vt_train_result_free(&run->result);
     vt_interactions_free(&run->interactions);
+    vt_catalog_free(&run->catalog);
     free(run);
     return status;
 }

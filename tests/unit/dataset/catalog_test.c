@@ -57,7 +57,7 @@ static void items_are_found_by_number(void **state)
 static void what_does_not_ascend_or_is_too_much_is_refused(void **state)
 {
     (void)state;
-    static const struct vt_catalog_attribute attributes[VT_CATALOG_ATTRIBUTES_MAX + 1] = {{{0}}};
+    static const struct vt_catalog_attribute attributes[VT_CATALOG_ATTRIBUTES_MAX + 1];
     struct vt_catalog catalog = {0};
     struct vt_catalog_item item = {.number = 5, .attributes = attributes};
     item.n_attributes = VT_CATALOG_ATTRIBUTES_MAX;

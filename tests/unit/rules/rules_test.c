@@ -300,19 +300,6 @@ static struct vt_bought_together train(const struct vt_sparse *baskets, uint32_t
     return together;
 }
 
-/* Wilson's interval by its definition: the shares p with |p - hits/n| ≤ z √(p(1-p)/n). */
-static void the_lower_end_solves_its_equation(void **state)
-{
-    (void)state;
-    for (double n = 1; n < 40; n += 3)
-        for (double hits = 1; hits <= n; hits++) {
-            double p = vt_wilson_lower(hits, n, 1.645);
-            assert_true(p > 0 && p < hits / n);
-            assert_true(fabs((hits / n - p) - 1.645 * sqrt(p * (1 - p) / n)) < 1e-12);
-        }
-    assert_true(vt_wilson_lower(0, 0, 1.645) <= 0);
-}
-
 static void pairs_beyond_chance_are_kept_best_first(void **state)
 {
     (void)state;
@@ -381,7 +368,6 @@ int main(void)
         cmocka_unit_test(the_strongest_lift_comes_first),
         cmocka_unit_test(too_many_rules_are_refused),
         cmocka_unit_test(groceries_have_the_documented_counts),
-        cmocka_unit_test(the_lower_end_solves_its_equation),
         cmocka_unit_test(pairs_beyond_chance_are_kept_best_first),
         cmocka_unit_test(pairs_have_the_bytes_of_one_thread),
         cmocka_unit_test(a_pair_list_has_a_limit),
