@@ -208,6 +208,19 @@ static int more_popular_first(const void *a, const void *b, void *popularity)
     return row_a < row_b ? -1 : 1;
 }
 
+static void compute_popular_moments(struct vt_bundle_view *view)
+{
+    double sum = 0, squares = 0;
+    for (uint32_t row = 0; row < view->n_items; row++) {
+        double score = log1p((double)view->popularity[row]);
+        sum += score;
+        squares += score * score;
+    }
+    view->popular_mean = sum / view->n_items;
+    double variance = squares / view->n_items - view->popular_mean * view->popular_mean;
+    view->popular_deviation = variance > 0 ? sqrt(variance) : 0;
+}
+
 static struct vt_err build_popular_rows(struct vt_bundle *bundle)
 {
     struct vt_bundle_view *view = &bundle->view;
@@ -232,6 +245,7 @@ static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, boo
     if (verify)
         VT_TRY(vt__bundle_check_sense(bundle, diag));
     VT_TRY(build_row_table(bundle));
+    compute_popular_moments(&bundle->view);
     VT_TRY(build_popular_rows(bundle));
     return build_index(bundle, diag);
 }

@@ -119,6 +119,7 @@ struct vt_bundle_view {
     const char *blas; /* library and core type that made the numbers; may be "" */
     /* Made when the bundle is opened, off the serving threads; not part of what is written: */
     const struct vt_index *index; /* exact search over item_factors; NULL without factors */
+    double popular_mean, popular_deviation; /* of ln(1 + popularity) over the items */
     const uint32_t *popular_rows; /* n_items rows by popularity, best first, ties by row */
 };
 

@@ -4,16 +4,19 @@
  * cut to n. State that changes (bundles, items) is read through counted or entered handles; the
  * working memory is lent from a pool, so nothing is allocated once the threads are warm.
  *
- * The cut orders by a candidate's best place in any source, ties by item number: scores of
+ * Where the version has a mix, what its members found is ordered by the model's score first. The
+ * cut orders by a candidate's best place in any source, ties by item number: scores of
  * different sources have different scales, places do not.
  */
 #include "services/candidate/candidate.h"
 
 #include "models/dataset/history.h"
+#include "services/candidate/model_score.h"
 #include "services/candidate/sources.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,6 +179,15 @@ static void find_asked(struct vt__gathering *gathering)
                         vt_bundle_row(gathering->bundle, query->score_only[i]), i);
 }
 
+/* A model that knows the taste puts popular items where they belong: they only fill up. */
+static bool wants_popular(const struct vt__gathering *gathering)
+{
+    if (gathering->has_model)
+        return gathering->scratch->n_found < gathering->query->n ||
+               fabs(gathering->scales.popular.by) > 0;
+    return !gathering->query->similar || gathering->taste->n == 0;
+}
+
 static struct vt_err find_best(struct vt_candidate_service *service, struct vt_request *request,
                                struct vt__gathering *gathering, int64_t *mark_ns)
 {
@@ -183,9 +195,12 @@ static struct vt_err find_best(struct vt_candidate_service *service, struct vt_r
     VT_TRY(vt__sources_find_factor(gathering));
     step_done(service, STEP_FACTOR, mark_ns);
     VT_TRY(still_wanted(service, request));
+    vt__model_find_kernel(gathering);
     vt__sources_find_neighbors(gathering);
-    if (!gathering->query->similar || gathering->taste->n == 0)
+    if (wants_popular(gathering))
         vt__sources_find_popular(gathering);
+    if (gathering->has_model)
+        vt__model_rank_found(gathering);
     if (!gathering->query->similar)
         vt__sources_find_new(gathering);
     sort_by_best_rank(gathering->scratch->found, gathering->scratch->n_found);
@@ -200,6 +215,8 @@ static struct vt_err gather(struct vt_candidate_service *service, struct vt_requ
     bool score_only = gathering->query->n_score_only > 0;
     VT_TRY(vt__sources_fold_in(gathering));
     vt__sources_sum_neighbors(gathering);
+    vt__model_sum_kernel(gathering);
+    vt__model_prepare(gathering);
     step_done(service, STEP_TASTE, &mark_ns);
     if (score_only)
         find_asked(gathering);

@@ -23,11 +23,15 @@ static void drop_arrays(struct vt__scratch *scratch)
 {
     free(scratch->cells);
     free(scratch->touched);
+    free(scratch->kernel_cells);
+    free(scratch->kernel_touched);
     free(scratch->excluded);
     free(scratch->fold_in);
     free(scratch->vector);
     scratch->cells = NULL;
     scratch->touched = NULL;
+    scratch->kernel_cells = NULL;
+    scratch->kernel_touched = NULL;
     scratch->excluded = NULL;
     scratch->fold_in = NULL;
     scratch->vector = NULL;
@@ -49,11 +53,14 @@ static bool fit(struct vt__scratch *scratch, uint32_t n_rows, uint32_t dim)
     size_t rows = (size_t)n_rows + 1, factors = (size_t)dim + 1; /* never zero bytes */
     scratch->cells = calloc(rows, sizeof *scratch->cells);
     scratch->touched = calloc(rows, sizeof *scratch->touched);
+    scratch->kernel_cells = calloc(rows, sizeof *scratch->kernel_cells);
+    scratch->kernel_touched = calloc(rows, sizeof *scratch->kernel_touched);
     scratch->excluded = calloc(rows / 64 + 1, sizeof *scratch->excluded);
     scratch->fold_in = malloc(vt_fold_in_scratch_bytes(dim) + 1);
     scratch->vector = calloc(factors, sizeof *scratch->vector);
-    if (scratch->cells == NULL || scratch->touched == NULL || scratch->excluded == NULL ||
-        scratch->fold_in == NULL || scratch->vector == NULL) {
+    if (scratch->cells == NULL || scratch->touched == NULL || scratch->kernel_cells == NULL ||
+        scratch->kernel_touched == NULL || scratch->excluded == NULL || scratch->fold_in == NULL ||
+        scratch->vector == NULL) {
         drop_arrays(scratch);
         return false;
     }
@@ -77,7 +84,7 @@ struct vt__scratch *vt__scratch_take(struct vt__scratch_pool *pool,
         scratch_free(scratch);
         return NULL;
     }
-    scratch->n_found = scratch->n_touched = 0;
+    scratch->n_found = scratch->n_touched = scratch->n_kernel_touched = 0;
     return scratch;
 }
 

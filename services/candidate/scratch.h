@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Working memory of one request: 28 bytes a row of the model, what its fold-in needs (49 KiB at 64
+/* Working memory of one request: 48 bytes a row of the model, what its fold-in needs (49 KiB at 64
  * factors), and under 112 KiB whatever the model is. Between requests every cell and every excluded
  * bit is zero. */
 struct vt__cell {
@@ -16,6 +16,13 @@ struct vt__cell {
     float largest_share; /* of neighbor_score */
     uint32_t because;    /* index into the taste of who gave it */
     uint32_t slot;       /* 1 + index into `found`; 0: not found yet */
+};
+
+/* Of the kernel's sums; of any sign, so a cell says by `because` that it is listed. */
+struct vt__kernel_cell {
+    double score;
+    float largest_share; /* of score */
+    uint32_t because;    /* 0: not touched; 1 + index into the taste; UINT32_MAX: of nobody */
 };
 
 enum {
@@ -36,12 +43,14 @@ struct vt__scratch {
     uint32_t n_rows, dim; /* what it is sized for */
     struct vt__cell *cells;
     uint32_t *touched;
+    struct vt__kernel_cell *kernel_cells;
+    uint32_t *kernel_touched;
     uint64_t *excluded;
     void *fold_in;
     float *vector;
     struct vt_index_hit hits[VT_CANDIDATES_MAX];
     struct vt__found found[VT__FOUND_MAX];
-    uint32_t n_found, n_touched;
+    uint32_t n_found, n_touched, n_kernel_touched;
 };
 _Static_assert(sizeof(struct vt__scratch) < 112 << 10, "the README says so");
 

@@ -4,6 +4,8 @@
  *   neighbours  Σ weight of a taste item × its similarity to the candidate; what was disliked takes
  *               away, at most as much as the best candidate has
  *   popular     ln(1 + popularity); an item that the model does not know yet: ln(1 + live count)
+ *   kernel      Σ weight of a taste item × its row of the item-item kernel
+ *   model       what the version's mix makes of its members (model_score.h); orders where it is
  *   new         1 / (1 + place), the newest recommendable items that the model does not know yet
  * All work on rows and one cell per row; whatever is set is listed, so cleaning costs what was
  * touched and not the size of the catalog.
@@ -11,6 +13,7 @@
 #include "services/candidate/sources.h"
 
 #include "models/factor/fold_in.h"
+#include "services/candidate/model_score.h"
 
 #include <math.h>
 #include <string.h>
@@ -79,6 +82,13 @@ static bool is_recommendable(void *ctx, uint32_t row)
                                        gathering->now_ms);
 }
 
+bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row)
+{
+    return !is_excluded(gathering, row) &&
+           vt_item_table_recommendable(gathering->items, gathering->view->item_numbers[row],
+                                       gathering->now_ms);
+}
+
 /* For items without a row, which the bitmap cannot hold. */
 static bool is_allowed_newcomer(const struct vt__gathering *gathering, uint32_t item)
 {
@@ -120,7 +130,7 @@ void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t ro
         found->best_rank = rank;
 }
 
-static void add_hits(struct vt__gathering *gathering, uint32_t n_hits)
+void vt__sources_add_hits(struct vt__gathering *gathering, uint32_t n_hits)
 {
     for (uint32_t i = 0; i < n_hits; i++) {
         uint32_t row = gathering->scratch->hits[i].row;
@@ -136,6 +146,8 @@ void vt__sources_clean(struct vt__gathering *gathering)
     for (uint32_t i = 0; i < scratch->n_found; i++)
         if (scratch->found[i].row != UINT32_MAX)
             scratch->cells[scratch->found[i].row] = (struct vt__cell){0};
+    for (uint32_t i = 0; i < scratch->n_kernel_touched; i++)
+        scratch->kernel_cells[scratch->kernel_touched[i]] = (struct vt__kernel_cell){0};
     memset(scratch->excluded, 0, ((size_t)gathering->view->n_items + 63) / 64 * sizeof(uint64_t));
 }
 
@@ -209,7 +221,7 @@ struct vt_err vt__sources_find_factor(struct vt__gathering *gathering)
     };
     uint32_t n_hits = 0;
     VT_TRY(vt_index_search(gathering->view->index, &query, gathering->scratch->hits, &n_hits));
-    add_hits(gathering, n_hits);
+    vt__sources_add_hits(gathering, n_hits);
     return vt_ok();
 }
 
@@ -263,7 +275,8 @@ void vt__sources_sum_neighbors(struct vt__gathering *gathering)
 {
     const struct vt_csr *neighbors = &gathering->view->neighbors;
     const struct vt__taste *taste = gathering->taste;
-    if (neighbors->n_rows == 0)
+    if (neighbors->n_rows == 0 ||
+        (!gathering->query->similar && !vt__model_wants_neighbors(gathering->view)))
         return;
     for (uint32_t i = 0; i < taste->n; i++)
         for (uint64_t e = neighbors->starts[taste->rows[i]];
@@ -283,12 +296,11 @@ void vt__sources_find_neighbors(struct vt__gathering *gathering)
     for (uint32_t i = 0; i < scratch->n_touched; i++) {
         uint32_t row = scratch->touched[i];
         struct vt_index_hit hit = {.score = scratch->cells[row].neighbor_score, .row = row};
-        if (hit.score > 0 && vt_top_would_enter(&top, hit) && !is_excluded(gathering, row) &&
-            is_recommendable(gathering, row))
+        if (hit.score > 0 && vt_top_would_enter(&top, hit) && vt__sources_allow(gathering, row))
             vt_top_offer(&top, hit);
     }
     vt_top_sort(&top);
-    add_hits(gathering, top.n);
+    vt__sources_add_hits(gathering, top.n);
 }
 
 /* ---- popular and new ---- */
@@ -314,7 +326,7 @@ void vt__sources_find_popular(struct vt__gathering *gathering)
     uint32_t n_found = 0, wanted = popular_wanted(gathering);
     for (uint32_t i = 0; i < view->n_items && n_found < wanted; i++) {
         uint32_t row = view->popular_rows[i];
-        if (!is_excluded(gathering, row) && is_recommendable(gathering, row))
+        if (vt__sources_allow(gathering, row))
             vt__sources_add(gathering, view->item_numbers[row], row, n_found++);
     }
     find_popular_newcomers(gathering);
@@ -375,17 +387,24 @@ static void score_row(const struct vt__gathering *gathering, uint32_t row,
 {
     const struct vt_bundle_view *view = gathering->view;
     const struct vt__cell *cell = &gathering->scratch->cells[row];
+    const struct vt__kernel_cell *kernel = &gathering->scratch->kernel_cells[row];
     set_score(candidate, VT_SOURCE_POPULAR, log1p((double)view->popularity[row]));
     if (gathering->has_vector)
         set_score(
             candidate, VT_SOURCE_FACTOR,
             vt_index_score(view->index, measure_of(gathering), row, gathering->scratch->vector) /
                 gathering->vector_scale);
+    if (gathering->has_model)
+        set_score(candidate, VT_SOURCE_MODEL, vt__model_score(gathering, row));
+    if (kernel->because != 0)
+        set_score(candidate, VT_SOURCE_KERNEL, kernel->score);
     if (cell->neighbor_score < 0)
         set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, bounded_loss(gathering, cell));
     if (cell->neighbor_score > 0) {
         set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, cell->neighbor_score);
         candidate->because = gathering->taste->items[cell->because];
+    } else if (kernel->largest_share > 0) {
+        candidate->because = gathering->taste->items[kernel->because - 1];
     } else if (gathering->has_vector) {
         candidate->because = because_by_factor(gathering, row);
     }

@@ -5,6 +5,14 @@
 #include "services/candidate/scratch.h"
 #include "services/candidate/taste.h"
 
+/* (score − mean) · by; by 0: the member says nothing. */
+struct vt__scale {
+    double mean, by;
+};
+struct vt__model_scales {
+    struct vt__scale factor, kernel, neighbor, popular;
+};
+
 /* One request's gathering: what the sources read and where they put what they find. */
 struct vt__gathering {
     const struct vt_bundle *bundle;
@@ -16,8 +24,10 @@ struct vt__gathering {
     const uint32_t *disliked; /* of the history, whether the bundle has them or not */
     uint32_t n_disliked;
     struct vt__scratch *scratch;
-    bool has_vector;            /* scratch->vector is set */
-    double vector_scale;        /* what a factor measure is divided by: 1, or the vector's norm */
+    bool has_vector;     /* scratch->vector is set */
+    double vector_scale; /* what a factor measure is divided by: 1, or the vector's norm */
+    bool has_model;      /* `scales` are set: model_score.h */
+    struct vt__model_scales scales;
     double best_neighbor_score; /* before what is disliked takes its share; 0 without dislikes */
 };
 
@@ -39,6 +49,10 @@ void vt__sources_find_neighbors(struct vt__gathering *gathering);
 void vt__sources_find_popular(struct vt__gathering *gathering);
 /* The newest recommendable items that the bundle does not know; at most VT__NEW_MAX. */
 void vt__sources_find_new(struct vt__gathering *gathering);
+/* What the last search put into scratch->hits, best first. */
+void vt__sources_add_hits(struct vt__gathering *gathering, uint32_t n_hits);
+/* Not excluded, and recommendable. */
+bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row);
 /* Adds an item that the caller asked to be scored. */
 void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank);
 

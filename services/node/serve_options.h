@@ -20,7 +20,7 @@ struct vt_serve_options {
     int64_t event_retention_ms, visitor_expiry_ms;
     int64_t watch_stall_ms;
     const char *consent_default, *diversity;
-    double weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
+    double weight_model, weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
 };
 
 enum vt_role {

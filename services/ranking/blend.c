@@ -2,6 +2,7 @@
  * From scores per source to one order. Dividing by the list's largest magnitude keeps a score's
  * sign and its ratios, which matter for Rank (where the caller's worst items have negative scores),
  * and needs no statistics from elsewhere: the same list gives the same order in every process.
+ * What a version's mix has summed up already (the model's score) is not added again.
  * Selection is a plain scan for the best: the list is a few hundred long, and a scan neither
  * allocates nor leaves ties to a sort's mood.
  */
@@ -23,6 +24,14 @@ static double largest_magnitude(const struct vt_candidate *candidates, uint32_t 
     return largest;
 }
 
+/* The model's score has these in it already. */
+static bool is_inside_model(const struct vt_candidate *candidate, unsigned source)
+{
+    return (candidate->sources >> VT_SOURCE_MODEL & 1) != 0 &&
+           (source == VT_SOURCE_FACTOR || source == VT_SOURCE_KERNEL ||
+            source == VT_SOURCE_ITEM_NEIGHBOR || source == VT_SOURCE_POPULAR);
+}
+
 static void add_source(const struct vt_candidate *candidates, uint32_t n, unsigned source,
                        double weight, struct vt__scored *scored)
 {
@@ -30,7 +39,7 @@ static void add_source(const struct vt_candidate *candidates, uint32_t n, unsign
     if (!(largest > 0))
         return;
     for (uint32_t i = 0; i < n; i++)
-        if ((candidates[i].sources >> source & 1) != 0)
+        if ((candidates[i].sources >> source & 1) != 0 && !is_inside_model(&candidates[i], source))
             scored[i].score += weight * (candidates[i].scores[source] / largest);
 }
 
