@@ -70,8 +70,18 @@ static void sort_order(struct marking *marking, int (*compare)(const void *, con
             (void *)(uintptr_t)marking->interactions);
 }
 
+static void mark_newer(struct marking *marking)
+{
+    for (uint64_t i = 0; i < marking->n; i++)
+        marking->is_test[i] = marking->interactions[i].time_ms > marking->options->cut_ms;
+}
+
 static void mark_time(struct marking *marking)
 {
+    if (marking->options->cut_ms != 0) {
+        mark_newer(marking);
+        return;
+    }
     sort_order(marking, compare_time);
     uint64_t n_test = (uint64_t)((double)marking->n * marking->options->test_share);
     for (uint64_t i = marking->n - n_test; i < marking->n; i++)
