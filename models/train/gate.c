@@ -1,18 +1,49 @@
 /*
- * The gate between a trained model and CURRENT. It compares what the manifests say: metrics of two
- * versions come from different held-out events, so the margin is wide enough for that noise and
- * narrow enough to catch a broken training.
+ * The gate between a trained model and CURRENT: first what can be seen as it lies, then how it
+ * answers held-out customers beside the version that serves. A refusal costs a night with the old
+ * model; a false pass costs sales until somebody looks. So every comparison is on the same
+ * customers, and refuses only what chance rarely shows.
  */
-#include "models/train/train.h"
+#include "models/eval/significance.h"
+#include "models/train/gate_internal.h"
+#include "models/train/served.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { DAY_MS = 24 * 3600 * 1000 };
 
 void vt_gate_options_default(struct vt_gate_options *ret_options)
 {
-    *ret_options = (struct vt_gate_options){.margin = 0.1, .coverage_min = 0.8};
+    *ret_options = (struct vt_gate_options){
+        .margin = 0.02,
+        .significance = 0.05,
+        .part_margin = 0.1,
+        .manifest_margin = 0.1,
+        .coverage_min = 0.8,
+        .older_max_ms = DAY_MS,
+        .k = 20,
+        .seed = 1,
+    };
 }
+
+struct gate {
+    const struct vt_gate_input *input;
+    const struct vt_gate_options *options;
+    struct vt_diag *diag;
+    struct vt_gate_opinion *opinion; /* may be NULL */
+};
+
+static void say(const struct gate *gate, const char *line)
+{
+    struct vt_gate_opinion *opinion = gate->opinion;
+    if (opinion != NULL && opinion->n < VT_GATE_LINES_MAX)
+        snprintf(opinion->lines[opinion->n++], sizeof opinion->lines[0], "%s", line);
+}
+
+/* ---- what the manifests say ---- */
 
 static bool find_metric(const struct vt_bundle_view *view, const char *name, double *ret_value)
 {
@@ -24,73 +55,280 @@ static bool find_metric(const struct vt_bundle_view *view, const char *name, dou
     return false;
 }
 
-static struct vt_err check_metric(const struct vt_bundle_view *content,
-                                  const struct vt_bundle_view *parent, const char *name,
-                                  double margin, struct vt_diag *diag)
+static struct vt_err check_manifest_metric(const struct gate *gate, const char *name)
 {
-    double ours, theirs;
+    const struct vt_bundle_view *parent = gate->input->parent;
+    double ours, theirs, margin = gate->options->manifest_margin;
     if (!find_metric(parent, name, &theirs))
         return vt_ok();
-    if (!find_metric(content, name, &ours)) {
-        vt_diag_set(diag, name, "%s could not be measured, and the serving version has it: %.4f",
-                    name, theirs);
+    if (!find_metric(gate->input->content, name, &ours)) {
+        vt_diag_set(gate->diag, name,
+                    "%s could not be measured, and the serving version has it: %.4f", name, theirs);
         return VT_ERR(VT_PRECONDITION, "a metric is missing");
     }
+    char line[VT_DIAG_TEXT_BYTES];
+    snprintf(line, sizeof line,
+             "%s by the manifests: %.4f, of the serving version %.4f; each on its own held-out "
+             "events",
+             name, ours, theirs);
+    say(gate, line);
     if (ours >= theirs * (1 - margin))
         return vt_ok();
-    vt_diag_set(diag, name,
+    vt_diag_set(gate->diag, name,
                 "%s is %.4f, the serving version %s has %.4f: more than %.0f %% worse. Look at the "
                 "data, or publish all the same with --no-gate",
                 name, ours, parent->version, theirs, margin * 100);
     return VT_ERR(VT_PRECONDITION, "metrics are worse than the serving version's");
 }
 
-/* Both lists ascend: one walk. */
-static double share_of_items_kept(const struct vt_bundle_view *content,
-                                  const struct vt_bundle_view *parent)
+static struct vt_err compare_manifests(const struct gate *gate)
 {
-    uint32_t kept = 0, at = 0;
-    for (uint32_t row = 0; row < parent->n_items; row++) {
-        while (at < content->n_items && content->item_numbers[at] < parent->item_numbers[row])
-            at++;
-        kept += at < content->n_items && content->item_numbers[at] == parent->item_numbers[row];
-    }
-    return (double)kept / (double)parent->n_items;
+    VT_TRY(check_manifest_metric(gate, "recall"));
+    return check_manifest_metric(gate, "ndcg");
 }
 
-static struct vt_err check_coverage(const struct vt_bundle_view *content,
-                                    const struct vt_bundle_view *parent, double coverage_min,
-                                    struct vt_diag *diag)
+/* ---- answers to the judged customers ---- */
+
+/* By row of what is held out; owned. */
+struct answers {
+    double *recall, *ndcg;
+};
+
+static void answers_free(struct answers *answers)
 {
-    double share = share_of_items_kept(content, parent);
-    if (share >= coverage_min)
+    free(answers->recall);
+    free(answers->ndcg);
+    *answers = (struct answers){0};
+}
+
+static struct vt_err ask_served(const struct gate *gate, const struct vt_served *served,
+                                struct answers *answers)
+{
+    const struct vt_held_out *held_out = gate->input->held_out;
+    const struct vt_eval_options eval = {.train = &held_out->split.train,
+                                         .histories = &held_out->split.served,
+                                         .test = &held_out->judged,
+                                         .k = gate->options->k,
+                                         .threads = gate->options->threads,
+                                         .per_user = {answers->recall, answers->ndcg}};
+    const struct vt_recommender recommender = vt_served_recommender(served);
+    struct vt_metrics_at_k metrics;
+    return vt_evaluate(&recommender, &eval, &metrics);
+}
+
+/* What a version, or a part of it, answers. Owned result. */
+static struct vt_err ask(const struct gate *gate, const struct vt_bundle_view *view,
+                         enum vt_served_part part, struct answers *ret_answers)
+{
+    const struct vt_split *split = &gate->input->held_out->split;
+    size_t n = split->test.n_rows;
+    struct answers answers = {malloc((n + 1) * sizeof(double)), malloc((n + 1) * sizeof(double))};
+    struct vt_served served = {0};
+    struct vt_err err = VT_ERR(VT_EXHAUSTED, "out of memory for the gate");
+    if (answers.recall != NULL && answers.ndcg != NULL)
+        err = vt_served_init(&served, view, part, split->ids.item_ids, split->ids.n_items);
+    if (!vt_failed(err))
+        err = ask_served(gate, &served, &answers);
+    vt_served_fini(&served);
+    if (vt_failed(err))
+        answers_free(&answers);
+    else
+        *ret_answers = answers;
+    return err;
+}
+
+/* ---- comparing ---- */
+
+struct comparison {
+    const char *ours, *theirs; /* "the finished model", "the serving version" … */
+    const char *seen;          /* who had seen what is held out */
+    const char *advice;
+    const double *our_values[2], *their_values[2]; /* recall, ndcg */
+    double margin;
+};
+static const char *const metric_names[2] = {"recall", "ndcg"};
+
+static void tell_comparison(const struct gate *gate, const struct comparison *comparison,
+                            const char *metric, const struct vt_paired_difference *paired)
+{
+    char line[VT_DIAG_TEXT_BYTES];
+    snprintf(line, sizeof line,
+             "%s of %s %.4f, of %s %.4f: difference %+.4f (95 %% %+.4f to %+.4f, p %.3f) on %u "
+             "customers; %s",
+             metric, comparison->ours, paired->mean_a, comparison->theirs, paired->mean_b,
+             paired->difference.mean, paired->difference.low, paired->difference.high,
+             paired->p_worse, (unsigned)paired->difference.n, comparison->seen);
+    say(gate, line);
+}
+
+static struct vt_err compare_metric(const struct gate *gate, const struct comparison *comparison,
+                                    unsigned metric)
+{
+    struct vt_bootstrap_options bootstrap;
+    struct vt_paired_difference paired;
+    vt_bootstrap_options_default(&bootstrap);
+    bootstrap.threads = gate->options->threads;
+    bootstrap.seed = gate->options->seed;
+    VT_TRY(vt_bootstrap_paired(comparison->our_values[metric], comparison->their_values[metric],
+                               gate->input->held_out->split.test.n_rows, &bootstrap, &paired));
+    tell_comparison(gate, comparison, metric_names[metric], &paired);
+    double loss = paired.mean_b > 0 ? -paired.difference.mean / paired.mean_b : 0;
+    if (loss <= comparison->margin || paired.p_worse >= gate->options->significance)
         return vt_ok();
-    vt_diag_set(diag, "items",
-                "only %.0f %% of the serving version's items are in the new one (%.0f %% wanted). "
-                "Look at the data, or publish all the same with --no-gate",
-                share * 100, coverage_min * 100);
-    return VT_ERR(VT_PRECONDITION, "too many items are lost");
+    vt_diag_set(gate->diag, metric_names[metric],
+                "%s of %s is %.4f, of %s %.4f on the same %u customers: %.1f %% worse (p %.3f). %s",
+                metric_names[metric], comparison->ours, paired.mean_a, comparison->theirs,
+                paired.mean_b, (unsigned)paired.difference.n, loss * 100, paired.p_worse,
+                comparison->advice);
+    return VT_ERR(VT_PRECONDITION, "held-out customers get worse answers");
 }
 
-static struct vt_err check_own_metrics(const struct vt_bundle_view *content, struct vt_diag *diag)
+static struct vt_err compare(const struct gate *gate, const struct comparison *comparison)
 {
-    for (uint32_t i = 0; i < content->n_metrics; i++)
-        if (!isfinite(content->metrics[i].value)) {
-            vt_diag_set(diag, content->metrics[i].name, "the metric is not a number");
-            return VT_ERR(VT_PRECONDITION, "a metric is not finite");
-        }
+    VT_TRY(compare_metric(gate, comparison, 0));
+    return compare_metric(gate, comparison, 1);
+}
+
+/* The finished model has learnt from what is held out; it must find it at least as well. */
+static struct vt_err compare_with_measured(const struct gate *gate, const struct answers *finished)
+{
+    const struct vt_held_out *held_out = gate->input->held_out;
+    return compare(gate, &(struct comparison){
+                             .ours = "the finished model",
+                             .theirs = "the measured one",
+                             .seen = "only the finished one had seen what is held out",
+                             .advice = "The finished model is not what was measured: train again",
+                             .our_values = {finished->recall, finished->ndcg},
+                             .their_values = {held_out->recall, held_out->ndcg},
+                             .margin = gate->options->margin,
+                         });
+}
+
+#define LOOK_AT_THE_DATA "Look at the data, or publish all the same with --no-gate"
+
+static struct vt_err compare_part(const struct gate *gate, enum vt_served_part part)
+{
+    struct answers ours = {0}, theirs = {0};
+    char name[64];
+    snprintf(name, sizeof name, "%s of the serving version", vt_served_part_name(part));
+    struct vt_err err = ask(gate, gate->input->content, part, &ours);
+    if (!vt_failed(err))
+        err = ask(gate, gate->input->parent, part, &theirs);
+    if (!vt_failed(err))
+        err = compare(gate, &(struct comparison){
+                                .ours = vt_served_part_name(part),
+                                .theirs = name,
+                                .seen = gate->input->held_out->parent_has_seen
+                                            ? "both had seen what is held out"
+                                            : "only the new one had seen what is held out",
+                                .advice = LOOK_AT_THE_DATA,
+                                .our_values = {ours.recall, ours.ndcg},
+                                .their_values = {theirs.recall, theirs.ndcg},
+                                .margin = gate->options->part_margin,
+                            });
+    answers_free(&ours);
+    answers_free(&theirs);
+    return err;
+}
+
+static struct vt_err compare_parts(const struct gate *gate)
+{
+    for (enum vt_served_part part = VT_SERVED_FACTOR; part < VT_SERVED_PARTS; part++)
+        if (vt_served_has(gate->input->content, part) && vt_served_has(gate->input->parent, part))
+            VT_TRY(compare_part(gate, part));
     return vt_ok();
 }
 
-struct vt_err vt_gate_check(const struct vt_bundle_view *content,
-                            const struct vt_bundle_view *parent,
-                            const struct vt_gate_options *options, struct vt_diag *diag)
+static struct vt_err compare_with_parent(const struct gate *gate, const struct answers *finished,
+                                         const struct answers *parent)
 {
-    VT_CHECK(content->n_items > 0, VT_PRECONDITION, "the model has no items");
-    VT_TRY(check_own_metrics(content, diag));
-    if (parent == NULL)
-        return vt_ok();
-    VT_TRY(check_coverage(content, parent, options->coverage_min, diag));
-    VT_TRY(check_metric(content, parent, "recall", options->margin, diag));
-    return check_metric(content, parent, "ndcg", options->margin, diag);
+    const struct vt_held_out *held_out = gate->input->held_out;
+    const bool seen = held_out->parent_has_seen;
+    return compare(gate, &(struct comparison){
+                             .ours = seen ? "the finished model" : "the measured model",
+                             .theirs = "the serving version",
+                             .seen = seen ? "both had seen what is held out"
+                                          : "neither had seen what is held out",
+                             .advice = LOOK_AT_THE_DATA,
+                             .our_values = {seen ? finished->recall : held_out->recall,
+                                            seen ? finished->ndcg : held_out->ndcg},
+                             .their_values = {parent->recall, parent->ndcg},
+                             .margin = gate->options->margin,
+                         });
+}
+
+/* ---- which comparison is fair ---- */
+
+static const char *find_parameter(const struct vt_bundle_view *view, const char *name)
+{
+    for (uint32_t i = 0; i < view->n_parameters; i++)
+        if (strcmp(view->parameters[i].name, name) == 0)
+            return view->parameters[i].value;
+    return NULL;
+}
+
+/* What a refresh may change and still be the same recipe. */
+static bool is_free(const char *name)
+{
+    static const char *const names[] = {"iterations", "seed", "test_share", "k"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return strncmp(name, "warm", 4) == 0;
+}
+
+static bool same_recipe(const struct vt_bundle_view *a, const struct vt_bundle_view *b)
+{
+    if (strcmp(a->algorithm, b->algorithm) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->n_parameters; i++) {
+        const char *value = find_parameter(b, a->parameters[i].name);
+        if (!is_free(a->parameters[i].name) &&
+            (value == NULL || strcmp(value, a->parameters[i].value) != 0))
+            return false;
+    }
+    return true;
+}
+
+static struct vt_err judge_against_parent(const struct gate *gate, const struct answers *finished)
+{
+    const struct vt_gate_input *input = gate->input;
+    struct answers parent = {0};
+    VT_TRY(compare_parts(gate));
+    if (input->held_out->parent_has_seen && !same_recipe(input->content, input->parent)) {
+        say(gate, "the serving version has seen what is held out and was made by another recipe: "
+                  "only the manifests can be compared");
+        return compare_manifests(gate);
+    }
+    struct vt_err err = ask(gate, input->parent, VT_SERVED_WHOLE, &parent);
+    if (!vt_failed(err))
+        err = compare_with_parent(gate, finished, &parent);
+    answers_free(&parent);
+    return err;
+}
+
+static struct vt_err judge_answers(const struct gate *gate)
+{
+    struct answers finished = {0};
+    struct vt_err err = ask(gate, gate->input->content, VT_SERVED_WHOLE, &finished);
+    if (!vt_failed(err))
+        err = compare_with_measured(gate, &finished);
+    if (!vt_failed(err) && gate->input->parent != NULL)
+        err = judge_against_parent(gate, &finished);
+    answers_free(&finished);
+    return err;
+}
+
+struct vt_err vt_gate_check(const struct vt_gate_input *input,
+                            const struct vt_gate_options *options, struct vt_diag *diag,
+                            struct vt_gate_opinion *ret_opinion)
+{
+    const struct gate gate = {input, options, diag, ret_opinion};
+    if (ret_opinion != NULL)
+        ret_opinion->n = 0;
+    VT_TRY(vt__gate_check_content(input, options, diag));
+    if (input->held_out != NULL && vt_held_out_any(input->held_out))
+        return judge_answers(&gate);
+    say(&gate, "too few events to hold any out: answers were not compared");
+    return input->parent != NULL ? compare_manifests(&gate) : vt_ok();
 }

@@ -4,26 +4,15 @@
  * second sees everything and becomes the model. Item neighbours and popularity are always made:
  * they are sources of candidates beside the factors, and what is left when there are none.
  */
-#include "models/train/train.h"
-
-#include "models/eval/eval.h"
 #include "models/factor/moments.h"
 #include "models/kernels/kernels.h"
-#include "models/kernels/parallel.h"
 #include "models/popularity/popularity.h"
-#include "services/common/base/file.h"
+#include "models/train/train_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-enum { PATH_BYTES = 4096 };
 
 void vt_train_options_default(struct vt_train_options *ret_options)
 {
@@ -43,124 +32,10 @@ void vt_train_result_free(struct vt_train_result *result)
     vt_trained_free(&result->trained);
     vt_item_kernel_free(&result->neighbors);
     vt_dataset_free(&result->dataset);
+    vt_held_out_free(&result->held_out);
     free(result->factor_moments);
     free(result->popularity);
     *result = (struct vt_train_result){0};
-}
-
-uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t n, uint64_t n_users,
-                               uint64_t n_items)
-{
-    const uint64_t dim = options->algorithm_options.ials.factors;
-    const uint64_t threads = vt_threads_resolve(options->algorithm_options.threads);
-    const uint64_t neighbors = options->algorithm_options.neighbor.neighbors;
-    uint64_t reading = n * 2 * sizeof(struct vt_interaction); /* the list, and its sorted copy */
-    uint64_t matrices =
-        4 * n * (sizeof(uint32_t) + sizeof(float)); /* train, served, test, turned */
-    uint64_t factors = (n_users + n_items) * (dim + VT_BUNDLE_STRIDE_FLOATS) * sizeof(float) +
-                       threads * dim * dim * sizeof(double);
-    uint64_t lists = 2 * n_items * neighbors * 8 + threads * n_items * 24;
-    return reading + matrices + factors + lists;
-}
-
-/* ---- metrics of the held-out part ---- */
-
-struct stage {
-    vt_train_progress_fn fn;
-    void *ctx;
-    const char *name;
-};
-
-static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
-{
-    const struct stage *stage = ctx;
-    (void)loss;
-    if (stage->fn != NULL)
-        stage->fn(stage->ctx, stage->name, done, total);
-    return true;
-}
-
-/* The algorithm's options, its iterations being told to the stage. */
-static struct vt_algorithm_options observed_by(struct stage *stage,
-                                               const struct vt_train_options *options)
-{
-    struct vt_algorithm_options observed = options->algorithm_options;
-    observed.progress = on_iteration;
-    observed.progress_ctx = stage;
-    return observed;
-}
-
-static void add_metric(struct vt_train_result *result, const char *name, double value)
-{
-    VT_ASSERT(result->view.n_metrics < VT_BUNDLE_METRICS_MAX);
-    struct vt_bundle_metric *metric = &result->metrics[result->view.n_metrics++];
-    snprintf(metric->name, sizeof metric->name, "%s", name);
-    metric->value = value;
-}
-
-static void add_metrics(struct vt_train_result *result, const struct vt_metrics_at_k *measured)
-{
-    add_metric(result, "recall", measured->recall);
-    add_metric(result, "ndcg", measured->ndcg);
-    add_metric(result, "precision", measured->precision);
-    add_metric(result, "hit_rate", measured->hit_rate);
-    add_metric(result, "map", measured->map);
-    add_metric(result, "coverage", measured->coverage);
-    add_metric(result, "diversity", measured->diversity);
-    add_metric(result, "novelty", measured->novelty);
-    add_metric(result, "test_users", measured->n_users);
-}
-
-/* Trains one algorithm on the past and measures it, as served. */
-static struct vt_err measure(const struct vt_split *split, const struct vt_algorithm *algorithm,
-                             const struct vt_train_options *options, struct stage *stage,
-                             struct vt_diag *diag, struct vt_metrics_at_k *ret_metrics)
-{
-    const struct vt_eval_options eval = {
-        .train = &split->train,
-        .histories = &split->served,
-        .test = &split->test,
-        .k = options->k,
-        .threads = options->algorithm_options.threads,
-    };
-    const struct vt_algorithm_options training = observed_by(stage, options);
-    struct vt_trained trained = {0};
-    VT_TRY(vt_algorithm_train(algorithm, &split->train, &training, diag, &trained));
-    struct vt_err err = vt_evaluate(&trained.recommender, &eval, ret_metrics);
-    vt_trained_free(&trained);
-    return err;
-}
-
-static struct vt_err measure_split(const struct vt_split *split,
-                                   const struct vt_train_options *options, struct stage *stage,
-                                   struct vt_diag *diag, struct vt_train_result *result)
-{
-    struct vt_metrics_at_k measured, baseline;
-    VT_TRY(measure(split, options->algorithm, options, stage, diag, &measured));
-    VT_TRY(measure(split, vt_algorithm_find("popularity", NULL), options, stage, diag, &baseline));
-    add_metrics(result, &measured);
-    add_metric(result, "popularity_recall", baseline.recall);
-    add_metric(result, "popularity_ndcg", baseline.ndcg);
-    return vt_ok();
-}
-
-static struct vt_err measure_held_out(const struct vt_interaction *interactions, uint64_t n,
-                                      const struct vt_train_options *options, struct stage *stage,
-                                      struct vt_diag *diag, struct vt_train_result *result)
-{
-    struct vt_split_options split_options = {.protocol = options->protocol,
-                                             .test_share = options->test_share,
-                                             .seed = options->algorithm_options.seed,
-                                             .dataset = options->dataset};
-    struct vt_split split = {0};
-    split_options.dataset.history_max = options->served_history_max;
-    struct vt_err err = vt_split_make(interactions, n, 0, &split_options, NULL, &split);
-    if (err.code == VT_INVALID) /* too few to hold any out: train without metrics */
-        return vt_ok();
-    VT_TRY(err);
-    err = measure_split(&split, options, stage, diag, result);
-    vt_split_free(&split);
-    return err;
 }
 
 /* ---- the model of everything ---- */
@@ -200,11 +75,11 @@ static struct vt_err train_neighbors(const struct vt_sparse *matrix,
     return vt_neighbor_train(matrix, &neighbor, diag, &result->neighbors);
 }
 
-static struct vt_err train_sources(const struct vt_train_options *options, struct stage *stage,
+static struct vt_err train_sources(const struct vt_train_options *options, struct vt__stage *stage,
                                    struct vt_diag *diag, struct vt_train_result *result)
 {
     const struct vt_sparse *matrix = &result->dataset.matrix;
-    const struct vt_algorithm_options training = observed_by(stage, options);
+    const struct vt_algorithm_options training = vt__observed_by(stage, options);
     VT_TRY(vt_algorithm_train(options->algorithm, matrix, &training, diag, &result->trained));
     VT_TRY(train_neighbors(matrix, options, diag, result));
     result->popularity = calloc(matrix->n_cols, sizeof *result->popularity);
@@ -306,12 +181,12 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
 }
 
 static struct vt_err run_stages(const struct vt_train_input *input,
-                                const struct vt_train_options *options, struct stage *stage,
+                                const struct vt_train_options *options, struct vt__stage *stage,
                                 struct vt_diag *diag, struct vt_train_result *result)
 {
     VT_TRY(build_dataset(input->interactions, input->n, options, diag, result));
     stage->name = "measuring on held-out events";
-    VT_TRY(measure_held_out(input->interactions, input->n, options, stage, diag, result));
+    VT_TRY(vt__measure(input, options, stage, diag, result));
     stage->name = "training on all events";
     VT_TRY(train_sources(options, stage, diag, result));
     VT_TRY(add_moments(options, result));
@@ -334,59 +209,10 @@ struct vt_err vt_train_run(const struct vt_train_input *input,
                            const struct vt_train_options *options, struct vt_diag *diag,
                            struct vt_train_result *ret_result)
 {
-    struct stage stage = {.fn = options->progress, .ctx = options->progress_ctx};
+    struct vt__stage stage = {.fn = options->progress, .ctx = options->progress_ctx};
     VT_TRY(check_serves(options->algorithm, diag));
     struct vt_err err = run_stages(input, options, &stage, diag, ret_result);
     if (vt_failed(err))
         vt_train_result_free(ret_result);
     return err;
-}
-
-/* ---- publishing ---- */
-
-struct vt_err vt_train_lock(const char *data_dir, struct vt_diag *diag, int *ret_fd)
-{
-    char path[PATH_BYTES], pid[32] = "";
-    int n = snprintf(path, sizeof path, "%s/train.lock", data_dir);
-    VT_CHECK(n > 0 && n < PATH_BYTES, VT_INVALID, "path of the data folder is too long");
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == ENOENT) {
-        vt_diag_set(diag, "data", "%s: no such folder: check the name, or import data first",
-                    data_dir);
-        return VT_ERR_SYS(VT_NOT_FOUND, errno, "there is no data folder");
-    }
-    if (fd < 0) {
-        vt_diag_set(diag, "data", "cannot open %s: %s", path, strerror(errno));
-        return VT_ERR_SYS(VT_UNAVAILABLE, errno, "cannot open the trainer's lock");
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
-        pid[got > 0 ? got : 0] = '\0';
-        vt_diag_set(diag, "data", "another training (process %s) is at work on %s; wait for it",
-                    pid, data_dir);
-        close(fd);
-        return VT_ERR(VT_UNAVAILABLE, "another training is at work");
-    }
-    n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-        pid[0] = '\0'; /* the pid is for the message above only; the lock is what counts */
-    *ret_fd = fd;
-    return vt_ok();
-}
-
-void vt_train_unlock(int fd)
-{
-    close(fd);
-}
-
-struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
-                             struct vt_diag *diag, struct vt_train_result *result)
-{
-    result->view.create_time_ms = now_ms;
-    struct vt_err err = vt_bundle_current(data_dir, NULL, result->parent);
-    if (vt_failed(err))
-        result->parent[0] = '\0';
-    vt_bundle_version_name(&result->view, result->version);
-    VT_TRY(vt_bundle_write(data_dir, &result->view, diag));
-    return publish ? vt_bundle_publish(data_dir, result->version, diag) : vt_ok();
 }

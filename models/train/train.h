@@ -6,6 +6,8 @@
 #include "models/dataset/catalog.h"
 #include "models/dataset/dataset.h"
 #include "models/dataset/split.h"
+#include "models/train/gate.h"
+#include "models/train/held_out.h"
 
 /*
  * The offline pipeline: interactions → held-out metrics → a model of everything → the content of a
@@ -28,11 +30,12 @@ struct vt_train_options {
     const struct vt_algorithm *algorithm;          /* one that serves */
     struct vt_algorithm_options algorithm_options; /* also of the item neighbours */
     struct vt_dataset_options dataset;             /* event weights and decay */
-    uint32_t served_history_max;   /* newest events of a customer that serving knows */
-    enum vt_protocol protocol;     /* of what is held out: TIME, or RANDOM where there is no time */
-    double test_share;             /* this share is held out for the metrics */
-    uint32_t k;                    /* length of the lists that are measured */
-    vt_train_progress_fn progress; /* may be NULL */
+    uint32_t served_history_max; /* newest events of a customer that serving knows */
+    enum vt_protocol protocol;   /* of what is held out: TIME, or RANDOM where there is no time */
+    double test_share;           /* this share is held out for the metrics */
+    uint32_t k;                  /* length of the lists that are measured */
+    const struct vt_bundle_view *parent; /* the version that serves; borrowed, NULL: none */
+    vt_train_progress_fn progress;       /* may be NULL */
     void *progress_ctx;
 };
 /* Default event weights, no decay, the newest tenth held out, lists of 20. */
@@ -43,6 +46,7 @@ void vt_train_options_default(struct vt_train_options *ret_options);
 struct vt_train_result {
     struct vt_bundle_view view;
     struct vt_dataset dataset;
+    struct vt_held_out held_out; /* what was kept back, and how the measured model found it */
     struct vt_trained trained;
     struct vt_item_kernel neighbors; /* empty where `trained` has them */
     double *factor_moments;          /* models/factor/moments.h; NULL without factors */
@@ -54,11 +58,6 @@ struct vt_train_result {
 /* Zeroed is allowed. */
 void vt_train_result_free(struct vt_train_result *result);
 
-/* Bytes that training will have in use at its peak, from above: n interactions of up to so many
- * users and items. Derived from the arrays that each step holds. */
-uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t n, uint64_t n_users,
-                               uint64_t n_items);
-
 /* VT_PRECONDITION when there is too little to learn from (no event that counts, one customer, one
  * item): `diag` says what is missing. Where a part of a split would be empty the metrics are left
  * out. Same input and options: same arrays, for any thread count. Pass `ret_result` zeroed; after a
@@ -66,19 +65,6 @@ uint64_t vt_train_memory_bytes(const struct vt_train_options *options, uint64_t 
 VT_MUST_USE struct vt_err vt_train_run(const struct vt_train_input *input,
                                        const struct vt_train_options *options, struct vt_diag *diag,
                                        struct vt_train_result *ret_result);
-
-struct vt_gate_options {
-    double margin;       /* recall and ndcg may be lower than the parent's by this share */
-    double coverage_min; /* of the parent's items, the share that must still be there */
-};
-/* A tenth, and four fifths. */
-void vt_gate_options_default(struct vt_gate_options *ret_options);
-/* Is the content fit to replace `parent` (NULL: nothing serves)? VT_PRECONDITION with the reason in
- * `diag`. Shapes and finite numbers are the bundle's own checks and are not repeated here. */
-VT_MUST_USE struct vt_err vt_gate_check(const struct vt_bundle_view *content,
-                                        const struct vt_bundle_view *parent,
-                                        const struct vt_gate_options *options,
-                                        struct vt_diag *diag);
 
 /* Holds DIR/train.lock so that there is one trainer; VT_UNAVAILABLE names the pid that has it. A
  * kill gives it back. */

@@ -1,37 +1,19 @@
 /*
- * `vitrine train`: events → model → gate → CURRENT. Says beforehand how much memory it will take,
- * reports progress on standard error, and ends with a table of what was made. A failure at any step
- * leaves what serves in place.
+ * `vitrine train`: events → model → gate → CURRENT, once or by a schedule. What it is told and what
+ * it prints; the work is train_job.c and train_schedule.c.
  */
-#include "models/dataset/interactions.h"
-#include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
-#include "models/train/train.h"
-#include "services/common/base/clock.h"
-#include "services/common/base/file.h"
 #include "services/common/base/options.h"
-#include "services/common/base/progress.h"
 #include "services/common/base/table.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
-#include "services/node/training_data.h"
+#include "services/node/train_job.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
-struct train_command_options {
-    const char *data_dir, *train_path, *algorithm;
-    struct vt_option_list settings;
-    double half_life_days;
-    uint32_t threads;
-    uint64_t seed;
-    bool no_publish, no_gate, json;
-};
-
-#define AT(field_) offsetof(struct train_command_options, field_)
+#define AT(field_) offsetof(struct vt_train_command, field_)
 static const struct vt_option option_table[] = {
     {.name = "data",
      .kind = VT_OPTION_TEXT,
@@ -84,6 +66,27 @@ static const struct vt_option option_table[] = {
      .min = 0,
      .max = VT_THREADS_MAX,
      .flag_only = true},
+    {.name = "memory",
+     .kind = VT_OPTION_SIZE,
+     .offset = AT(memory_bytes),
+     .argument = "SIZE",
+     .help = "what training may take; more is refused beforehand; default: what is available",
+     .flag_only = true},
+    {.name = "keep",
+     .kind = VT_OPTION_U32,
+     .offset = AT(keep),
+     .argument = "N",
+     .help = "versions that stay on disk, besides the serving one and the one before",
+     .fallback = "10",
+     .min = 1,
+     .max = 10000,
+     .flag_only = true},
+    {.name = "every",
+     .kind = VT_OPTION_DURATION,
+     .offset = AT(every_ms),
+     .argument = "TIME",
+     .help = "train again and again, \"1h\"; skips when nothing is new; SIGTERM ends it",
+     .flag_only = true},
     {.name = "no-publish",
      .kind = VT_OPTION_BOOL,
      .offset = AT(no_publish),
@@ -109,165 +112,28 @@ static const struct vt_options_spec options_spec = {
     .n_options = sizeof option_table / sizeof option_table[0],
 };
 
-/* Everything one run holds. */
-struct train_run {
-    const struct train_command_options *options;
-    struct vt_train_options train;
-    struct vt_interactions interactions;
-    struct vt_catalog catalog; /* empty with --train FILE */
-    struct vt_train_result result;
-    struct vt_progress progress;
-    const char *stage; /* whose bar is open; NULL: none */
-    uint32_t stage_done;
-    int64_t started_ns;
-    double train_s;
-    bool published;
-};
-
-static struct vt_err choose_options(struct train_run *run, struct vt_diag *diag)
+/* What the gate compared, a line each. */
+static json_t *opinion_json(const struct vt_gate_opinion *opinion)
 {
-    const struct train_command_options *options = run->options;
-    vt_train_options_default(&run->train);
-    run->train.algorithm = vt_algorithm_find(options->algorithm, diag);
-    VT_CHECK(run->train.algorithm != NULL, VT_INVALID, "unknown algorithm");
-    run->train.algorithm_options.seed = options->seed;
-    run->train.algorithm_options.threads = vt_threads_resolve(options->threads);
-    run->train.dataset.decay_half_life_days = options->half_life_days;
-    for (size_t i = 0; i < options->settings.n; i++)
-        VT_TRY(vt_algorithm_set(run->train.algorithm, options->settings.items[i], diag,
-                                &run->train.algorithm_options));
-    return vt_ok();
+    json_t *lines = json_array();
+    for (uint32_t i = 0; i < opinion->n; i++)
+        json_array_append_new(lines, json_string(opinion->lines[i]));
+    return lines;
 }
 
-static struct vt_err read_file(struct train_run *run, struct vt_diag *diag)
+static struct vt_err print_json(const struct vt_train_job *job)
 {
-    vt_training_data_weigh_adjacency(&run->train.dataset);
-    run->train.protocol = VT_PROTOCOL_RANDOM; /* the file has no times to split by */
-    return vt_adjacency_read(run->options->train_path, diag, &run->interactions);
-}
-
-static struct vt_err read_interactions(struct train_run *run, struct vt_diag *diag)
-{
-    if (run->options->train_path != NULL)
-        return read_file(run, diag);
-    return vt_training_data_read(run->options->data_dir, diag, &run->interactions, &run->catalog);
-}
-
-static void tell_memory(const struct train_run *run)
-{
-    struct vt_ids ids;
-    if (vt_failed(vt_ids_collect(run->interactions.list, run->interactions.n, &ids)))
-        return; /* training will say it better */
-    uint64_t bytes =
-        vt_train_memory_bytes(&run->train, run->interactions.n, ids.n_users, ids.n_items);
-    fprintf(stderr,
-            "%" PRIu64 " events of %" PRIu32 " customers and %" PRIu32
-            " items; training needs up to %.0f MiB of memory, on %u threads\n",
-            run->interactions.n, ids.n_users, ids.n_items, (double)bytes / (1 << 20),
-            run->train.algorithm_options.threads);
-    vt_ids_free(&ids);
-}
-
-static void close_stage(struct train_run *run)
-{
-    if (run->stage != NULL)
-        vt_progress_end(&run->progress, run->stage_done);
-    run->stage = NULL;
-}
-
-static void on_progress(void *ctx, const char *stage, uint32_t done, uint32_t total)
-{
-    struct train_run *run = ctx;
-    if (run->stage != stage) {
-        close_stage(run);
-        vt_progress_begin(&run->progress, stderr, stage, "iterations", total);
-        run->stage = stage;
-    }
-    run->stage_done = done;
-    vt_progress_update(&run->progress, done);
-}
-
-/* A serving version that cannot be read does not stop its replacement. */
-static struct vt_err check_gate(const struct train_run *run, struct vt_diag *diag)
-{
-    char version[VT_VERSION_BYTES_MAX];
-    struct vt_gate_options gate;
-    struct vt_bundle *parent = NULL;
-    vt_gate_options_default(&gate);
-    struct vt_err err = vt_bundle_current(run->options->data_dir, NULL, version);
-    if (!vt_failed(err))
-        err = vt_bundle_open(run->options->data_dir, version, false, NULL, &parent);
-    const struct vt_bundle_view *view = vt_failed(err) ? NULL : vt_bundle_view(parent);
-    err = vt_gate_check(&run->result.view, view, &gate, diag);
-    vt_bundle_release(parent);
-    return err;
-}
-
-static struct vt_err store(struct train_run *run, struct vt_diag *diag)
-{
-    bool publish = !run->options->no_publish;
-    if (publish && !run->options->no_gate)
-        VT_TRY(check_gate(run, diag));
-    VT_TRY(vt_train_store(run->options->data_dir, vt_clock_unix_ms(vt_clock_system()), publish,
-                          diag, &run->result));
-    run->published = publish;
-    return vt_ok();
-}
-
-static struct vt_err train_locked(struct train_run *run, struct vt_diag *diag)
-{
-    VT_TRY(read_interactions(run, diag));
-    if (run->interactions.n > 0)
-        tell_memory(run);
-    run->train.progress = on_progress;
-    run->train.progress_ctx = run;
-    const struct vt_train_input input = {
-        .interactions = run->interactions.list, .n = run->interactions.n, .catalog = &run->catalog};
-    struct vt_err err = vt_train_run(&input, &run->train, diag, &run->result);
-    close_stage(run);
-    VT_TRY(err);
-    int64_t now_ns = vt_clock_monotonic_ns(vt_clock_system());
-    run->train_s = (double)(now_ns - run->started_ns) / 1e9;
-    return store(run, diag);
-}
-
-/* Events come from a folder that is there; only with --train may the model's folder be new. */
-static struct vt_err find_folder(const struct train_command_options *options, struct vt_diag *diag)
-{
-    struct stat info;
-    if (options->train_path != NULL)
-        return vt_folder_create(options->data_dir, diag);
-    if (stat(options->data_dir, &info) == 0 && S_ISDIR(info.st_mode))
-        return vt_ok();
-    vt_diag_set(diag, options->data_dir, "no such folder; `vitrine import --data %s` makes it",
-                options->data_dir);
-    return VT_ERR(VT_NOT_FOUND, "the data folder is missing");
-}
-
-static struct vt_err train_all(struct train_run *run, struct vt_diag *diag)
-{
-    int lock;
-    run->started_ns = vt_clock_monotonic_ns(vt_clock_system());
-    VT_TRY(find_folder(run->options, diag));
-    VT_TRY(vt_kernels_check(diag));
-    VT_TRY(vt_train_lock(run->options->data_dir, diag, &lock));
-    struct vt_err err = train_locked(run, diag);
-    vt_train_unlock(lock);
-    return err;
-}
-
-static struct vt_err print_json(const struct train_run *run)
-{
-    const struct vt_bundle_view *view = &run->result.view;
+    const struct vt_bundle_view *view = &job->result.view;
     json_t *metrics = json_object();
     for (uint32_t i = 0; i < view->n_metrics; i++)
         json_object_set_new(metrics, view->metrics[i].name, json_real(view->metrics[i].value));
     return vt_command_print_json(json_pack(
-        "{s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:I, s:o}", "version", view->version, "parent",
-        view->parent, "published", (int)run->published, "algorithm", view->algorithm, "users",
-        (json_int_t)view->n_users, "items", (json_int_t)view->n_items, "interactions",
-        (json_int_t)view->n_interactions, "train_s", run->train_s, "threads",
-        (json_int_t)run->train.algorithm_options.threads, "metrics", metrics));
+        "{s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "version", view->version,
+        "parent", view->parent, "published", (int)job->published, "algorithm", view->algorithm,
+        "users", (json_int_t)view->n_users, "items", (json_int_t)view->n_items, "interactions",
+        (json_int_t)view->n_interactions, "train_s", job->seconds, "threads",
+        (json_int_t)job->train.algorithm_options.threads, "metrics", metrics, "gate",
+        opinion_json(&job->opinion)));
 }
 
 static void print_metrics(const struct vt_bundle_view *view)
@@ -282,50 +148,52 @@ static void print_metrics(const struct vt_bundle_view *view)
     vt_table_free(table);
 }
 
-static struct vt_err print_table(const struct train_run *run)
+static struct vt_err print_table(const struct vt_train_job *job)
 {
-    const struct vt_bundle_view *view = &run->result.view;
+    const struct vt_bundle_view *view = &job->result.view;
     printf("%s from %" PRIu64 " customers, %" PRIu32 " items, %" PRIu64
            " interactions in %.1f s\n\n",
-           view->algorithm, view->n_users, view->n_items, view->n_interactions, run->train_s);
+           view->algorithm, view->n_users, view->n_items, view->n_interactions, job->seconds);
     if (view->n_metrics > 0)
         print_metrics(view);
     else
         puts("too few events to hold some out: not measured");
+    for (uint32_t i = 0; i < job->opinion.n; i++)
+        printf("%s%s\n", i == 0 ? "\n" : "", job->opinion.lines[i]);
     printf("\nversion %s %s\n", view->version,
-           run->published ? "serves now" : "is written, and does not serve (--no-publish)");
+           job->published ? "serves now" : "is written, and does not serve (--no-publish)");
     return vt_ok();
 }
 
-static int run_and_tell(struct train_run *run)
+static int train_once(struct vt_train_job *job)
 {
     struct vt_diag diag = {0};
-    struct vt_err err = choose_options(run, &diag);
+    struct vt_err err = vt_train_job_choose(job, &diag);
     if (vt_failed(err))
         return vt_command_refuse(options_spec.command, err, &diag);
-    err = train_all(run, &diag);
+    if (job->command->every_ms > 0)
+        return vt_train_schedule_run(job->command);
+    err = vt_train_job_run(job, &diag);
     if (!vt_failed(err))
-        err = run->options->json ? print_json(run) : print_table(run);
+        err = job->command->json ? print_json(job) : print_table(job);
     return vt_failed(err) ? vt_command_fail(options_spec.command, err, &diag) : VT_EXIT_DONE;
 }
 
 static int run_train(void *target, const struct vt_options *options)
 {
     (void)options;
-    struct train_run *run = calloc(1, sizeof *run);
-    if (run == NULL)
+    struct vt_train_job *job = calloc(1, sizeof *job);
+    if (job == NULL)
         return vt_command_fail(options_spec.command, VT_ERR(VT_EXHAUSTED, "out of memory"), NULL);
-    run->options = target;
-    int status = run_and_tell(run);
-    vt_train_result_free(&run->result);
-    vt_interactions_free(&run->interactions);
-    vt_catalog_free(&run->catalog);
-    free(run);
+    job->command = target;
+    int status = train_once(job);
+    vt_train_job_fini(job);
+    free(job);
     return status;
 }
 
 int vt_cmd_train(int argc, char **argv)
 {
-    struct train_command_options options = {0};
+    struct vt_train_command options = {0};
     return vt_command_run(&options_spec, argc, argv, &options, run_train);
 }

@@ -18,7 +18,8 @@ static struct vt_err check(const struct vt_bundle_view *content, const struct vt
 {
     struct vt_gate_options options;
     vt_gate_options_default(&options);
-    return vt_gate_check(content, old, &options, diag);
+    const struct vt_gate_input input = {.content = content, .parent = old};
+    return vt_gate_check(&input, &options, diag, NULL);
 }
 
 static void equal_model_passes(void **state)
@@ -33,7 +34,7 @@ static void first_model_passes(void **state)
     assert_ok(check(&parent, NULL, NULL));
 }
 
-static void model_a_little_worse_passes_and_a_lot_worse_does_not(void **state)
+static void manifest_a_little_worse_passes_and_a_lot_worse_does_not(void **state)
 {
     (void)state;
     struct vt_diag diag = {0};
@@ -106,7 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_model_passes),
         cmocka_unit_test(first_model_passes),
-        cmocka_unit_test(model_a_little_worse_passes_and_a_lot_worse_does_not),
+        cmocka_unit_test(manifest_a_little_worse_passes_and_a_lot_worse_does_not),
         cmocka_unit_test(missing_metric_is_refused),
         cmocka_unit_test(metric_that_is_no_number_is_refused),
         cmocka_unit_test(lost_items_are_refused_below_four_fifths),

@@ -1,0 +1,115 @@
+/*
+ * The training that is measured: without what is held out, and in the form that serves, from each
+ * customer's newest events. Its answers by customer are kept, for the gate to compare with.
+ */
+#include "models/eval/eval.h"
+#include "models/train/train_internal.h"
+
+#include <stdio.h>
+
+static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
+{
+    const struct vt__stage *stage = ctx;
+    (void)loss;
+    if (stage->fn != NULL)
+        stage->fn(stage->ctx, stage->name, done, total);
+    return true;
+}
+
+struct vt_algorithm_options vt__observed_by(struct vt__stage *stage,
+                                            const struct vt_train_options *options)
+{
+    struct vt_algorithm_options observed = options->algorithm_options;
+    observed.progress = on_iteration;
+    observed.progress_ctx = stage;
+    return observed;
+}
+
+static void add_metric(struct vt_train_result *result, const char *name, double value)
+{
+    VT_ASSERT(result->view.n_metrics < VT_BUNDLE_METRICS_MAX);
+    struct vt_bundle_metric *metric = &result->metrics[result->view.n_metrics++];
+    snprintf(metric->name, sizeof metric->name, "%s", name);
+    metric->value = value;
+}
+
+static void add_metrics(struct vt_train_result *result, const struct vt_metrics_at_k *measured)
+{
+    add_metric(result, "recall", measured->recall);
+    add_metric(result, "ndcg", measured->ndcg);
+    add_metric(result, "precision", measured->precision);
+    add_metric(result, "hit_rate", measured->hit_rate);
+    add_metric(result, "map", measured->map);
+    add_metric(result, "coverage", measured->coverage);
+    add_metric(result, "diversity", measured->diversity);
+    add_metric(result, "novelty", measured->novelty);
+    add_metric(result, "test_users", measured->n_users);
+}
+
+static struct vt_eval_options eval_options(const struct vt_train_options *options,
+                                           const struct vt_held_out *held_out)
+{
+    return (struct vt_eval_options){
+        .train = &held_out->split.train,
+        .histories = &held_out->split.served,
+        .test = &held_out->split.test,
+        .k = options->k,
+        .threads = options->algorithm_options.threads,
+    };
+}
+
+static struct vt_err measure_algorithm(const struct vt_train_options *options,
+                                       struct vt__stage *stage, struct vt_diag *diag,
+                                       struct vt_train_result *result)
+{
+    const struct vt_held_out *held_out = &result->held_out;
+    const struct vt_algorithm_options training = vt__observed_by(stage, options);
+    struct vt_eval_options eval = eval_options(options, held_out);
+    struct vt_metrics_at_k measured;
+    struct vt_trained trained = {0};
+    eval.per_user = (struct vt_per_user_metrics){held_out->recall, held_out->ndcg};
+    VT_TRY(
+        vt_algorithm_train(options->algorithm, &held_out->split.train, &training, diag, &trained));
+    struct vt_err err = vt_evaluate(&trained.recommender, &eval, &measured);
+    vt_trained_free(&trained);
+    if (!vt_failed(err))
+        add_metrics(result, &measured);
+    return err;
+}
+
+/* What everybody gets without a model: the least that a model must beat. */
+static struct vt_err measure_baseline(const struct vt_train_options *options, struct vt_diag *diag,
+                                      struct vt_train_result *result)
+{
+    const struct vt_eval_options eval = eval_options(options, &result->held_out);
+    struct vt_metrics_at_k measured;
+    struct vt_trained trained = {0};
+    VT_TRY(vt_algorithm_train(vt_algorithm_find("popularity", NULL), &result->held_out.split.train,
+                              &options->algorithm_options, diag, &trained));
+    struct vt_err err = vt_evaluate(&trained.recommender, &eval, &measured);
+    vt_trained_free(&trained);
+    if (!vt_failed(err)) {
+        add_metric(result, "popularity_recall", measured.recall);
+        add_metric(result, "popularity_ndcg", measured.ndcg);
+    }
+    return err;
+}
+
+struct vt_err vt__measure(const struct vt_train_input *input,
+                          const struct vt_train_options *options, struct vt__stage *stage,
+                          struct vt_diag *diag, struct vt_train_result *result)
+{
+    const struct vt_held_out_options held_out = {
+        .protocol = options->protocol,
+        .test_share = options->test_share,
+        .dataset = options->dataset,
+        .served_history_max = options->served_history_max,
+        .seed = options->algorithm_options.seed,
+        .parent_last_time_ms = options->parent != NULL ? options->parent->last_time_ms : 0,
+    };
+    VT_TRY(vt_held_out_make(input->interactions, input->n, &held_out, &result->held_out));
+    if (!vt_held_out_any(&result->held_out))
+        return vt_ok();
+    VT_TRY(measure_algorithm(options, stage, diag, result));
+    return measure_baseline(options, diag, result);
+}

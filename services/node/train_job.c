@@ -1,0 +1,209 @@
+/*
+ * One training, step by step. The lock is taken first and held to the end, so that two trainers
+ * never meet; what serves stays mapped meanwhile, for the gate to compare with.
+ */
+#include "services/node/train_job.h"
+
+#include "models/kernels/kernels.h"
+#include "models/kernels/parallel.h"
+#include "models/train/fingerprint.h"
+#include "models/train/need.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/file.h"
+#include "services/common/base/memory.h"
+#include "services/node/training_data.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag)
+{
+    const struct vt_train_command *command = job->command;
+    struct vt_train_options *train = &job->train;
+    vt_train_options_default(train);
+    train->algorithm = vt_algorithm_find(command->algorithm, diag);
+    VT_CHECK(train->algorithm != NULL, VT_INVALID, "unknown algorithm");
+    train->algorithm_options.seed = command->seed;
+    train->algorithm_options.threads = vt_threads_resolve(command->threads);
+    train->algorithm_options.memory_bytes =
+        command->memory_bytes > 0 ? command->memory_bytes : vt_memory_available_bytes();
+    train->dataset.decay_half_life_days = command->half_life_days;
+    for (size_t i = 0; i < command->settings.n; i++)
+        VT_TRY(vt_algorithm_set(train->algorithm, command->settings.items[i], diag,
+                                &train->algorithm_options));
+    return vt_ok();
+}
+
+void vt_train_job_fini(struct vt_train_job *job)
+{
+    vt_train_result_free(&job->result);
+    vt_bundle_release(job->parent);
+    vt_interactions_free(&job->interactions);
+    vt_catalog_free(&job->catalog);
+}
+
+/* ---- what there is ---- */
+
+static struct vt_err read_file(struct vt_train_job *job, struct vt_diag *diag)
+{
+    vt_training_data_weigh_adjacency(&job->train.dataset);
+    job->train.protocol = VT_PROTOCOL_RANDOM; /* the file has no times to split by */
+    return vt_adjacency_read(job->command->train_path, diag, &job->interactions);
+}
+
+static struct vt_err read_interactions(struct vt_train_job *job, struct vt_diag *diag)
+{
+    if (job->command->train_path != NULL)
+        return read_file(job, diag);
+    return vt_training_data_read(job->command->data_dir, diag, &job->interactions, &job->catalog);
+}
+
+static struct vt_train_input input_of(const struct vt_train_job *job)
+{
+    return (struct vt_train_input){
+        .interactions = job->interactions.list, .n = job->interactions.n, .catalog = &job->catalog};
+}
+
+/* A serving version that cannot be read does not stop its replacement. */
+static void open_parent(struct vt_train_job *job)
+{
+    char version[VT_VERSION_BYTES_MAX];
+    struct vt_err err = vt_bundle_current(job->command->data_dir, NULL, version);
+    if (!vt_failed(err))
+        err = vt_bundle_open(job->command->data_dir, version, true, NULL, &job->parent);
+    if (vt_failed(err) && err.code != VT_NOT_FOUND)
+        fputs("the serving version cannot be read: the new one is judged without it\n", stderr);
+    job->train.parent = vt_failed(err) ? NULL : vt_bundle_view(job->parent);
+}
+
+static void tell_need(const struct vt_train_job *job, const struct vt_shape *shape,
+                      const struct vt_train_need *need)
+{
+    fprintf(stderr,
+            "%" PRIu64 " events of %" PRIu64 " customers and %" PRIu64
+            " items; training needs up to %.0f MiB of memory and about %.0f s, on %" PRIu32
+            " threads\n",
+            shape->n_interactions, shape->n_users, shape->n_items,
+            (double)need->memory_bytes / (1 << 20), need->seconds < 1 ? 1 : need->seconds,
+            job->train.algorithm_options.threads);
+}
+
+/* Before any work: what it takes, and whether that is there. */
+static struct vt_err check_need(struct vt_train_job *job, struct vt_diag *diag)
+{
+    struct vt_ids ids;
+    if (job->interactions.n == 0)
+        return vt_ok(); /* training will say it better */
+    VT_TRY(vt_ids_collect(job->interactions.list, job->interactions.n, &ids));
+    const struct vt_shape shape = {
+        .n_users = ids.n_users, .n_items = ids.n_items, .n_interactions = job->interactions.n};
+    vt_ids_free(&ids);
+    const struct vt_train_need need = vt_train_need(&job->train, &shape);
+    tell_need(job, &shape, &need);
+    return vt_train_need_check(&job->train, &shape, &need,
+                               job->train.algorithm_options.memory_bytes, diag);
+}
+
+/* ---- progress ---- */
+
+static void close_stage(struct vt_train_job *job)
+{
+    if (job->stage != NULL)
+        vt_progress_end(&job->progress, job->stage_done);
+    job->stage = NULL;
+}
+
+static void on_progress(void *ctx, const char *stage, uint32_t done, uint32_t total)
+{
+    struct vt_train_job *job = ctx;
+    if (job->stage != stage) {
+        close_stage(job);
+        vt_progress_begin(&job->progress, stderr, stage, "iterations", total);
+        job->stage = stage;
+    }
+    job->stage_done = done;
+    vt_progress_update(&job->progress, done);
+}
+
+/* ---- the steps ---- */
+
+static struct vt_err judge(struct vt_train_job *job, struct vt_diag *diag)
+{
+    struct vt_gate_options options;
+    const struct vt_gate_input input = {.content = &job->result.view,
+                                        .parent = job->train.parent,
+                                        .held_out = &job->result.held_out,
+                                        .dataset = &job->result.dataset};
+    vt_gate_options_default(&options);
+    options.k = job->train.k;
+    options.threads = job->train.algorithm_options.threads;
+    options.seed = job->train.algorithm_options.seed;
+    return vt_gate_check(&input, &options, diag, &job->opinion);
+}
+
+static struct vt_err store(struct vt_train_job *job, struct vt_diag *diag)
+{
+    const struct vt_train_command *command = job->command;
+    if (!command->no_publish && !command->no_gate)
+        VT_TRY(judge(job, diag));
+    VT_TRY(vt_train_store(command->data_dir, vt_clock_unix_ms(vt_clock_system()),
+                          !command->no_publish, diag, &job->result));
+    job->published = !command->no_publish;
+    return vt_bundle_prune(command->data_dir, command->keep, diag, NULL);
+}
+
+static struct vt_err train(struct vt_train_job *job, struct vt_diag *diag)
+{
+    const struct vt_train_input input = input_of(job);
+    job->train.progress = on_progress;
+    job->train.progress_ctx = job;
+    struct vt_err err = vt_train_run(&input, &job->train, diag, &job->result);
+    close_stage(job);
+    return err;
+}
+
+static struct vt_err check_new(struct vt_train_job *job)
+{
+    const struct vt_train_input input = input_of(job);
+    job->fingerprint = vt_train_data_fingerprint(&input, &job->train.dataset);
+    job->skipped = job->known_fingerprint == job->fingerprint;
+    return job->skipped ? VT_ERR(VT_PRECONDITION, "nothing new to learn from") : vt_ok();
+}
+
+static struct vt_err run_locked(struct vt_train_job *job, struct vt_diag *diag)
+{
+    const int64_t started_ns = vt_clock_monotonic_ns(vt_clock_system());
+    VT_TRY(read_interactions(job, diag));
+    VT_TRY(check_new(job));
+    VT_TRY(check_need(job, diag));
+    open_parent(job);
+    VT_TRY(train(job, diag));
+    job->seconds = (double)(vt_clock_monotonic_ns(vt_clock_system()) - started_ns) / 1e9;
+    return store(job, diag);
+}
+
+/* Events come from a folder that is there; only with --train may the model's folder be new. */
+static struct vt_err find_folder(const struct vt_train_command *command, struct vt_diag *diag)
+{
+    struct stat info;
+    if (command->train_path != NULL)
+        return vt_folder_create(command->data_dir, diag);
+    if (stat(command->data_dir, &info) == 0 && S_ISDIR(info.st_mode))
+        return vt_ok();
+    vt_diag_set(diag, command->data_dir, "no such folder; `vitrine import --data %s` makes it",
+                command->data_dir);
+    return VT_ERR(VT_NOT_FOUND, "the data folder is missing");
+}
+
+struct vt_err vt_train_job_run(struct vt_train_job *job, struct vt_diag *diag)
+{
+    int lock;
+    VT_TRY(find_folder(job->command, diag));
+    VT_TRY(vt_kernels_check(diag));
+    VT_TRY(vt_train_lock(job->command->data_dir, diag, &lock));
+    struct vt_err err = run_locked(job, diag);
+    vt_train_unlock(lock);
+    return err;
+}

@@ -1,0 +1,59 @@
+#ifndef VT_NODE_TRAIN_JOB_H
+#define VT_NODE_TRAIN_JOB_H
+
+#include "models/dataset/catalog.h"
+#include "models/dataset/interactions.h"
+#include "models/train/train.h"
+#include "services/common/base/options.h"
+#include "services/common/base/progress.h"
+
+/* What `vitrine train` is told. Borrowed texts. */
+struct vt_train_command {
+    const char *data_dir, *train_path, *algorithm;
+    struct vt_option_list settings;
+    double half_life_days;
+    uint32_t threads, keep;
+    uint64_t seed, memory_bytes; /* 0: what is available */
+    int64_t every_ms;            /* 0: once */
+    bool no_publish, no_gate, json;
+};
+
+/*
+ * One training from the lock to CURRENT. Zero it, set `command`, choose, run, fini. One thread.
+ * A failure at any step leaves what serves in place.
+ */
+struct vt_train_job {
+    const struct vt_train_command *command; /* borrowed */
+    /* Asked after each iteration; true: give up with VT_CANCELLED. May be NULL. */
+    bool (*stop_wanted)(void *ctx);
+    void *stop_ctx;
+    /* Data of this fingerprint are nothing new: VT_PRECONDITION with `skipped`. 0: always train. */
+    uint64_t known_fingerprint;
+
+    struct vt_train_options train;
+    struct vt_interactions interactions;
+    struct vt_catalog catalog;
+    struct vt_bundle *parent; /* the version that serves; NULL: none, or it cannot be read */
+    struct vt_train_result result;
+    struct vt_gate_opinion opinion;
+    struct vt_progress progress;
+    const char *stage; /* whose bar is open; NULL: none */
+    uint32_t stage_done;
+    uint64_t fingerprint; /* of the data that were read; 0: none yet */
+    double seconds;
+    bool published, skipped;
+};
+
+/* Settings and algorithm from the command. VT_INVALID for what the caller should not have said. */
+VT_MUST_USE struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag);
+/* Reads, says on standard error what it will take, refuses what cannot fit, trains, judges, writes,
+ * publishes and prunes. Blocking; reports progress on standard error. */
+VT_MUST_USE struct vt_err vt_train_job_run(struct vt_train_job *job, struct vt_diag *diag);
+void vt_train_job_fini(struct vt_train_job *job);
+
+/* `--every`: trains again and again until SIGTERM or SIGINT; logs each run. Returns the exit
+ * status.
+ */
+int vt_train_schedule_run(const struct vt_train_command *command);
+
+#endif
