@@ -1,8 +1,8 @@
 /*
- * EASE: which way the inverse is taken, what both ways share, and the checks around them. All
- * arithmetic on the large matrices is float; that is enough as long as the ridge keeps the matrix
- * away from singular, which is measured afterwards: P_jj · (Σ_u x_uj² + ridge_j) is the factor by
- * which item j is explained by the others, and float can tell it up to about 10⁶.
+ * EASE: which way training goes, what both ways share, and the checks around them. All arithmetic
+ * on the large matrix is float; that is enough as long as the ridge keeps it away from singular,
+ * which is measured afterwards: P_jj · (Σ_u w_u x_uj² + ridge_j) is the factor by which item j is
+ * explained by the others, and float can tell it up to about 10⁶.
  */
 #include "models/linear/ease.h"
 
@@ -13,12 +13,17 @@
 #include <stdlib.h>
 
 #define EXPLAINED_MAX 1e6
-#define REGULARIZATION_PER_ITEM 3 /* docs/models.md: measured on validation parts */
+/* Both measured on validation parts: docs/models.md. */
+#define REGULARIZATION_PER_ITEM 3
+#define DENSE_FROM 0.02 /* interactions over users · items */
 
 void vt_ease_options_default(struct vt_ease_options *ret_options)
 {
-    *ret_options = (struct vt_ease_options){
-        .dropout = 0.5, .user_exponent = 0.5, .popularity_exponent = 0.2, .neighbors = 1000};
+    *ret_options = (struct vt_ease_options){.dropout = 0.5,
+                                            .user_exponent = 0.5,
+                                            .popularity_exponent = 0.2,
+                                            .neighbors = 1000,
+                                            .support = 200};
 }
 
 double vt_ease_regularization(const struct vt_sparse *matrix)
@@ -39,45 +44,65 @@ static uint32_t kept_per_row(uint64_t n_items, const struct vt_ease_options *opt
     return (uint64_t)options->neighbors < n_items ? options->neighbors : (uint32_t)n_items;
 }
 
+static uint64_t budget_bytes(const struct vt_ease_options *options)
+{
+    return options->memory_bytes > 0 ? options->memory_bytes : VT_EASE_MEMORY_BYTES;
+}
+
 static uint64_t padded(uint64_t n)
 {
     return (n + VT_TILE - 1) / VT_TILE * VT_TILE;
 }
 
-static struct vt_ease_plan plan_form(enum vt_ease_form form, uint64_t n_users, uint64_t n_items,
-                                     uint64_t n_entries, const struct vt_ease_options *options)
+static struct vt_ease_plan plan_items(uint64_t n_items, uint64_t n_entries,
+                                      const struct vt_ease_options *options)
 {
-    uint64_t side = form == VT_EASE_ITEMS ? n_items : n_users;
-    struct vt_ease_plan plan = {.form = form, .memory_bytes = UINT64_MAX, .gflop = INFINITY};
-    if (side > VT_SYMMETRIC_MAX || n_items > UINT32_MAX)
+    struct vt_ease_plan plan = {
+        .form = VT_EASE_ITEMS, .memory_bytes = UINT64_MAX, .gflop = INFINITY};
+    if (n_items > VT_SYMMETRIC_MAX)
         return plan;
-    double threads = vt_threads_resolve(options->threads);
-    double per_thread = form == VT_EASE_ITEMS
-                            ? (double)VT_TILE * (double)padded(n_items)
-                            : (double)VT_TILE * (double)padded(n_users) +
-                                  (double)VT_TILE * (double)n_items + 3.0 * (double)n_entries;
-    double entries = (double)n_entries, cube = pow((double)padded(side), 3);
-    plan.memory_bytes =
-        vt_symmetric_bytes((uint32_t)side) + vt_symmetric_invert_bytes((uint32_t)side) +
-        vt_kernel_rows_bytes((uint32_t)n_items, kept_per_row(n_items, options)) + 12 * n_entries +
-        (uint64_t)(threads * 4 * per_thread) + 48 * (n_items + n_users);
-    double rows = form == VT_EASE_ITEMS ? 0 : 2 * entries * (double)(n_users + n_items);
-    plan.gflop = (cube + rows) / 1e9;
-    uint64_t limit = options->memory_bytes > 0 ? options->memory_bytes : VT_EASE_MEMORY_BYTES;
-    plan.fits = plan.memory_bytes <= limit;
+    uint64_t threads = vt_threads_resolve(options->threads), side = padded(n_items);
+    plan.memory_bytes = vt_symmetric_bytes((uint32_t)n_items) +
+                        vt_symmetric_invert_bytes((uint32_t)n_items) +
+                        vt_kernel_rows_bytes((uint32_t)n_items, kept_per_row(n_items, options)) +
+                        threads * side * VT_TILE * sizeof(float) + 12 * n_entries + 48 * n_items;
+    plan.gflop = pow((double)side, 3) / 1e9;
+    plan.fits = plan.memory_bytes <= budget_bytes(options);
+    return plan;
+}
+
+/* Pairs of items that anybody has both of: as many as there could be, or what users of
+ * GRAM_SKEW times the mean length would make. */
+#define GRAM_SKEW 4
+
+static struct vt_ease_plan plan_near(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
+                                     const struct vt_ease_options *options)
+{
+    double threads = vt_threads_resolve(options->threads), items = (double)n_items;
+    double support = options->support < n_items ? options->support : items;
+    double mean = (double)n_entries / (double)(n_users > 0 ? n_users : 1);
+    double pairs = fmin(items * items, (double)n_entries * mean * GRAM_SKEW) / 2;
+    double bytes = 8 * pairs + 16 * items * support + 12 * (double)n_entries + 64 * items +
+                   threads * (8 * support * support + 32 * items) +
+                   (double)vt_kernel_rows_bytes((uint32_t)n_items, kept_per_row(n_items, options));
+    double solve = support * support * support / 3;
+    struct vt_ease_plan plan = {.form = VT_EASE_NEAR,
+                                .memory_bytes = (uint64_t)bytes,
+                                .gflop = (items * solve + 12 * pairs) / 1e9};
+    plan.fits = plan.memory_bytes <= budget_bytes(options);
     return plan;
 }
 
 struct vt_ease_plan vt_ease_plan(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
                                  const struct vt_ease_options *options)
 {
-    struct vt_ease_plan items = plan_form(VT_EASE_ITEMS, n_users, n_items, n_entries, options);
-    struct vt_ease_plan users = plan_form(VT_EASE_USERS, n_users, n_items, n_entries, options);
-    if (options->form != VT_EASE_AUTO)
-        return options->form == VT_EASE_ITEMS ? items : users;
-    if (items.fits != users.fits)
-        return items.fits ? items : users;
-    return users.gflop < items.gflop ? users : items;
+    struct vt_ease_plan items = plan_items(n_items, n_entries, options);
+    struct vt_ease_plan near = plan_near(n_users, n_items, n_entries, options);
+    double pairs = (double)n_users * (double)n_items;
+    bool dense = (double)n_entries >= DENSE_FROM * pairs;
+    if (options->form == VT_EASE_AUTO)
+        return dense && items.fits ? items : near;
+    return options->form == VT_EASE_ITEMS ? items : near;
 }
 
 /* ---- what the forms share ---- */
@@ -98,7 +123,7 @@ void vt__ease_keep_row(struct vt__ease *ease, uint32_t item, float *inverse_row,
     for (uint32_t j = 0; j < ease->matrix.n_cols; j++)
         inverse_row[j] =
             (float)(-(double)inverse_row[j] / ease->inverse_diag[j] * ease->column_scale[j]);
-    vt_kernel_rows_cut(&ease->rows, item, inverse_row, hits);
+    vt_kernel_rows_cut(&ease->rows, item, NULL, inverse_row, ease->matrix.n_cols, hits);
 }
 
 /* ---- the whole ---- */
@@ -109,6 +134,11 @@ static struct vt_err check_options(const struct vt_ease_options *options, struct
         vt_diag_set(diag, "neighbors", "neighbors is %u, must be 1 to %d", options->neighbors,
                     VT_EASE_NEIGHBORS_MAX);
         return VT_ERR(VT_INVALID, "neighbors is out of range");
+    }
+    if (options->support == 0 || options->support > VT_EASE_SUPPORT_MAX) {
+        vt_diag_set(diag, "support", "support is %u, must be 1 to %d", options->support,
+                    VT_EASE_SUPPORT_MAX);
+        return VT_ERR(VT_INVALID, "support is out of range");
     }
     if (!(options->regularization >= 0) || !isfinite(options->regularization)) {
         vt_diag_set(diag, "regularization",
@@ -220,15 +250,19 @@ static struct vt_err prepare(struct vt__ease *ease, const struct vt_sparse *matr
 static struct vt_err refuse_plan(const struct vt_ease_plan *plan,
                                  const struct vt_ease_options *options, struct vt_diag *diag)
 {
-    uint64_t limit = options->memory_bytes > 0 ? options->memory_bytes : VT_EASE_MEMORY_BYTES;
     vt_diag_set(diag, "memory", "EASE needs %llu MiB on these data and may use %llu MiB",
-                (unsigned long long)(plan->memory_bytes >> 20), (unsigned long long)(limit >> 20));
+                (unsigned long long)(plan->memory_bytes >> 20),
+                (unsigned long long)(budget_bytes(options) >> 20));
     return VT_ERR(VT_EXHAUSTED, "EASE does not fit its memory budget");
 }
 
 static struct vt_err run_form(struct vt__ease *ease, enum vt_ease_form form)
 {
-    struct vt_err err = form == VT_EASE_ITEMS ? vt__ease_by_items(ease) : vt__ease_by_users(ease);
+    static struct vt_err (*const run[])(struct vt__ease *) = {
+        [VT_EASE_ITEMS] = vt__ease_by_items,
+        [VT_EASE_NEAR] = vt__ease_near,
+    };
+    struct vt_err err = run[form](ease);
     if (err.code == VT_INVALID)
         vt_diag_set(ease->diag, "regularization",
                     "some items are sums of others up to rounding, which regularization %g does "

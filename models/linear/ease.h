@@ -31,22 +31,24 @@ enum { VT_EASE_NEIGHBORS_MAX = 100000 };
 /* Called on the caller's thread after each step; false ends training. */
 typedef bool (*vt_ease_progress_fn)(void *ctx, uint32_t done, uint32_t total);
 
-/* Which inverse training goes through; all give the same B up to rounding. */
+/* How training comes to B. */
 enum vt_ease_form {
-    VT_EASE_AUTO,  /* the cheapest that fits the memory */
-    VT_EASE_ITEMS, /* items × items */
-    VT_EASE_USERS, /* users × users, by the Woodbury identity: for fewer users than items */
+    VT_EASE_AUTO,  /* ITEMS for dense data where it fits the memory, else NEAR */
+    VT_EASE_ITEMS, /* exactly, through the inverse of an items × items matrix */
+    VT_EASE_NEAR,  /* each column fitted on the `support` items that go with its item most */
 };
+enum { VT_EASE_SUPPORT_MAX = 4096 };
 
 struct vt_ease_options {
-    double regularization;        /* > 0; 0: chosen from the data, vt_ease_regularization */
-    double dropout;               /* [0, 1) */
-    double user_exponent;         /* 0: users by what they have; 1: every user counts the same */
-    double popularity_exponent;   /* 0: B as it is */
-    uint32_t neighbors;           /* kept of a row; 1 … VT_EASE_NEIGHBORS_MAX */
-    uint64_t memory_bytes;        /* training must stay below; 0: VT_EASE_MEMORY_BYTES */
-    uint32_t form;                /* enum vt_ease_form */
-    uint32_t threads;             /* 0: one per CPU */
+    double regularization;      /* > 0; 0: chosen from the data, vt_ease_regularization */
+    double dropout;             /* [0, 1) */
+    double user_exponent;       /* 0: users by what they have; 1: every user counts the same */
+    double popularity_exponent; /* 0: B as it is */
+    uint32_t neighbors;         /* kept of a row; 1 … VT_EASE_NEIGHBORS_MAX */
+    uint64_t memory_bytes;      /* training must stay below; 0: VT_EASE_MEMORY_BYTES */
+    uint32_t support; /* of NEAR: items that a column is fitted on; 1 … VT_EASE_SUPPORT_MAX */
+    uint32_t form;    /* enum vt_ease_form */
+    uint32_t threads; /* 0: one per CPU */
     vt_ease_progress_fn progress; /* may be NULL */
     void *progress_ctx;
 };

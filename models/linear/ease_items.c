@@ -48,7 +48,7 @@ static struct vt_err invert(struct items *items)
 {
     struct vt__ease *ease = items->ease;
     uint32_t n_items = ease->matrix.n_cols;
-    VT_TRY(vt__gram_add(&ease->matrix, &ease->by_item, NULL, ease->n_threads, &items->matrix));
+    VT_TRY(vt__gram_add(&ease->matrix, &ease->by_item, ease->n_threads, &items->matrix));
     for (uint32_t i = 0; i < n_items; i++) {
         float *diagonal = vt_symmetric_at(&items->matrix, i, i);
         *diagonal = (float)((double)*diagonal + ease->ridge[i]);

@@ -13,7 +13,6 @@ enum { GRAM_ROWS_PER_BLOCK = 32 };
 
 struct gram {
     const struct vt_sparse *rows, *columns;
-    const double *row_weights;
     struct vt_symmetric *ret;
     double *sums; /* n per thread */
 };
@@ -23,8 +22,6 @@ static void add_entry(const struct gram *gram, uint64_t entry, uint32_t end_colu
     const struct vt_sparse *rows = gram->rows;
     uint32_t row = gram->columns->columns[entry];
     double weight = (double)gram->columns->values[entry];
-    if (gram->row_weights != NULL)
-        weight *= gram->row_weights[row];
     for (uint64_t e = rows->starts[row]; e < rows->starts[row + 1]; e++) {
         if (rows->columns[e] > end_column)
             return;
@@ -56,12 +53,11 @@ static void gram_block(void *ctx, uint32_t block, uint32_t thread)
 }
 
 struct vt_err vt__gram_add(const struct vt_sparse *rows, const struct vt_sparse *columns,
-                           const double *row_weights, uint32_t n_threads, struct vt_symmetric *ret)
+                           uint32_t n_threads, struct vt_symmetric *ret)
 {
     VT_ASSERT(columns->n_rows == ret->n && rows->n_cols == ret->n);
     struct gram gram = {.rows = rows,
                         .columns = columns,
-                        .row_weights = row_weights,
                         .ret = ret,
                         .sums = calloc((size_t)n_threads * ret->n, sizeof(double))};
     VT_CHECK(gram.sums != NULL, VT_EXHAUSTED, "out of memory for a Gram matrix");

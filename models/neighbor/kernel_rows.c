@@ -52,20 +52,20 @@ void vt_kernel_rows_keep(struct vt_kernel_rows *rows, uint32_t row, struct vt_to
     rows->n_kept[row] = top->n;
 }
 
-void vt_kernel_rows_cut(struct vt_kernel_rows *rows, uint32_t row, const float *values,
-                        struct vt_index_hit *hits)
+void vt_kernel_rows_cut(struct vt_kernel_rows *rows, uint32_t row, const uint32_t *columns,
+                        const float *values, uint32_t n, struct vt_index_hit *hits)
 {
     struct vt_top largest = {.hits = hits, .capacity = rows->per_row};
-    for (uint32_t column = 0; column < rows->n_items; column++)
-        if (column != row && (values[column] > 0 || values[column] < 0))
-            vt_top_offer(&largest, (struct vt_index_hit){.score = (double)fabsf(values[column]),
-                                                         .row = column});
-    /* The same hits as a heap by value: entry i is read before anything at or behind i is written.
-     */
+    for (uint32_t e = 0; e < n; e++)
+        if ((columns != NULL ? columns[e] : e) != row && (values[e] > 0 || values[e] < 0))
+            vt_top_offer(&largest,
+                         (struct vt_index_hit){.score = (double)fabsf(values[e]), .row = e});
+    /* The same as a heap by value: hit i is read before anything at or behind it is written. */
     struct vt_top top = {.hits = hits, .capacity = largest.n};
     for (uint32_t i = 0; i < largest.n; i++) {
-        uint32_t column = hits[i].row;
-        vt_top_offer(&top, (struct vt_index_hit){.score = (double)values[column], .row = column});
+        uint32_t e = hits[i].row;
+        vt_top_offer(&top, (struct vt_index_hit){.score = (double)values[e],
+                                                 .row = columns != NULL ? columns[e] : e});
     }
     vt_kernel_rows_keep(rows, row, &top);
 }

@@ -27,10 +27,11 @@ void vt_kernel_rows_fini(struct vt_kernel_rows *rows); /* zeroed is allowed */
 /* Row `row` is what `top` (at most per_row, offered to and not sorted) holds. */
 void vt_kernel_rows_keep(struct vt_kernel_rows *rows, uint32_t row, struct vt_top *top);
 
-/* Row `row` is the per_row entries of `values` (n_items) that are largest without their sign; 0 and
- * the entry of the row itself never. `hits`: scratch for per_row. */
-void vt_kernel_rows_cut(struct vt_kernel_rows *rows, uint32_t row, const float *values,
-                        struct vt_index_hit *hits);
+/* Row `row` is the per_row entries of (columns, values), n of them by column, that are largest
+ * without their sign; 0 and the entry of the row itself never. `columns` NULL: 0, 1 … n - 1.
+ * `hits`: scratch for per_row. */
+void vt_kernel_rows_cut(struct vt_kernel_rows *rows, uint32_t row, const uint32_t *columns,
+                        const float *values, uint32_t n, struct vt_index_hit *hits);
 
 /* The kernel, its rows moved together; nothing is copied. `rows` is as after _fini. */
 void vt_kernel_rows_finish(struct vt_kernel_rows *rows, struct vt_item_kernel *ret_kernel);

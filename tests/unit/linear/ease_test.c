@@ -1,4 +1,4 @@
-/* EASE against a direct inverse in long double, both ways, at the edges of its input. */
+/* EASE against a direct inverse in long double, in both forms, at the edges of its input. */
 #include "models/linear/ease.h"
 #include "tests/testlib/testlib.h"
 
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DENSE_MAX = 64 };
+enum { DENSE_MAX = 64, USERS_MAX = 300 };
 
 /* A seeded sparse matrix; about one value in eight is a dislike. */
 static struct vt_sparse random_matrix(uint32_t n_users, uint32_t n_items, double density,
@@ -66,7 +66,7 @@ static void ease_plainly(const struct vt_sparse *matrix, const struct vt_ease_op
                          long double ret_b[DENSE_MAX][DENSE_MAX])
 {
     static long double a[DENSE_MAX][2 * DENSE_MAX];
-    long double weights[DENSE_MAX], popularity[DENSE_MAX] = {0}, before = 0, after = 0;
+    long double weights[USERS_MAX], popularity[DENSE_MAX] = {0}, before = 0, after = 0;
     uint32_t n = matrix->n_cols;
     memset(a, 0, sizeof a);
     for (uint32_t u = 0; u < matrix->n_rows; u++) {
@@ -101,16 +101,20 @@ static const struct vt_ease_options whole = {.regularization = 2,
                                              .dropout = 0.3,
                                              .user_exponent = 0.5,
                                              .popularity_exponent = 0.25,
+                                             .support = VT_EASE_SUPPORT_MAX,
                                              .neighbors = VT_EASE_NEIGHBORS_MAX,
                                              .threads = 2};
 
-static void assert_equals_direct_inverse(uint32_t n_users, uint32_t n_items, uint64_t seed)
+static void assert_equals_direct_inverse(enum vt_ease_form form, uint32_t n_users, uint32_t n_items,
+                                         uint64_t seed)
 {
     static long double expected[DENSE_MAX][DENSE_MAX];
     struct vt_sparse matrix = random_matrix(n_users, n_items, 0.3, seed);
     struct vt_item_kernel kernel;
-    ease_plainly(&matrix, &whole, expected);
-    assert_ok(vt_ease_train(&matrix, &whole, NULL, &kernel));
+    struct vt_ease_options options = whole;
+    options.form = form;
+    ease_plainly(&matrix, &options, expected);
+    assert_ok(vt_ease_train(&matrix, &options, NULL, &kernel));
     for (uint32_t i = 0; i < n_items; i++)
         for (uint64_t e = kernel.starts[i]; e < kernel.starts[i + 1]; e++) {
             uint32_t j = kernel.columns[e];
@@ -128,39 +132,44 @@ static void assert_equals_direct_inverse(uint32_t n_users, uint32_t n_items, uin
 static void ease_through_items_equals_a_direct_inverse(void **state)
 {
     (void)state;
-    assert_int_equal(vt_ease_plan(50, 20, 300, &whole).form, VT_EASE_ITEMS);
     for (uint64_t seed = 1; seed <= 5; seed++)
-        assert_equals_direct_inverse(50, 10 + 9 * (uint32_t)seed, seed);
+        assert_equals_direct_inverse(VT_EASE_ITEMS, 50, 10 + 9 * (uint32_t)seed, seed);
 }
 
-static void ease_through_users_gives_the_same_kernel(void **state)
+/* Where every pair of items has a user, nothing is left out of a support that is large enough. */
+static void columns_fitted_on_everything_equal_a_direct_inverse(void **state)
 {
     (void)state;
-    enum { USERS = 300, ITEMS = 700 };
-    struct vt_sparse matrix = random_matrix(USERS, ITEMS, 0.03, 11);
-    struct vt_item_kernel by_users, by_items;
-    struct vt_ease_options options = whole;
-    options.form = VT_EASE_USERS;
-    assert_ok(vt_ease_train(&matrix, &options, NULL, &by_users));
-    options.form = VT_EASE_ITEMS;
-    assert_ok(vt_ease_train(&matrix, &options, NULL, &by_items));
-    static double scores[2][ITEMS];
-    for (uint32_t i = 0; i < ITEMS; i++) {
-        vt_item_kernel_score(&by_users, &i, &(float){1}, 1, scores[0]);
-        vt_item_kernel_score(&by_items, &i, &(float){1}, 1, scores[1]);
-        for (uint32_t j = 0; j < ITEMS; j++)
-            assert_true(fabs(scores[0][j] - scores[1][j]) < 2e-5);
-    }
-    vt_item_kernel_free(&by_users);
-    vt_item_kernel_free(&by_items);
-    vt_sparse_free(&matrix);
+    for (uint64_t seed = 1; seed <= 3; seed++)
+        assert_equals_direct_inverse(VT_EASE_NEAR, 300, 12 + 7 * (uint32_t)seed, seed);
 }
 
-static void fewer_users_than_items_go_through_users(void **state)
+/* Fitted by hand: item 2 goes with item 1 most, so b = G_12 / (G_11 + ridge). */
+static void a_support_of_one_is_a_regression_on_the_nearest(void **state)
 {
     (void)state;
-    assert_int_equal(vt_ease_plan(2000, 20000, 60000, &whole).form, VT_EASE_USERS);
-    assert_int_equal(vt_ease_plan(20000, 2000, 60000, &whole).form, VT_EASE_ITEMS);
+    uint64_t starts[] = {0, 2, 4, 5, 7};
+    const struct vt_sparse matrix = {
+        4, 3, 7, starts, (uint32_t[]){1, 2, 1, 2, 0, 0, 2}, (float[]){1, 1, 1, 1, 1, 1, 1}};
+    struct vt_ease_options options = {
+        .regularization = 2, .neighbors = 3, .support = 1, .form = VT_EASE_NEAR};
+    struct vt_item_kernel kernel;
+    double scores[3];
+    assert_ok(vt_ease_train(&matrix, &options, NULL, &kernel));
+    vt_item_kernel_score(&kernel, (uint32_t[]){1}, (float[]){1}, 1, scores);
+    assert_true(fabs(scores[2] - 2.0 / 4) < 1e-6);
+    vt_item_kernel_score(&kernel, (uint32_t[]){0}, (float[]){1}, 1, scores);
+    assert_true(!(scores[2] > 0));
+    vt_item_kernel_free(&kernel);
+}
+
+static void dense_data_are_inverted_and_sparse_data_fitted(void **state)
+{
+    (void)state;
+    struct vt_ease_options options;
+    vt_ease_options_default(&options);
+    assert_int_equal(vt_ease_plan(6000, 3000, 800000, &options).form, VT_EASE_ITEMS);
+    assert_int_equal(vt_ease_plan(6000, 3000, 80000, &options).form, VT_EASE_NEAR);
 }
 
 static void assert_same_kernels(const struct vt_item_kernel *a, const struct vt_item_kernel *b)
@@ -174,7 +183,7 @@ static void assert_same_kernels(const struct vt_item_kernel *a, const struct vt_
 static void any_thread_count_gives_the_same_bytes(void **state)
 {
     (void)state;
-    static const enum vt_ease_form forms[] = {VT_EASE_ITEMS, VT_EASE_USERS};
+    static const enum vt_ease_form forms[] = {VT_EASE_ITEMS, VT_EASE_NEAR};
     static const uint32_t thread_counts[] = {2, 3, 5};
     struct vt_sparse matrix = random_matrix(600, 700, 0.02, 5);
     for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
@@ -182,6 +191,7 @@ static void any_thread_count_gives_the_same_bytes(void **state)
         struct vt_item_kernel one, many;
         options.form = forms[f];
         options.neighbors = 40;
+        options.support = 50;
         options.threads = 1;
         assert_ok(vt_ease_train(&matrix, &options, NULL, &one));
         for (size_t t = 0; t < 3; t++) {
@@ -206,7 +216,7 @@ static void a_singular_matrix_is_refused_with_the_item(void **state)
     (void)state;
     struct vt_item_kernel kernel;
     struct vt_diag diag = {0};
-    struct vt_ease_options options = {.regularization = 1e-9, .neighbors = 5};
+    struct vt_ease_options options = {.regularization = 1e-9, .neighbors = 5, .support = 5};
     assert_code(vt_ease_train(&twins, &options, &diag, &kernel), VT_INVALID);
     assert_non_null(strstr(diag.text, "raise it"));
 }
@@ -253,11 +263,13 @@ static void options_out_of_range_are_named(void **state)
     } cases[] = {
         {{.neighbors = 0}, "neighbors"},
         {{.neighbors = VT_EASE_NEIGHBORS_MAX + 1}, "neighbors"},
-        {{.neighbors = 1, .regularization = -1}, "regularization"},
-        {{.neighbors = 1, .regularization = NAN}, "regularization"},
-        {{.neighbors = 1, .dropout = 1}, "dropout"},
-        {{.neighbors = 1, .user_exponent = 3}, "user_exponent"},
-        {{.neighbors = 1, .popularity_exponent = NAN}, "popularity_exponent"},
+        {{.neighbors = 1, .support = 0}, "support"},
+        {{.neighbors = 1, .support = VT_EASE_SUPPORT_MAX + 1}, "support"},
+        {{.neighbors = 1, .support = 1, .regularization = -1}, "regularization"},
+        {{.neighbors = 1, .support = 1, .regularization = NAN}, "regularization"},
+        {{.neighbors = 1, .support = 1, .dropout = 1}, "dropout"},
+        {{.neighbors = 1, .support = 1, .user_exponent = 3}, "user_exponent"},
+        {{.neighbors = 1, .support = 1, .popularity_exponent = NAN}, "popularity_exponent"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct vt_item_kernel kernel;
@@ -273,9 +285,29 @@ static void a_budget_too_small_is_refused_with_both_numbers(void **state)
     struct vt_item_kernel kernel;
     struct vt_diag diag = {0};
     struct vt_ease_options options = whole;
-    options.memory_bytes = 1 << 16;
+    options.memory_bytes = 1 << 8;
     assert_code(vt_ease_train(&twins, &options, &diag, &kernel), VT_EXHAUSTED);
     assert_non_null(strstr(diag.text, "MiB"));
+}
+
+static void what_no_inverse_fits_is_fitted_on_the_nearest(void **state)
+{
+    (void)state;
+    struct vt_ease_options options;
+    vt_ease_options_default(&options);
+    struct vt_ease_plan plan = vt_ease_plan(45000, 41000, 800000, &options);
+    assert_int_equal(plan.form, VT_EASE_NEAR);
+    assert_true(plan.fits);
+    struct vt_sparse matrix = random_matrix(300, 300, 0.1, 4);
+    struct vt_item_kernel kernel;
+    options = whole;
+    options.neighbors = options.support = 20;
+    options.threads = 1;
+    options.memory_bytes = 1 << 20; /* an inverse of 300 × 300 takes more, by its tiles */
+    assert_ok(vt_ease_train(&matrix, &options, NULL, &kernel));
+    assert_int_equal(vt_ease_plan(300, 300, matrix.n_entries, &options).form, VT_EASE_NEAR);
+    vt_item_kernel_free(&kernel);
+    vt_sparse_free(&matrix);
 }
 
 static bool end_at_once(void *ctx, uint32_t done, uint32_t total)
@@ -311,8 +343,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ease_through_items_equals_a_direct_inverse),
-        cmocka_unit_test(ease_through_users_gives_the_same_kernel),
-        cmocka_unit_test(fewer_users_than_items_go_through_users),
+        cmocka_unit_test(columns_fitted_on_everything_equal_a_direct_inverse),
+        cmocka_unit_test(a_support_of_one_is_a_regression_on_the_nearest),
+        cmocka_unit_test(dense_data_are_inverted_and_sparse_data_fitted),
         cmocka_unit_test(any_thread_count_gives_the_same_bytes),
         cmocka_unit_test(a_singular_matrix_is_refused_with_the_item),
         cmocka_unit_test(items_without_events_have_no_row_and_no_column),
@@ -320,6 +353,7 @@ int main(void)
         cmocka_unit_test(no_interactions_are_refused),
         cmocka_unit_test(options_out_of_range_are_named),
         cmocka_unit_test(a_budget_too_small_is_refused_with_both_numbers),
+        cmocka_unit_test(what_no_inverse_fits_is_fitted_on_the_nearest),
         cmocka_unit_test(the_caller_ends_training),
         cmocka_unit_test(the_default_ridge_grows_with_the_history_of_a_user),
     };
