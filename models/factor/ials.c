@@ -1,37 +1,18 @@
 /*
- * iALS by exact normal equations. A half-step holds one side fixed and solves each row of the
- * other:
- *
- *   (α·YᵀY + Σ |w| y yᵀ + λ_u I) x = Σ_{w>0} w y,   λ_u = λ (Σ |w| + α·n)^ν
- *
- * A negative w is a dislike: an observation of preference 0 with confidence |w| (docs/models.md).
- * Rows are independent, so threads take fixed blocks of them and the bytes do not depend on how
- * many there are. A row's neighbours are gathered once into a packed buffer, scaled by √w, and go
- * through one symmetric rank-k update; everything then stays in cache. The equations are float
- * (factors are), except the Gram matrix, which is summed in double over fixed blocks in order. A
- * row that float cannot solve is solved again by fold-in, in double.
- *
- * The loss costs nothing: at the minimum of a row's quadratic its value is Σ_{w>0} w − b·x, and the
- * sum over items, plus the users' regularisation, is the whole objective.
+ * iALS: its options, its memory and its iterations; half_step.c has the equations. An iteration
+ * solves all users, then all items, so that what is left is a pair in which the items fit the
+ * users, and a customer's vector is one more half-step, made at request time (fold_in.c).
  */
-#include "models/factor/ials.h"
-
-#include "models/dataset/mix.h"
-#include "models/kernels/kernels.h"
+#include "models/factor/ials_internal.h"
 #include "models/kernels/parallel.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum {
-    SOLVE_ROWS = 16,       /* rows of a block: small, so that heavy rows do not make threads wait */
-    GATHER_ROWS = 256,     /* neighbours of one rank-k update: 64 KiB at dim 64 */
-    GRAM_ROWS_MIN = 1024,  /* rows of a block of the Gram sum … */
-    GRAM_BLOCKS_MAX = 64,  /* … of which there are at most so many, to bound the partial sums */
-    STRIDE_MULTIPLE = 16,  /* 64 bytes */
-    FACTOR_ALIGNMENT = 64, /* bytes */
+static const struct vt__row_solver *const solvers[VT_IALS_SOLVERS] = {
+    [VT_IALS_CHOLESKY] = &vt__solver_cholesky,
+    [VT_IALS_CG] = &vt__solver_cg,
+    [VT_IALS_SUBSPACE] = &vt__solver_subspace,
 };
 
 /* Chosen on validation parts split off the train files, never on a test file: docs/models.md. */
@@ -43,6 +24,9 @@ void vt_ials_options_default(struct vt_ials_options *ret_options)
     *ret_options = (struct vt_ials_options){
         .factors = 64,
         .iterations = 16,
+        .solver = VT_IALS_CHOLESKY,
+        .cg_steps = 3,
+        .block_size = 32,
         .regularization = DEFAULT_REGULARIZATION,
         .regularization_exponent = 1.0,
         .init_stddev = 0.1,
@@ -58,308 +42,62 @@ static double auto_unobserved_weight(const struct vt_sparse *matrix)
     return weight < 1 ? weight : 1;
 }
 
-/* ---- one side's factors ---- */
+/* ---- iterations ---- */
 
-struct factors {
-    float *values; /* n_rows × stride, owned */
-    uint32_t n_rows, dim, stride;
-};
-
-static float *row_of(const struct factors *factors, uint32_t row)
+static struct vt_err solve_users(struct vt__training *training, const struct vt__row_solver *solver,
+                                 double ret_loss[2])
 {
-    return factors->values + (size_t)row * factors->stride;
+    struct vt__half_step step = {.training = training,
+                                 .solver = solver,
+                                 .matrix = &training->by_user,
+                                 .fixed = &training->items,
+                                 .target = &training->users};
+    return vt__half_step_run(&step, ret_loss);
 }
 
-static struct vt_err factors_allocate(uint32_t n_rows, uint32_t dim, struct factors *ret_factors)
+static struct vt_err solve_items(struct vt__training *training, double ret_loss[2])
 {
-    uint32_t stride = (dim + STRIDE_MULTIPLE - 1) / STRIDE_MULTIPLE * STRIDE_MULTIPLE;
-    size_t size = (size_t)n_rows * stride * sizeof(float);
-    float *values = aligned_alloc(FACTOR_ALIGNMENT, size > 0 ? size : FACTOR_ALIGNMENT);
-    VT_CHECK(values != NULL, VT_EXHAUSTED, "out of memory for the factors");
-    memset(values, 0, size);
-    *ret_factors = (struct factors){values, n_rows, dim, stride};
-    return vt_ok();
+    struct vt__half_step step = {.training = training,
+                                 .solver = training->solver,
+                                 .matrix = &training->by_item,
+                                 .fixed = &training->users,
+                                 .target = &training->items};
+    return vt__half_step_run(&step, ret_loss);
 }
 
-/* splitmix64 as a hash of a counter: any element without the others. */
-static uint64_t random_bits(uint64_t seed, uint64_t counter)
+/* Items from elsewhere without their users: these are found exactly first, since a solver that
+ * improves what there is has nothing there. */
+static const struct vt__row_solver *users_solver(const struct vt__training *training, bool is_first)
 {
-    return vt_mix64(seed + (counter + 1) * VT_MIX64_STEP);
+    const struct vt_ials_options *options = training->options;
+    bool items_alone = options->start_items != NULL && options->start_users == NULL;
+    return is_first && items_alone ? &vt__solver_cholesky : training->solver;
 }
 
-/* Nearly normal with variance 1: twelve uniform numbers less six. Only integer and exact double
- * arithmetic, so that every machine starts from the same bits. */
-static double random_normal(uint64_t seed, uint64_t counter)
+static struct vt_ials_progress report_of(const struct vt__training *training)
 {
-    uint64_t sum = 0;
-    for (uint64_t draw = 0; draw < 3; draw++) {
-        uint64_t bits = random_bits(seed, 3 * counter + draw);
-        for (int part = 0; part < 4; part++)
-            sum += (bits >> (16 * part)) & 0xffff;
-    }
-    return (double)sum / 65536.0 - 6.0;
-}
-
-static void factors_randomise(struct factors *factors, double stddev, uint64_t seed)
-{
-    double scale = stddev / sqrt((double)factors->dim);
-    for (uint32_t row = 0; row < factors->n_rows; row++)
-        for (uint32_t d = 0; d < factors->dim; d++)
-            row_of(factors, row)[d] =
-                (float)(scale * random_normal(seed, (uint64_t)row * factors->dim + d));
-}
-
-static void factors_copy(struct factors *factors, const float *values, uint32_t stride)
-{
-    for (uint32_t row = 0; row < factors->n_rows; row++)
-        memcpy(row_of(factors, row), values + (size_t)row * stride, factors->dim * sizeof *values);
-}
-
-/* ---- training ---- */
-
-/* What one thread writes to. */
-struct solve_scratch {
-    float *normal;   /* dim × dim */
-    float *gathered; /* GATHER_ROWS × dim */
-    float *rhs;      /* dim; survives the solver */
-    float *solution; /* dim */
-    void *fold_in;
-};
-
-struct training {
-    const struct vt_ials_options *options;
-    double unobserved_weight;
-    uint32_t dim, n_threads;
-    struct factors users, items;
-    struct vt_sparse by_user, by_item; /* by_user borrows the caller's arrays */
-    double *gram;                      /* dim × dim lower, scaled */
-    float *gram_f32;
-    double *gram_parts; /* GRAM_BLOCKS_MAX × dim² */
-    double *loss_parts; /* for each solve block: fit and regularisation */
-    unsigned char *memory;
-    struct solve_scratch *scratch; /* n_threads */
-};
-
-/* A half-step: `target` rows are solved from the rows of `fixed` that `matrix` names. */
-struct half_step {
-    struct training *training;
-    const struct vt_sparse *matrix;
-    const struct factors *fixed;
-    struct factors *target;
-    atomic_bool failed; /* relaxed: read after the join */
-};
-
-static double lambda_of(const struct training *training, double weight_sum, uint32_t n_fixed)
-{
-    return training->options->regularization *
-           pow(weight_sum + training->unobserved_weight * (double)n_fixed,
-               training->options->regularization_exponent);
-}
-
-static void gather_row(const float *source, float weight, uint32_t dim, float *restrict gathered,
-                       float *restrict rhs)
-{
-    float root = sqrtf(fabsf(weight)), pull = weight > 0 ? weight : 0;
-    for (uint32_t d = 0; d < dim; d++) {
-        gathered[d] = root * source[d];
-        rhs[d] += pull * source[d];
-    }
-}
-
-/* Σ |w| of a row, by sign. */
-struct known {
-    double wanted, unwanted;
-};
-
-/* Normal equations of one row in the scratch, without λ. */
-static struct known build_equations(const struct half_step *step, uint32_t row,
-                                    const struct solve_scratch *scratch)
-{
-    const struct vt_kernels *kernels = vt_kernels();
-    uint32_t dim = step->training->dim, n_gathered = 0;
-    struct known known = {0, 0};
-    memcpy(scratch->normal, step->training->gram_f32, (size_t)dim * dim * sizeof(float));
-    memset(scratch->rhs, 0, dim * sizeof(float));
-    for (uint64_t e = step->matrix->starts[row]; e < step->matrix->starts[row + 1]; e++) {
-        float weight = step->matrix->values[e];
-        gather_row(row_of(step->fixed, step->matrix->columns[e]), weight, dim,
-                   scratch->gathered + (size_t)n_gathered * dim, scratch->rhs);
-        *(weight > 0 ? &known.wanted : &known.unwanted) += fabs((double)weight);
-        if (++n_gathered == GATHER_ROWS) {
-            kernels->gram_add_f32(scratch->gathered, n_gathered, dim, scratch->normal);
-            n_gathered = 0;
-        }
-    }
-    if (n_gathered > 0)
-        kernels->gram_add_f32(scratch->gathered, n_gathered, dim, scratch->normal);
-    return known;
-}
-
-static struct vt_fold_in_model fold_in_of(const struct half_step *step)
-{
-    const struct training *training = step->training;
-    return (struct vt_fold_in_model){
-        .item_factors = step->fixed->values,
-        .gram = training->gram,
-        .n_items = step->fixed->n_rows,
-        .dim = training->dim,
-        .row_stride = step->fixed->stride,
-        .regularization = training->options->regularization,
-        .regularization_exponent = training->options->regularization_exponent,
-        .unobserved_weight = training->unobserved_weight,
+    return (struct vt_ials_progress){
+        .iterations = training->options->iterations,
+        .item_factors = training->items.values,
+        .user_factors = training->users.values,
+        .n_items = training->items.n_rows,
+        .n_users = training->users.n_rows,
+        .dim = training->items.dim,
+        .row_stride = training->items.stride,
     };
 }
 
-/* The solution in double, for equations too ill-conditioned for float. */
-static bool solve_again(const struct half_step *step, uint32_t row,
-                        const struct solve_scratch *scratch)
-{
-    struct vt_fold_in_model model = fold_in_of(step);
-    uint64_t start = step->matrix->starts[row];
-    uint32_t n = (uint32_t)(step->matrix->starts[row + 1] - start);
-    return !vt_failed(vt_fold_in(&model, step->matrix->columns + start,
-                                 step->matrix->values + start, n, scratch->fold_in,
-                                 row_of(step->target, row)));
-}
-
-static bool all_finite(const float *vector, uint32_t dim)
-{
-    for (uint32_t d = 0; d < dim; d++)
-        if (!isfinite(vector[d]))
-            return false;
-    return true;
-}
-
-/* Solves one row; adds its loss and its regularisation. */
-static bool solve_row(const struct half_step *step, uint32_t row,
-                      const struct solve_scratch *scratch, double *loss)
-{
-    const struct vt_kernels *kernels = vt_kernels();
-    uint32_t dim = step->training->dim;
-    float *solution = row_of(step->target, row);
-    if (step->matrix->starts[row] == step->matrix->starts[row + 1]) {
-        memset(solution, 0, dim * sizeof *solution);
-        return true;
-    }
-    struct known known = build_equations(step, row, scratch);
-    double lambda = lambda_of(step->training, known.wanted + known.unwanted, step->fixed->n_rows);
-    for (uint32_t d = 0; d < dim; d++)
-        scratch->normal[(size_t)d * dim + d] += (float)lambda;
-    memcpy(scratch->solution, scratch->rhs, dim * sizeof *solution);
-    if (kernels->solve_f32(scratch->normal, dim, scratch->solution) &&
-        all_finite(scratch->solution, dim))
-        memcpy(solution, scratch->solution, dim * sizeof *solution);
-    else if (!solve_again(step, row, scratch))
-        return false;
-    loss[0] += known.wanted - kernels->dot(scratch->rhs, solution, dim);
-    loss[1] += lambda * kernels->dot(solution, solution, dim);
-    return true;
-}
-
-static void solve_block(void *ctx, uint32_t block, uint32_t thread)
-{
-    struct half_step *step = ctx;
-    struct training *training = step->training;
-    double *loss = training->loss_parts + 2 * (size_t)block;
-    uint32_t end = (block + 1) * SOLVE_ROWS;
-    if (end > step->target->n_rows)
-        end = step->target->n_rows;
-    loss[0] = loss[1] = 0;
-    for (uint32_t row = block * SOLVE_ROWS; row < end; row++)
-        if (!solve_row(step, row, &training->scratch[thread], loss))
-            atomic_store_explicit(&step->failed, true, memory_order_relaxed);
-}
-
-static uint32_t n_solve_blocks(uint32_t n_rows)
-{
-    return (n_rows + SOLVE_ROWS - 1) / SOLVE_ROWS;
-}
-
-/* ---- Gram matrix: α Σ y yᵀ ---- */
-
-struct gram_work {
-    struct training *training;
-    const struct factors *factors;
-    uint32_t rows_per_block;
-};
-
-static void gram_block(void *ctx, uint32_t block, uint32_t thread)
-{
-    struct gram_work *work = ctx;
-    struct training *training = work->training;
-    uint32_t dim = training->dim, row = block * work->rows_per_block;
-    uint32_t end = row + work->rows_per_block;
-    if (end > work->factors->n_rows)
-        end = work->factors->n_rows;
-    double *part = training->gram_parts + (size_t)block * dim * dim;
-    /* Half as many doubles fit where GATHER_ROWS floats do. */
-    double *gathered = (double *)(void *)training->scratch[thread].gathered;
-    memset(part, 0, (size_t)dim * dim * sizeof *part);
-    while (row < end) {
-        uint32_t n = 0;
-        for (; n < GATHER_ROWS / 2 && row < end; n++, row++)
-            for (uint32_t d = 0; d < dim; d++)
-                gathered[(size_t)n * dim + d] = (double)row_of(work->factors, row)[d];
-        vt_kernels()->gram_add_f64(gathered, n, dim, part);
-    }
-}
-
-static void compute_gram(struct training *training, const struct factors *factors)
-{
-    uint32_t rows_per_block = (factors->n_rows + GRAM_BLOCKS_MAX - 1) / GRAM_BLOCKS_MAX;
-    if (rows_per_block < GRAM_ROWS_MIN)
-        rows_per_block = GRAM_ROWS_MIN;
-    uint32_t n_blocks = (factors->n_rows + rows_per_block - 1) / rows_per_block;
-    struct gram_work work = {training, factors, rows_per_block};
-    vt_parallel(n_blocks, training->n_threads, gram_block, &work);
-    for (uint32_t i = 0; i < training->dim; i++)
-        for (uint32_t j = 0; j <= i; j++) {
-            size_t at = (size_t)i * training->dim + j;
-            size_t mirror = (size_t)j * training->dim + i;
-            double sum = 0;
-            for (uint32_t block = 0; block < n_blocks; block++)
-                sum += training->gram_parts[(size_t)block * training->dim * training->dim + at];
-            training->gram[at] = training->gram[mirror] = training->unobserved_weight * sum;
-            training->gram_f32[at] = training->gram_f32[mirror] = (float)training->gram[at];
-        }
-}
-
-/* One half-step; adds up its loss parts in block order. */
-static struct vt_err run_half_step(struct training *training, const struct vt_sparse *matrix,
-                                   const struct factors *fixed, struct factors *target,
-                                   double ret_loss[2])
-{
-    struct half_step step = {
-        .training = training, .matrix = matrix, .fixed = fixed, .target = target};
-    uint32_t n_blocks = n_solve_blocks(target->n_rows);
-    compute_gram(training, fixed);
-    vt_parallel(n_blocks, training->n_threads, solve_block, &step);
-    VT_CHECK(!atomic_load_explicit(&step.failed, memory_order_relaxed), VT_CORRUPT,
-             "iALS: a row's equations have no finite solution; raise regularization");
-    ret_loss[0] = ret_loss[1] = 0;
-    for (uint32_t block = 0; block < n_blocks; block++) {
-        ret_loss[0] += training->loss_parts[2 * (size_t)block];
-        ret_loss[1] += training->loss_parts[2 * (size_t)block + 1];
-    }
-    return vt_ok();
-}
-
-static struct vt_err iterate(struct training *training, double *ret_loss)
+static struct vt_err iterate(struct vt__training *training, double *ret_loss)
 {
     const struct vt_ials_options *options = training->options;
-    struct vt_ials_progress report = {.iterations = options->iterations,
-                                      .item_factors = training->items.values,
-                                      .n_items = training->items.n_rows,
-                                      .dim = training->dim,
-                                      .row_stride = training->items.stride};
+    struct vt_ials_progress report = report_of(training);
     bool go_on = true;
-    for (uint32_t i = options->first_iteration + 1; i <= report.iterations && go_on; i++) {
+    for (uint32_t i = options->first_iteration; i < report.iterations && go_on; i++) {
         double user_loss[2], item_loss[2];
-        VT_TRY(run_half_step(training, &training->by_user, &training->items, &training->users,
-                             user_loss));
-        VT_TRY(run_half_step(training, &training->by_item, &training->users, &training->items,
-                             item_loss));
-        report.iteration = i;
+        bool is_first = i == options->first_iteration;
+        VT_TRY(solve_users(training, users_solver(training, is_first), user_loss));
+        VT_TRY(solve_items(training, item_loss));
+        report.iteration = i + 1;
         report.loss = item_loss[0] + user_loss[1];
         VT_CHECK(isfinite(report.loss), VT_CORRUPT, "iALS: the loss is not finite");
         go_on = options->progress == NULL || options->progress(options->progress_ctx, &report);
@@ -370,96 +108,102 @@ static struct vt_err iterate(struct training *training, double *ret_loss)
 
 /* ---- memory ---- */
 
-static size_t scratch_bytes(uint32_t dim)
+static uint32_t longest_row(const struct vt_sparse *matrix)
 {
-    size_t floats = ((size_t)dim + GATHER_ROWS + 2) * dim;
-    size_t bytes = floats * sizeof(float) + vt_fold_in_scratch_bytes(dim) + 2 * FACTOR_ALIGNMENT;
-    return bytes / FACTOR_ALIGNMENT * FACTOR_ALIGNMENT;
+    uint64_t longest = 0;
+    for (uint32_t row = 0; row < matrix->n_rows; row++)
+        if (matrix->starts[row + 1] - matrix->starts[row] > longest)
+            longest = matrix->starts[row + 1] - matrix->starts[row];
+    return (uint32_t)longest;
 }
 
-/* Parts in the order of their alignment: doubles first. */
-static void scratch_split(unsigned char *memory, uint32_t dim, struct solve_scratch *ret_scratch)
+static struct vt__sizes sizes_of(const struct vt__training *training)
 {
-    ret_scratch->fold_in = memory;
-    memory += vt_fold_in_scratch_bytes(dim);
-    ret_scratch->gathered = (float *)(void *)memory;
-    ret_scratch->normal = ret_scratch->gathered + (size_t)GATHER_ROWS * dim;
-    ret_scratch->rhs = ret_scratch->normal + (size_t)dim * dim;
-    ret_scratch->solution = ret_scratch->rhs + dim;
+    uint32_t user_max = longest_row(&training->by_user);
+    uint32_t item_max = longest_row(&training->by_item);
+    return (struct vt__sizes){
+        .options = training->options,
+        .dim = training->items.dim,
+        .stride = training->items.stride,
+        .row_max = user_max > item_max ? user_max : item_max,
+    };
 }
 
-static struct vt_err allocate_scratch(struct training *training)
+static struct vt_err allocate_scratch(struct vt__training *training)
 {
-    size_t cells = (size_t)training->dim * training->dim, each = scratch_bytes(training->dim);
+    struct vt__sizes sizes = sizes_of(training);
     uint32_t n_rows = training->users.n_rows > training->items.n_rows ? training->users.n_rows
                                                                       : training->items.n_rows;
-    training->gram = calloc(cells, sizeof *training->gram);
-    training->gram_f32 = calloc(cells, sizeof *training->gram_f32);
-    training->gram_parts = calloc(GRAM_BLOCKS_MAX * cells, sizeof *training->gram_parts);
-    training->loss_parts = calloc(2 * (size_t)n_solve_blocks(n_rows), sizeof(double));
-    training->scratch = calloc(training->n_threads, sizeof *training->scratch);
-    training->memory = aligned_alloc(FACTOR_ALIGNMENT, training->n_threads * each);
-    VT_CHECK(training->gram != NULL && training->gram_f32 != NULL && training->gram_parts != NULL &&
-                 training->loss_parts != NULL && training->scratch != NULL &&
-                 training->memory != NULL,
-             VT_EXHAUSTED, "out of memory for training");
-    for (uint32_t t = 0; t < training->n_threads; t++)
-        scratch_split(training->memory + t * each, training->dim, &training->scratch[t]);
+    size_t exact = vt__half_step_scratch_bytes(&vt__solver_cholesky, &sizes);
+    size_t own = vt__half_step_scratch_bytes(training->solver, &sizes);
+    training->scratch_bytes = exact > own ? exact : own;
+    VT_TRY(vt__gram_allocate(sizes.dim, training->n_threads, &training->gram));
+    training->loss_parts = calloc(2 * (size_t)vt__half_step_blocks(n_rows), sizeof(double));
+    training->arena =
+        aligned_alloc(VT__FACTOR_ALIGNMENT, training->n_threads * training->scratch_bytes);
+    VT_CHECK(training->loss_parts != NULL && training->arena != NULL, VT_EXHAUSTED,
+             "out of memory for training");
     return vt_ok();
 }
 
-static struct vt_err training_init(struct training *training, const struct vt_sparse *matrix,
+static void set_first_factors(struct vt__training *training)
+{
+    const struct vt_ials_options *options = training->options;
+    if (options->start_items == NULL)
+        vt__factors_randomise(&training->items, options->init_stddev, options->seed);
+    else
+        vt__factors_copy(&training->items, options->start_items, options->start_stride);
+    if (options->start_items != NULL && options->start_users != NULL)
+        vt__factors_copy(&training->users, options->start_users, options->start_stride);
+}
+
+static struct vt_err training_init(struct vt__training *training, const struct vt_sparse *matrix,
                                    const struct vt_ials_options *options)
 {
-    *training = (struct training){
+    *training = (struct vt__training){
         .options = options,
         .unobserved_weight = options->unobserved_weight > 0 ? options->unobserved_weight
                                                             : auto_unobserved_weight(matrix),
-        .dim = options->factors,
         .n_threads = vt_threads_resolve(options->threads),
+        .solver = solvers[options->solver],
         .by_user = *matrix,
     };
     VT_TRY(vt_sparse_transpose(matrix, &training->by_item));
-    VT_TRY(factors_allocate(matrix->n_rows, options->factors, &training->users));
-    VT_TRY(factors_allocate(matrix->n_cols, options->factors, &training->items));
+    VT_TRY(vt__factors_allocate(matrix->n_rows, options->factors, &training->users));
+    VT_TRY(vt__factors_allocate(matrix->n_cols, options->factors, &training->items));
     VT_TRY(allocate_scratch(training));
-    if (options->start_items != NULL)
-        factors_copy(&training->items, options->start_items, options->start_stride);
-    else
-        factors_randomise(&training->items, options->init_stddev, options->seed);
+    set_first_factors(training);
     return vt_ok();
 }
 
-static void training_fini(struct training *training)
+static void training_fini(struct vt__training *training)
 {
     vt_sparse_free(&training->by_item);
     free(training->users.values);
     free(training->items.values);
-    free(training->gram);
-    free(training->gram_f32);
-    free(training->gram_parts);
+    vt__gram_free(&training->gram);
     free(training->loss_parts);
-    free(training->scratch);
-    free(training->memory);
+    free(training->arena);
 }
 
 /* Moves the items' side out of the training. */
-static void take_model(struct training *training, double loss, struct vt_ials_model *ret_model)
+static void take_model(struct vt__training *training, double loss, struct vt_ials_model *ret_model)
 {
-    compute_gram(training, &training->items);
+    vt__gram_compute(&training->items, training->unobserved_weight, training->n_threads,
+                     &training->gram);
     *ret_model = (struct vt_ials_model){
         .n_items = training->items.n_rows,
-        .dim = training->dim,
+        .dim = training->items.dim,
         .row_stride = training->items.stride,
         .item_factors = training->items.values,
-        .gram = training->gram,
+        .gram = training->gram.values,
         .regularization = training->options->regularization,
         .regularization_exponent = training->options->regularization_exponent,
         .unobserved_weight = training->unobserved_weight,
         .loss = loss,
     };
     training->items.values = NULL;
-    training->gram = NULL;
+    training->gram.values = NULL;
 }
 
 /* ---- the public side ---- */
@@ -479,6 +223,9 @@ static struct vt_err check_options(const struct vt_ials_options *options, struct
         {"unobserved_weight", options->unobserved_weight, 0, 1e6},
         {"init_stddev", options->init_stddev, 1e-9, 1e3},
         {"first_iteration", options->first_iteration, 0, (double)options->iterations - 1},
+        {"solver", options->solver, 0, VT_IALS_SOLVERS - 1},
+        {"cg_steps", options->cg_steps, 1, VT_IALS_CG_STEPS_MAX},
+        {"block_size", options->block_size, VT_IALS_BLOCK_STEP, VT_FACTORS_MAX},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         if (ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max)
@@ -487,7 +234,11 @@ static struct vt_err check_options(const struct vt_ials_options *options, struct
                     ranges[i].value, ranges[i].min, ranges[i].max);
         return VT_ERR(VT_INVALID, "an iALS option is out of range");
     }
-    return vt_ok();
+    if (options->block_size % VT_IALS_BLOCK_STEP == 0)
+        return vt_ok();
+    vt_diag_set(diag, "block_size", "block_size is %u; it must be a multiple of %d",
+                options->block_size, VT_IALS_BLOCK_STEP);
+    return VT_ERR(VT_INVALID, "an iALS option is out of range");
 }
 
 static struct vt_err check_matrix(const struct vt_sparse *matrix, struct vt_diag *diag)
@@ -509,7 +260,7 @@ struct vt_err vt_ials_train(const struct vt_sparse *matrix, const struct vt_ials
 {
     VT_TRY(check_options(options, diag));
     VT_TRY(check_matrix(matrix, diag));
-    struct training training;
+    struct vt__training training;
     double loss = 0;
     struct vt_err err = training_init(&training, matrix, options);
     if (!vt_failed(err))

@@ -9,14 +9,27 @@
 
 struct vt_ials_progress {
     uint32_t iteration, iterations; /* 1-based */
-    double loss; /* the objective, exact for the factors after this iteration; never rises */
-    /* The items' side after this iteration, valid during the call: what a checkpoint keeps. Given
-     * back as start_items with first_iteration = iteration, training goes on to the same bytes. */
+    double
+        loss; /* the objective of the factors after this iteration; never rises but by rounding */
+    /* Both sides after this iteration, valid during the call: what a checkpoint keeps. Given back
+     * as start_items and start_users with first_iteration = iteration, training goes on to the same
+     * bytes. The exact solver needs the items alone for that. */
     const float *item_factors; /* n_items × row_stride */
-    uint32_t n_items, dim, row_stride;
+    const float *user_factors; /* n_users × row_stride */
+    uint32_t n_items, n_users, dim, row_stride;
 };
 /* False ends training after this iteration. Runs on the caller's thread. */
 typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *progress);
+
+/* How a row's normal equations are solved; docs/models.md compares them, adr/0090 says why. */
+enum vt_ials_solver {
+    VT_IALS_CHOLESKY, /* exactly */
+    VT_IALS_CG,       /* a few steps of preconditioned conjugate gradients from the row as it was
+                         (Takács, Pilászy, Tikk 2011, in the eigenbasis of the Gram matrix) */
+    VT_IALS_SUBSPACE, /* exactly in one block of dimensions after the other: iALS++ (Rendle,
+                         Krichene, Zhang, Koren 2021) */
+    VT_IALS_SOLVERS
+};
 
 /* iALS (Hu, Koren, Volinsky 2008) in the form of Rendle, Krichene, Zhang, Koren: "Revisiting the
  * Performance of iALS on Item Recommendation Benchmarks", 2022: frequency-scaled regularisation and
@@ -29,16 +42,27 @@ struct vt_ials_options {
     double unobserved_weight;       /* of every pair; 0: 5 × the density, at most 1 */
     double init_stddev;             /* of a factor vector's length */
     uint64_t seed;
-    uint32_t threads; /* 0: one per CPU */
+    uint32_t threads;    /* 0: one per CPU */
+    uint32_t solver;     /* enum vt_ials_solver */
+    uint32_t cg_steps;   /* of VT_IALS_CG, a row and half-iteration; 1 … VT_IALS_CG_STEPS_MAX */
+    uint32_t block_size; /* of VT_IALS_SUBSPACE; a multiple of VT_IALS_BLOCK_STEP */
     /* Instead of random first factors, borrowed: n_items × start_stride floats, finite; from a
      * checkpoint, or from an earlier model for a warm start. NULL: random. */
     const float *start_items;
-    uint32_t start_stride;        /* ≥ factors */
+    uint32_t start_stride; /* ≥ factors, of both */
+    /* The users' side of the same checkpoint: n_users × start_stride. NULL: the first
+     * half-iteration is exact whatever the solver, since CG and subspace begin from what there is.
+     */
+    const float *start_users;
     uint32_t first_iteration;     /* so many are done already; below `iterations` */
     vt_ials_progress_fn progress; /* may be NULL */
     void *progress_ctx;
 };
-enum { VT_IALS_ITERATIONS_MAX = 1000 };
+enum {
+    VT_IALS_ITERATIONS_MAX = 1000,
+    VT_IALS_CG_STEPS_MAX = 100,
+    VT_IALS_BLOCK_STEP = 16,
+};
 /* The defaults of docs/models.md: 64 factors, 16 iterations. */
 void vt_ials_options_default(struct vt_ials_options *ret_options);
 
@@ -58,9 +82,11 @@ struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model)
  * Trains on a user × item matrix of confidences (below 0: of a dislike, see fold_in.h). Same
  * matrix, options and BLAS kernels: same bytes, for any thread count. VT_INVALID for options out of
  * range (`diag` says which); VT_EXHAUSTED without memory; VT_CORRUPT when the equations cannot be
- * solved or the factors are not finite. Cost of an iteration: n_entries·dim² + (n_users +
- * n_items)·dim³/3 multiply-adds; memory: both sides' factors, the matrix transposed, and
- * dim²·threads.
+ * solved or the factors are not finite. Multiply-adds of an iteration over both sides, beside the
+ * Gram matrices: Cholesky n_entries·dim² + (n_users + n_items)·dim³/6; CG n_entries·dim·(4·cg_steps
+ * + 2); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
+ * both sides' factors, the matrix transposed, 64·dim² doubles, and at most dim² floats and
+ * 1 MiB a thread.
  */
 VT_MUST_USE struct vt_err vt_ials_train(const struct vt_sparse *matrix,
                                         const struct vt_ials_options *options, struct vt_diag *diag,

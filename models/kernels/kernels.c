@@ -6,7 +6,9 @@
 
 #include "models/kernels/blas/blas.h"
 #include "models/kernels/ref/ref.h"
+#include "models/kernels/ref/ref_training.h"
 #include "models/kernels/simd/avx2.h"
+#include "models/kernels/simd/avx2_training.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -23,6 +25,11 @@ static const struct vt_kernels ref_table = {
     .solve_f32 = vt__ref_solve_f32,
     .solve_f64 = vt__ref_solve_f64,
     .invert_f64 = vt__ref_invert_f64,
+    .eigen_f64 = vt__ref_eigen_f64,
+    .gather_f32 = vt__ref_gather_f32,
+    .residual_f32 = vt__ref_residual_f32,
+    .gram_upper_f32 = vt__ref_gram_upper_f32,
+    .solve_upper_f32 = vt__ref_solve_upper_f32,
 };
 
 static const struct vt_kernels blas_table = {
@@ -37,6 +44,11 @@ static const struct vt_kernels blas_table = {
     .solve_f32 = vt__blas_solve_f32,
     .solve_f64 = vt__blas_solve_f64,
     .invert_f64 = vt__blas_invert_f64,
+    .eigen_f64 = vt__blas_eigen_f64,
+    .gather_f32 = vt__ref_gather_f32,
+    .residual_f32 = vt__ref_residual_f32,
+    .gram_upper_f32 = vt__blas_gram_upper_f32,
+    .solve_upper_f32 = vt__blas_solve_upper_f32,
 };
 
 #if VT_HAVE_AVX2_KERNELS
@@ -52,6 +64,11 @@ static const struct vt_kernels blas_avx2_table = {
     .solve_f32 = vt__blas_solve_f32,
     .solve_f64 = vt__blas_solve_f64,
     .invert_f64 = vt__blas_invert_f64,
+    .eigen_f64 = vt__blas_eigen_f64,
+    .gather_f32 = vt__avx2_gather_f32,
+    .residual_f32 = vt__avx2_residual_f32,
+    .gram_upper_f32 = vt__avx2_gram_upper_f32,
+    .solve_upper_f32 = vt__avx2_solve_upper_f32,
 };
 #endif
 

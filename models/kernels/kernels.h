@@ -7,6 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Some columns of a packed matrix: n rows of dim floats, stride floats apart. Borrowed. */
+struct vt_rows_f32 {
+    const float *values;
+    uint32_t n, dim, stride;
+};
+
 /*
  * The inner loops of the models, as a table of function pointers: `ref` is plain C and always
  * right, `blas` takes OpenBLAS and the SIMD of this CPU. Row-major everywhere; `row_stride` counts
@@ -50,9 +56,33 @@ struct vt_kernels {
      * triangle is given; the strict upper one is not looked at and undefined afterwards. False: A
      * is not positive definite. */
     bool (*invert_f64)(double *lower, uint32_t dim);
+
+    /* The eigenvalues of a symmetric matrix (both triangles given), ascending; row j of `symmetric`
+     * becomes the unit eigenvector of ret_values[j], its sign as it comes. False: no convergence,
+     * or memory. May allocate. */
+    bool (*eigen_f64)(double *symmetric, uint32_t dim, double *ret_values);
+
+    /* What factors are trained with. Every dim and stride here is a multiple of VT_KERNEL_DIM_STEP;
+     * callers pad with zeros. */
+
+    /* ret_rows[e] = √|weights[e]| · row columns[e] of factors, ret_targets[e] = √weights[e] where
+     * that is above 0, else 0; both go on with zeros up to a multiple of VT_KERNEL_ROWS_STEP rows.
+     * factors: rows of dim; ret_rows: packed. */
+    void (*gather_f32)(const float *factors, uint32_t dim, const uint32_t *columns,
+                       const float *weights, uint32_t n, float *ret_rows, float *ret_targets);
+    /* e[r] = targets[r] − dot(row r, vector); ret_residuals[r] = e[r]; ret_sum += Σ e[r]·row r;
+     * returns Σ e[r]². NULL for targets or vector: zeros; for a result: not wanted. ret_residuals
+     * may be `targets`. Rows up to the next multiple of VT_KERNEL_ROWS_STEP must be there, zero and
+     * of target 0, as gather_f32 leaves them. */
+    double (*residual_f32)(const struct vt_rows_f32 *rows, const float *targets,
+                           const float *vector, float *ret_residuals, float *ret_sum);
+    /* upper += rowsᵀ·rows. upper: dim × dim; where j ≥ i; the rest may be overwritten. */
+    void (*gram_upper_f32)(const struct vt_rows_f32 *rows, float *upper);
+    /* As solve_f32, with the upper triangle given; what is below it may be overwritten. */
+    bool (*solve_upper_f32)(float *upper, uint32_t dim, float *rhs);
 };
 
-enum { VT_KERNEL_LANES = 8 };
+enum { VT_KERNEL_LANES = 8, VT_KERNEL_DIM_STEP = 16, VT_KERNEL_ROWS_STEP = 8 };
 
 /* The best table for this CPU; the same pointer for the life of the process. */
 const struct vt_kernels *vt_kernels(void);

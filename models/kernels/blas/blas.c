@@ -80,3 +80,22 @@ bool vt__blas_invert_f64(double *lower, uint32_t dim)
     return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', n, lower, n) == 0 &&
            LAPACKE_dpotri_work(LAPACK_COL_MAJOR, 'U', n, lower, n) == 0;
 }
+
+bool vt__blas_eigen_f64(double *symmetric, uint32_t dim, double *ret_values)
+{
+    lapack_int n = (lapack_int)dim;
+    return LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', n, symmetric, n, ret_values) == 0;
+}
+
+void vt__blas_gram_upper_f32(const struct vt_rows_f32 *rows, float *upper)
+{
+    cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (blasint)rows->dim, (blasint)rows->n, 1.0F,
+                rows->values, (blasint)rows->stride, 1.0F, upper, (blasint)rows->dim);
+}
+
+/* Our row-major upper triangle is LAPACK's column-major lower one. */
+bool vt__blas_solve_upper_f32(float *upper, uint32_t dim, float *rhs)
+{
+    lapack_int n = (lapack_int)dim;
+    return LAPACKE_sposv_work(LAPACK_COL_MAJOR, 'L', n, 1, upper, n, rhs, n) == 0;
+}

@@ -1,6 +1,7 @@
 #ifndef VT_KERNELS_BLAS_BLAS_H
 #define VT_KERNELS_BLAS_BLAS_H
 
+#include "models/kernels/kernels.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 
@@ -24,5 +25,8 @@ void vt__blas_gram_add_f64(const double *rows, uint32_t n_rows, uint32_t dim, do
 bool vt__blas_solve_f32(float *lower, uint32_t dim, float *rhs);
 bool vt__blas_solve_f64(double *lower, uint32_t dim, double *rhs);
 bool vt__blas_invert_f64(double *lower, uint32_t dim);
+bool vt__blas_eigen_f64(double *symmetric, uint32_t dim, double *ret_values);
+void vt__blas_gram_upper_f32(const struct vt_rows_f32 *rows, float *upper);
+bool vt__blas_solve_upper_f32(float *upper, uint32_t dim, float *rhs);
 
 #endif
