@@ -28,6 +28,7 @@ MODEL_ARROWS = {
     "eval": ["dataset", "index", "kernels", "popularity"],
     # These two put the families together: a line each.
     "algorithm": [
+        "content",
         "dataset",
         "eval",
         "factor",
@@ -39,12 +40,14 @@ MODEL_ARROWS = {
     "train": [
         "algorithm",
         "bundle",
+        "content",
         "dataset",
         "eval",
         "factor",
         "kernels",
         "neighbor",
         "popularity",
+        "rules",
     ],
 }
 MODELS = list(MODEL_ARROWS)

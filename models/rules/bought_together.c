@@ -12,7 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { ROWS_PER_BLOCK = 32, PER_ITEM_DEFAULT = 50, BOTH_MIN_DEFAULT = 2 };
+enum { ROWS_PER_BLOCK = 32, BOTH_MIN_DEFAULT = 2 };
 #define Z_ONE_SIDED_95 1.645
 
 /* One thread's. */
@@ -35,7 +35,7 @@ struct training {
 
 void vt_bought_together_options_default(struct vt_bought_together_options *ret_options)
 {
-    *ret_options = (struct vt_bought_together_options){.per_item = PER_ITEM_DEFAULT,
+    *ret_options = (struct vt_bought_together_options){.per_item = VT_BOUGHT_TOGETHER_DEFAULT,
                                                        .n_both_min = BOTH_MIN_DEFAULT,
                                                        .z = Z_ONE_SIDED_95,
                                                        .lift_min = 1};

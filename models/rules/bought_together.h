@@ -18,7 +18,7 @@ struct vt_bought_together_options {
     double lift_min; /* 1: more than chance */
     uint32_t threads;
 };
-enum { VT_BOUGHT_TOGETHER_MAX = 1000 };
+enum { VT_BOUGHT_TOGETHER_MAX = 1000, VT_BOUGHT_TOGETHER_DEFAULT = 50 };
 /* 50 an item, 2 baskets, 1.645, 1. */
 void vt_bought_together_options_default(struct vt_bought_together_options *ret_options);
 

@@ -8,6 +8,7 @@
 
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
+#include "models/train/goods.h"
 #include "services/common/base/clock.h"
 
 #include <inttypes.h>
@@ -48,7 +49,9 @@ static uint64_t memory_of(const struct vt_train_options *options, const struct v
     const uint64_t lists = 2 * shape->n_items * neighbors * 8 + threads * shape->n_items * 24;
     /* Sorting is over when a family trains, and a family's own arrays when neighbours do. */
     uint64_t most = sorting > family_bytes ? sorting : family_bytes;
-    return list + matrices + lists + most;
+    return list + matrices + lists + most +
+           vt_train_goods_memory_bytes(n, shape->n_items, options->algorithm_options.ials.factors,
+                                       threads);
 }
 
 /* ---- time ---- */

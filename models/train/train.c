@@ -33,6 +33,7 @@ void vt_train_result_free(struct vt_train_result *result)
     vt_item_kernel_free(&result->neighbors);
     vt_dataset_free(&result->dataset);
     vt_held_out_free(&result->held_out);
+    vt_train_goods_free(&result->goods);
     free(result->factor_moments);
     free(result->popularity);
     *result = (struct vt_train_result){0};
@@ -191,7 +192,7 @@ static struct vt_err run_stages(const struct vt_train_input *input,
     VT_TRY(train_sources(options, stage, diag, result));
     VT_TRY(add_moments(options, result));
     fill_view(result, options);
-    return vt_ok();
+    return vt__train_goods(input, options, diag, result);
 }
 
 static struct vt_err check_serves(const struct vt_algorithm *algorithm, struct vt_diag *diag)

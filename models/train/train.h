@@ -7,6 +7,7 @@
 #include "models/dataset/dataset.h"
 #include "models/dataset/split.h"
 #include "models/train/gate.h"
+#include "models/train/goods.h"
 #include "models/train/held_out.h"
 
 /*
@@ -51,6 +52,7 @@ struct vt_train_result {
     struct vt_item_kernel neighbors; /* empty where `trained` has them */
     double *factor_moments;          /* models/factor/moments.h; NULL without factors */
     float *popularity;
+    struct vt_train_goods goods;
     struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
     char version[VT_VERSION_BYTES_MAX], parent[VT_VERSION_BYTES_MAX];
