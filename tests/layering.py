@@ -24,6 +24,7 @@ MODEL_ARROWS = {
     "popularity": ["dataset"],
     "rules": ["dataset", "index", "kernels"],
     "content": ["dataset", "kernels"],
+    "graph": ["dataset", "index", "kernels", "neighbor"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
     # These two put the families together: a line each.
@@ -32,6 +33,7 @@ MODEL_ARROWS = {
         "dataset",
         "eval",
         "factor",
+        "graph",
         "kernels",
         "linear",
         "neighbor",

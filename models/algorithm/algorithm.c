@@ -18,20 +18,20 @@ struct vt_algorithm {
 };
 
 static const struct vt_algorithm algorithms[] = {
-    {&vt__family_ials},
-    {&vt__family_ease},
-    {&vt__family_itemcf},
-    {&vt__family_popularity},
+    {&vt__family_ials},      {&vt__family_ease},   {&vt__family_graph},
+    {&vt__family_sharpened}, {&vt__family_itemcf}, {&vt__family_popularity},
 };
 enum { N_ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
 
-#define CHOICES "ials|ease|itemcf|popularity"
+#define CHOICES "ials|ease|graph|sharpened|itemcf|popularity"
 
 void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
 {
     *ret_options = (struct vt_algorithm_options){.seed = 1};
     vt_ials_options_default(&ret_options->ials);
     vt_ease_options_default(&ret_options->ease);
+    vt_graph_options_default(&ret_options->graph);
+    vt_graph_options_sharpened(&ret_options->sharpened);
     vt_neighbor_options_default(&ret_options->neighbor);
 }
 

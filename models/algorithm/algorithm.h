@@ -4,6 +4,7 @@
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
 #include "models/factor/ials.h"
+#include "models/graph/graph.h"
 #include "models/linear/ease.h"
 #include "models/neighbor/neighbor.h"
 
@@ -23,6 +24,7 @@ typedef bool (*vt_training_progress_fn)(void *ctx, uint32_t done, uint32_t total
 struct vt_algorithm_options {
     struct vt_ials_options ials;
     struct vt_ease_options ease;
+    struct vt_graph_options graph, sharpened;
     struct vt_neighbor_options neighbor;
     uint32_t threads;                 /* 0: one per CPU; for all */
     uint64_t seed;                    /* for all */

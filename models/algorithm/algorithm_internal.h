@@ -29,7 +29,7 @@ struct vt__family {
                            const struct vt_algorithm_options *options);
 };
 
-extern const struct vt__family vt__family_ials, vt__family_ease, vt__family_itemcf,
-    vt__family_popularity;
+extern const struct vt__family vt__family_ials, vt__family_ease, vt__family_graph,
+    vt__family_sharpened, vt__family_itemcf, vt__family_popularity;
 
 #endif
