@@ -5,10 +5,11 @@
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* As models/factor has them, for an estimate from above. */
-enum { STRIDE_FLOATS = 16, GRAM_BLOCKS = 64 };
+enum { STRIDE_FLOATS = 16, GRAM_BLOCKS = 64, GATHER_DOUBLES = 128, SCRATCH_BYTES = 1 << 20 };
 
 struct ials_scratch_layout {
     size_t vector_at, bytes;
@@ -74,18 +75,48 @@ static struct vt_err ials_train(const struct vt_sparse *matrix,
     return vt_ok();
 }
 
+/* Multiply-adds for each entry of the matrix, both half-iterations, and for each row: the formulas
+ * of ials.h. */
+static double adds_per_entry(const struct vt_ials_options *options)
+{
+    const double dim = options->factors;
+    switch ((enum vt_ials_solver)options->solver) {
+    case VT_IALS_CG:
+        return dim * (4.0 * options->cg_steps + 2);
+    case VT_IALS_SUBSPACE:
+        return dim * (fmin(options->block_size, dim) + 6);
+    default:
+        return dim * (dim + 2);
+    }
+}
+
+static double adds_per_row(const struct vt_ials_options *options)
+{
+    const double dim = options->factors, gram = dim * dim / 2;
+    switch ((enum vt_ials_solver)options->solver) {
+    case VT_IALS_CG:
+        return gram + 2 * dim * dim; /* both sides are turned twice */
+    case VT_IALS_SUBSPACE:
+        return gram + dim * dim + dim * pow(fmin(options->block_size, dim), 2) / 6;
+    default:
+        return gram + dim * dim * dim / 6;
+    }
+}
+
 static struct vt_need ials_need(const struct vt_shape *shape,
                                 const struct vt_algorithm_options *options)
 {
-    const double dim = options->ials.factors, rows = (double)(shape->n_users + shape->n_items);
+    const struct vt_ials_options *ials = &options->ials;
+    const double dim = ials->factors, rows = (double)(shape->n_users + shape->n_items);
+    const double entries = (double)shape->n_interactions;
     const double threads = vt_threads_resolve(options->threads);
-    const double per_iteration =
-        2 * (double)shape->n_interactions * dim * dim + rows * dim * dim * dim / 3;
+    const double adds = entries * adds_per_entry(ials) + rows * adds_per_row(ials);
     return (struct vt_need){
-        .memory_bytes = (uint64_t)(rows * (dim + STRIDE_FLOATS) * sizeof(float) +
-                                   8.0 * (double)shape->n_interactions +
-                                   (threads + GRAM_BLOCKS) * dim * dim * sizeof(double)),
-        .gflop = 2 * per_iteration * options->ials.iterations / 1e9,
+        .memory_bytes =
+            (uint64_t)(rows * (dim + STRIDE_FLOATS + 2) * sizeof(float) + 8.0 * entries +
+                       (threads + GRAM_BLOCKS) * dim * dim * sizeof(double) +
+                       threads * (SCRATCH_BYTES + dim * GATHER_DOUBLES * sizeof(double))),
+        .gflop = 2 * adds * ials->iterations / 1e9,
     };
 }
 

@@ -9,6 +9,8 @@
 static const struct vt_command commands[] = {
     {"ingest", "events a second through StreamEvents, beside a bare RocksDB loop", bench_ingest},
     {"fill", "a large store to measure memory, disk and reads with", bench_fill},
+    {"interactions", "an adjacency file as large as asked, to train on", bench_interactions},
+    {"ials", "seconds of an iteration of iALS, and its share of a matrix product", bench_ials},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

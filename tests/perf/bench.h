@@ -4,5 +4,7 @@
 /* The subcommands of vitrine-bench: argv[0] is the name; returns the exit status. */
 int bench_ingest(int argc, char **argv);
 int bench_fill(int argc, char **argv);
+int bench_interactions(int argc, char **argv);
+int bench_ials(int argc, char **argv);
 
 #endif
