@@ -15,6 +15,7 @@
 #include "services/common/base/table.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+#include "services/node/event_weights.h"
 #include "services/node/training_data.h"
 
 #include <stdio.h>
@@ -24,8 +25,8 @@
 
 struct evaluate_options {
     const char *data_dir, *train_path, *test_path, *protocol, *algorithm;
-    struct vt_option_list settings;
-    double test_share;
+    struct vt_option_list settings, weights;
+    double test_share, half_life_days;
     uint32_t k, history_max, threads;
     uint64_t seed;
     bool json;
@@ -79,6 +80,21 @@ static const struct vt_option option_table[] = {
      .offset = AT(settings),
      .argument = "KEY=VALUE",
      .help = "a setting of the algorithm",
+     .flag_only = true},
+    {.name = "half-life",
+     .kind = VT_OPTION_F64,
+     .offset = AT(half_life_days),
+     .argument = "DAYS",
+     .help = "an event counts half after so many days; 0: for ever",
+     .fallback = "0",
+     .min = 0,
+     .max = 36500,
+     .flag_only = true},
+    {.name = "weight",
+     .kind = VT_OPTION_LIST,
+     .offset = AT(weights),
+     .argument = "TYPE=NUMBER",
+     .help = "what an event of a type counts (purchase=5, view=0); may be repeated",
      .flag_only = true},
     {.name = "k",
      .kind = VT_OPTION_U32,
@@ -136,6 +152,7 @@ struct evaluation_run {
     const struct evaluate_options *options;
     const struct vt_algorithm *algorithm;
     struct vt_algorithm_options algorithm_options;
+    struct vt_dataset_options dataset;
     struct vt_interactions interactions;
     struct vt_catalog catalog; /* empty with --train FILE */
     uint64_t n_train;          /* of `interactions`, in the adjacency protocol */
@@ -173,6 +190,10 @@ static struct vt_err check_sources(const struct evaluate_options *options, struc
         return refuse_usage(diag, "data", "give either --data DIR or --train FILE");
     if (options->data_dir != NULL && options->test_path != NULL)
         return refuse_usage(diag, "test", "--test goes with --train");
+    if (options->data_dir == NULL && (options->weights.n > 0 || options->half_life_days > 0))
+        return refuse_usage(diag, "weight",
+                            "an adjacency file has no event types and no times: --weight and "
+                            "--half-life go with --data");
     bool adjacency = options->protocol != NULL && strcmp(options->protocol, "adjacency") == 0;
     if (options->test_path != NULL && options->protocol != NULL && !adjacency)
         return refuse_usage(diag, "protocol", "with --test FILE the protocol is adjacency");
@@ -192,6 +213,14 @@ static struct vt_err choose_algorithm(struct evaluation_run *run, struct vt_diag
         VT_TRY(vt_algorithm_set(run->algorithm, run->options->settings.items[i], diag,
                                 &run->algorithm_options));
     return vt_ok();
+}
+
+static struct vt_err choose_dataset(struct evaluation_run *run, struct vt_diag *diag)
+{
+    vt_dataset_options_default(&run->dataset);
+    run->dataset.history_max = run->options->history_max;
+    run->dataset.decay_half_life_days = run->options->half_life_days;
+    return vt_event_weights_set(&run->options->weights, diag, &run->dataset);
 }
 
 static enum vt_protocol protocol_of(const struct evaluate_options *options)
@@ -222,9 +251,8 @@ static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
         .protocol = protocol_of(run->options),
         .test_share = run->options->test_share,
         .seed = run->options->seed,
+        .dataset = run->dataset,
     };
-    vt_dataset_options_default(&split.dataset);
-    split.dataset.history_max = run->options->history_max;
     if (run->options->data_dir != NULL) {
         VT_TRY(
             vt_training_data_read(run->options->data_dir, diag, &run->interactions, &run->catalog));
@@ -365,6 +393,8 @@ static int run_and_tell(struct evaluation_run *run)
     struct vt_err err = check_sources(run->options, &diag);
     if (!vt_failed(err))
         err = choose_algorithm(run, &diag);
+    if (!vt_failed(err))
+        err = choose_dataset(run, &diag);
     if (vt_failed(err))
         return vt_command_refuse(options_spec.command, err, &diag);
     err = run_all(run, &diag);

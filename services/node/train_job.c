@@ -11,6 +11,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/memory.h"
+#include "services/node/event_weights.h"
 #include "services/node/training_data.h"
 
 #include <inttypes.h>
@@ -30,6 +31,7 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     train->algorithm_options.memory_bytes =
         command->memory_bytes > 0 ? command->memory_bytes : vt_memory_available_bytes();
     train->dataset.decay_half_life_days = command->half_life_days;
+    VT_TRY(vt_event_weights_set(&command->weights, diag, &train->dataset));
     for (size_t i = 0; i < command->settings.n; i++)
         VT_TRY(vt_algorithm_set(train->algorithm, command->settings.items[i], diag,
                                 &train->algorithm_options));

@@ -10,7 +10,7 @@
 /* What `vitrine train` is told. Borrowed texts. */
 struct vt_train_command {
     const char *data_dir, *train_path, *algorithm;
-    struct vt_option_list settings;
+    struct vt_option_list settings, weights;
     double half_life_days;
     uint32_t threads, keep;
     uint64_t seed, memory_bytes; /* 0: what is available */

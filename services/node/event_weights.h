@@ -1,0 +1,15 @@
+#ifndef VT_NODE_EVENT_WEIGHTS_H
+#define VT_NODE_EVENT_WEIGHTS_H
+
+#include "models/dataset/dataset.h"
+#include "services/common/base/options.h"
+
+/* `--weight purchase=5`: what an event of that type counts, for train and evaluate alike. A weight
+ * is a number from -VT_EVENT_WEIGHT_MAX to VT_EVENT_WEIGHT_MAX; 0 leaves the type out. VT_INVALID
+ * with the nearest type's name, or the range, in `diag`; then nothing is set. */
+enum { VT_EVENT_WEIGHT_MAX = 1000 };
+VT_MUST_USE struct vt_err vt_event_weights_set(const struct vt_option_list *list,
+                                               struct vt_diag *diag,
+                                               struct vt_dataset_options *dataset);
+
+#endif
