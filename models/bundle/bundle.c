@@ -234,6 +234,27 @@ static struct vt_err build_popular_rows(struct vt_bundle *bundle)
     return vt_ok();
 }
 
+static struct vt_err build_trending_rows(struct vt_bundle *bundle)
+{
+    struct vt_bundle_view *view = &bundle->view;
+    uint32_t n = 0;
+    if (view->trending == NULL)
+        return vt_ok();
+    for (uint32_t row = 0; row < view->n_items; row++)
+        n += view->trending[row] > 0;
+    bundle->trending_rows = malloc(((size_t)n + 1) * sizeof *bundle->trending_rows);
+    VT_CHECK(bundle->trending_rows != NULL, VT_EXHAUSTED, "out of memory for the bundle");
+    n = 0;
+    for (uint32_t row = 0; row < view->n_items; row++)
+        if (view->trending[row] > 0)
+            bundle->trending_rows[n++] = row;
+    qsort_r(bundle->trending_rows, n, sizeof *bundle->trending_rows, more_popular_first,
+            (void *)(uintptr_t)view->trending);
+    view->trending_rows = bundle->trending_rows;
+    view->n_trending_rows = n;
+    return vt_ok();
+}
+
 static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, bool verify,
                                struct vt_diag *diag)
 {
@@ -247,6 +268,7 @@ static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, boo
     VT_TRY(build_row_table(bundle));
     compute_popular_moments(&bundle->view);
     VT_TRY(build_popular_rows(bundle));
+    VT_TRY(build_trending_rows(bundle));
     return build_index(bundle, diag);
 }
 
@@ -340,6 +362,7 @@ void vt_bundle_release(struct vt_bundle *bundle)
         vt_array_close(&bundle->arrays[which]);
     vt_index_free(bundle->index);
     free(bundle->popular_rows);
+    free(bundle->trending_rows);
     free(bundle->row_of);
     free(bundle);
 }

@@ -55,7 +55,7 @@ struct vt_bundle {
     uint32_t *row_of; /* [number - first number]; NULL: search */
     uint32_t n_row_of;
     struct vt_index *index;
-    uint32_t *popular_rows;
+    uint32_t *popular_rows, *trending_rows;
     _Atomic int64_t count; /* references; see vt_bundle_release */
 };
 

@@ -12,7 +12,10 @@
 
 #include "models/dataset/history.h"
 #include "services/candidate/model_score.h"
+#include "services/candidate/newcomers.h"
 #include "services/candidate/sources.h"
+#include "services/candidate/sources_content.h"
+#include "services/candidate/sources_goods.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 
@@ -28,6 +31,7 @@ struct vt_candidate_service {
     const struct vt_clock *clock;
     struct vt_histogram *steps[STEP_COUNT];
     struct vt_counter *no_model;
+    struct vt__newcomers *newcomers;
     struct vt__scratch_pool pool;
 };
 
@@ -59,14 +63,19 @@ struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles, struct vt_
     service->items = items;
     service->clock = clock;
     register_metrics(service, metrics);
-    *ret_service = service;
-    return vt_ok();
+    struct vt_err err = vt__newcomers_new(bundles, items, clock, metrics, &service->newcomers);
+    if (vt_failed(err))
+        vt_candidate_service_free(service);
+    else
+        *ret_service = service;
+    return err;
 }
 
 void vt_candidate_service_free(struct vt_candidate_service *service)
 {
     if (service == NULL)
         return;
+    vt__newcomers_free(service->newcomers);
     vt__scratch_pool_fini(&service->pool);
     free(service);
 }
@@ -201,8 +210,11 @@ static struct vt_err find_best(struct vt_candidate_service *service, struct vt_r
         vt__sources_find_popular(gathering);
     if (gathering->has_model)
         vt__model_rank_found(gathering);
-    if (!gathering->query->similar)
+    if (!gathering->query->similar) {
+        vt__goods_find(gathering);
+        VT_TRY(vt__content_find(gathering));
         vt__sources_find_new(gathering);
+    }
     sort_by_best_rank(gathering->scratch->found, gathering->scratch->n_found);
     step_done(service, STEP_OTHERS, mark_ns);
     return still_wanted(service, request);
@@ -215,6 +227,7 @@ static struct vt_err gather(struct vt_candidate_service *service, struct vt_requ
     bool score_only = gathering->query->n_score_only > 0;
     VT_TRY(vt__sources_fold_in(gathering));
     vt__sources_sum_neighbors(gathering);
+    vt__goods_sum(gathering);
     vt__model_sum_kernel(gathering);
     vt__model_prepare(gathering);
     step_done(service, STEP_TASTE, &mark_ns);
@@ -272,7 +285,10 @@ static struct vt_err with_bundle(struct vt_candidate_service *service, struct vt
         .scratch = vt__scratch_take(&service->pool, vt_bundle_view(bundle)),
     };
     VT_CHECK(gathering.scratch != NULL, VT_EXHAUSTED, "no memory to gather candidates in");
+    unsigned newcomer_ticket;
+    gathering.newcomers = vt__newcomers_enter(service->newcomers, gathering.view, &newcomer_ticket);
     struct vt_err err = gather(service, request, &gathering, list);
+    vt__newcomers_leave(service->newcomers, newcomer_ticket);
     vt__sources_clean(&gathering);
     vt__scratch_give(&service->pool, gathering.scratch);
     return err;

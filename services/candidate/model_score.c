@@ -154,6 +154,22 @@ double vt__model_score(const struct vt__gathering *gathering, uint32_t row)
     return score;
 }
 
+double vt__model_score_newcomer(const struct vt__gathering *gathering, double factor_score,
+                                float count)
+{
+    const struct vt__model_scales *scales = &gathering->scales;
+    double score = 0;
+    if (counts(scales->factor.by))
+        score += scaled(scales->factor, factor_score);
+    if (counts(scales->kernel.by))
+        score += scaled(scales->kernel, 0);
+    if (counts(scales->neighbor.by))
+        score += scaled(scales->neighbor, 0);
+    if (counts(scales->popular.by))
+        score += scaled(scales->popular, log1p((double)count));
+    return score;
+}
+
 /* ---- finding and ordering ---- */
 
 void vt__model_find_kernel(struct vt__gathering *gathering)

@@ -18,6 +18,11 @@ void vt__model_prepare(struct vt__gathering *gathering);
 /* With has_model only. */
 double vt__model_score(const struct vt__gathering *gathering, uint32_t row);
 
+/* The same of an item without a row: a factor score from its texts, its live count for popularity,
+ * and 0 from members that only know what was touched. */
+double vt__model_score_newcomer(const struct vt__gathering *gathering, double factor_score,
+                                float count);
+
 /* Rows with the highest kernel scores that pass the filter, into scratch->found. */
 void vt__model_find_kernel(struct vt__gathering *gathering);
 /* Orders what was found so far by the model's score, instead of by the places in its members. */

@@ -85,6 +85,7 @@ struct vt__scratch *vt__scratch_take(struct vt__scratch_pool *pool,
         return NULL;
     }
     scratch->n_found = scratch->n_touched = scratch->n_kernel_touched = 0;
+    scratch->n_together_touched = 0;
     return scratch;
 }
 

@@ -8,14 +8,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Working memory of one request: 48 bytes a row of the model, what its fold-in needs (49 KiB at 64
- * factors), and under 112 KiB whatever the model is. Between requests every cell and every excluded
+/* Working memory of one request: 56 bytes a row of the model, what its fold-in needs (49 KiB at 64
+ * factors), and under 120 KiB whatever the model is. Between requests every cell and every excluded
  * bit is zero. */
 struct vt__cell {
     double neighbor_score;
     float largest_share; /* of neighbor_score */
     uint32_t because;    /* index into the taste of who gave it */
     uint32_t slot;       /* 1 + index into `found`; 0: not found yet */
+    float together;      /* how surely it is bought together with `together_with`; 0: not known */
+    uint32_t together_with; /* item number */
 };
 
 /* Of the kernel's sums; of any sign, so a cell says by `because` that it is listed. */
@@ -28,7 +30,14 @@ struct vt__kernel_cell {
 enum {
     VT__POPULAR_MAX = 500,
     VT__NEW_MAX = 20,
-    VT__FOUND_MAX = 2 * VT_CANDIDATES_MAX + 2 * VT__POPULAR_MAX + VT__NEW_MAX,
+    VT__TOGETHER_TOUCHED_MAX = 1000,
+    VT__TOGETHER_MAX = 100,
+    VT__TRENDING_MAX = 20,
+    VT__GROUP_MAX = 20, /* of each of VT__GROUPS_MAX groups */
+    VT__GROUPS_MAX = 4,
+    VT__CONTENT_MAX = 50,
+    VT__FOUND_MAX = 2 * VT_CANDIDATES_MAX + 2 * VT__POPULAR_MAX + VT__NEW_MAX + VT__TOGETHER_MAX +
+                    VT__TRENDING_MAX + VT__GROUPS_MAX * VT__GROUP_MAX + VT__CONTENT_MAX,
 };
 
 /* A candidate on its way: what the cut orders by, then what is returned. */
@@ -50,9 +59,10 @@ struct vt__scratch {
     float *vector;
     struct vt_index_hit hits[VT_CANDIDATES_MAX];
     struct vt__found found[VT__FOUND_MAX];
-    uint32_t n_found, n_touched, n_kernel_touched;
+    uint32_t together_touched[VT__TOGETHER_TOUCHED_MAX]; /* rows whose cell has `together` */
+    uint32_t n_found, n_touched, n_kernel_touched, n_together_touched;
 };
-_Static_assert(sizeof(struct vt__scratch) < 112 << 10, "the README says so");
+_Static_assert(sizeof(struct vt__scratch) < 120 << 10, "the README says so");
 
 /* Scratch is lent for the length of one request. A thread asks first for the one it had last, so
  * serving threads do not share lines; one is made when none is free. Any thread. */

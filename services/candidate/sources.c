@@ -14,6 +14,8 @@
 
 #include "models/factor/fold_in.h"
 #include "services/candidate/model_score.h"
+#include "services/candidate/sources_content.h"
+#include "services/candidate/sources_goods.h"
 
 #include <math.h>
 #include <string.h>
@@ -90,7 +92,7 @@ bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row)
 }
 
 /* For items without a row, which the bitmap cannot hold. */
-static bool is_allowed_newcomer(const struct vt__gathering *gathering, uint32_t item)
+bool vt__sources_allow_newcomer(const struct vt__gathering *gathering, uint32_t item)
 {
     const struct vt_candidate_query *query = gathering->query;
     if (!vt_item_table_recommendable(gathering->items, item, gathering->now_ms) ||
@@ -141,6 +143,8 @@ void vt__sources_add_hits(struct vt__gathering *gathering, uint32_t n_hits)
 void vt__sources_clean(struct vt__gathering *gathering)
 {
     struct vt__scratch *scratch = gathering->scratch;
+    for (uint32_t i = 0; i < scratch->n_together_touched; i++)
+        scratch->cells[scratch->together_touched[i]] = (struct vt__cell){0};
     for (uint32_t i = 0; i < scratch->n_touched; i++)
         scratch->cells[scratch->touched[i]] = (struct vt__cell){0};
     for (uint32_t i = 0; i < scratch->n_found; i++)
@@ -316,7 +320,7 @@ static void find_popular_newcomers(struct vt__gathering *gathering)
     const uint32_t *popular = vt_item_table_popular(gathering->items, &n_popular);
     for (uint32_t i = 0; i < n_popular && n_found < wanted; i++)
         if (vt_bundle_row(gathering->bundle, popular[i]) == UINT32_MAX &&
-            is_allowed_newcomer(gathering, popular[i]))
+            vt__sources_allow_newcomer(gathering, popular[i]))
             vt__sources_add(gathering, popular[i], UINT32_MAX, n_found++);
 }
 
@@ -338,7 +342,7 @@ void vt__sources_find_new(struct vt__gathering *gathering)
     for (uint32_t i = 0; i < NEW_SCAN_MAX && i < newest && n_found < VT__NEW_MAX; i++) {
         uint32_t item = newest - i;
         if (vt_bundle_row(gathering->bundle, item) != UINT32_MAX ||
-            !is_allowed_newcomer(gathering, item))
+            !vt__sources_allow_newcomer(gathering, item))
             continue;
         struct vt__found *found = find_or_add(gathering, item, UINT32_MAX);
         if (found == NULL)
@@ -351,22 +355,15 @@ void vt__sources_find_new(struct vt__gathering *gathering)
 
 /* ---- scores ---- */
 
-static void set_score(struct vt_candidate *candidate, enum vt_source source, double score)
-{
-    candidate->scores[source] = score;
-    candidate->sources |= 1U << source;
-}
-
-/* The taste item whose own factors speak most for the candidate. */
-static uint32_t because_by_factor(const struct vt__gathering *gathering, uint32_t row)
+uint32_t vt__sources_because(const struct vt__gathering *gathering, const float *factors)
 {
     const struct vt_bundle_view *view = gathering->view;
     const struct vt__taste *taste = gathering->taste;
     uint32_t because = 0;
     double most = 0;
     for (uint32_t i = 0; i < taste->n && i < BECAUSE_TASTE_MAX; i++) {
-        double share = (double)taste->weights[i] * vt_score_dot(factors_of(view, taste->rows[i]),
-                                                                factors_of(view, row), view->dim);
+        double share = (double)taste->weights[i] *
+                       vt_score_dot(factors_of(view, taste->rows[i]), factors, view->dim);
         if (share > most) {
             most = share;
             because = taste->items[i];
@@ -388,26 +385,27 @@ static void score_row(const struct vt__gathering *gathering, uint32_t row,
     const struct vt_bundle_view *view = gathering->view;
     const struct vt__cell *cell = &gathering->scratch->cells[row];
     const struct vt__kernel_cell *kernel = &gathering->scratch->kernel_cells[row];
-    set_score(candidate, VT_SOURCE_POPULAR, log1p((double)view->popularity[row]));
+    vt__sources_set_score(candidate, VT_SOURCE_POPULAR, log1p((double)view->popularity[row]));
     if (gathering->has_vector)
-        set_score(
+        vt__sources_set_score(
             candidate, VT_SOURCE_FACTOR,
             vt_index_score(view->index, measure_of(gathering), row, gathering->scratch->vector) /
                 gathering->vector_scale);
     if (gathering->has_model)
-        set_score(candidate, VT_SOURCE_MODEL, vt__model_score(gathering, row));
+        vt__sources_set_score(candidate, VT_SOURCE_MODEL, vt__model_score(gathering, row));
     if (kernel->because != 0)
-        set_score(candidate, VT_SOURCE_KERNEL, kernel->score);
+        vt__sources_set_score(candidate, VT_SOURCE_KERNEL, kernel->score);
     if (cell->neighbor_score < 0)
-        set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, bounded_loss(gathering, cell));
+        vt__sources_set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, bounded_loss(gathering, cell));
     if (cell->neighbor_score > 0) {
-        set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, cell->neighbor_score);
+        vt__sources_set_score(candidate, VT_SOURCE_ITEM_NEIGHBOR, cell->neighbor_score);
         candidate->because = gathering->taste->items[cell->because];
     } else if (kernel->largest_share > 0) {
         candidate->because = gathering->taste->items[kernel->because - 1];
     } else if (gathering->has_vector) {
-        candidate->because = because_by_factor(gathering, row);
+        candidate->because = vt__sources_because(gathering, factors_of(view, row));
     }
+    vt__goods_score(gathering, row, candidate);
 }
 
 struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
@@ -420,8 +418,10 @@ struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
     }
     float count = vt_item_table_count(gathering->items, found->item);
     if (count > 0)
-        set_score(&candidate, VT_SOURCE_POPULAR, log1p((double)count));
+        vt__sources_set_score(&candidate, VT_SOURCE_POPULAR, log1p((double)count));
     if (found->new_rank != UINT32_MAX)
-        set_score(&candidate, VT_SOURCE_NEW_ARRIVAL, 1.0 / (1 + (double)found->new_rank));
+        vt__sources_set_score(&candidate, VT_SOURCE_NEW_ARRIVAL,
+                              1.0 / (1 + (double)found->new_rank));
+    vt__content_score(gathering, &candidate);
     return candidate;
 }

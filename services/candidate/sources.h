@@ -28,6 +28,7 @@ struct vt__gathering {
     double vector_scale; /* what a factor measure is divided by: 1, or the vector's norm */
     bool has_model;      /* `scales` are set: model_score.h */
     struct vt__model_scales scales;
+    const struct vt__newcomer_table *newcomers; /* NULL: none for this version */
     double best_neighbor_score; /* before what is disliked takes its share; 0 without dislikes */
 };
 
@@ -55,6 +56,18 @@ void vt__sources_add_hits(struct vt__gathering *gathering, uint32_t n_hits);
 bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row);
 /* Adds an item that the caller asked to be scored. */
 void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank);
+
+/* The same of an item without a row. */
+bool vt__sources_allow_newcomer(const struct vt__gathering *gathering, uint32_t item);
+/* The taste item whose own factors speak most for the given ones; 0: none does. */
+uint32_t vt__sources_because(const struct vt__gathering *gathering, const float *factors);
+
+static inline void vt__sources_set_score(struct vt_candidate *candidate, enum vt_source source,
+                                         double score)
+{
+    candidate->scores[source] = score;
+    candidate->sources |= 1U << source;
+}
 
 /* Every score that the model can give the item, and the item that speaks most for it. */
 struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,

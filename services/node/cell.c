@@ -164,6 +164,9 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
     ranking.source_weights[VT_SOURCE_ITEM_NEIGHBOR] = (float)options->weight_item_neighbor;
     ranking.source_weights[VT_SOURCE_POPULAR] = (float)options->weight_popular;
     ranking.source_weights[VT_SOURCE_NEW_ARRIVAL] = (float)options->weight_new_arrival;
+    ranking.source_weights[VT_SOURCE_BOUGHT_TOGETHER] = (float)options->weight_bought_together;
+    ranking.source_weights[VT_SOURCE_TRENDING] = (float)options->weight_trending;
+    ranking.source_weights[VT_SOURCE_CONTENT] = (float)options->weight_content;
     VT_TRY(vt_token_key_load(options->data, diag, ranking.token_key));
     return vt_ranking_service_new(&ranking, &cell->ranking);
 }

@@ -90,6 +90,13 @@ static const struct vt_option option_table[] = {
             "share of popularity"), .min = 0, .max = 100},
     {OPTION("source-weights.new-arrival", VT_OPTION_F64, weight_new_arrival, "W", "0.05",
             "share of items that are newer than the model"), .min = 0, .max = 100},
+    {OPTION("source-weights.bought-together", VT_OPTION_F64, weight_bought_together, "W", "0.1",
+            "share of what is bought together with the cart"), .min = 0, .max = 100},
+    {OPTION("source-weights.trending", VT_OPTION_F64, weight_trending, "W", "0.05",
+            "share of what is gaining against its own past"), .min = 0, .max = 100},
+    {OPTION("source-weights.content", VT_OPTION_F64, weight_content, "W", "0.05",
+            "share of what is written about items that the model has not seen"),
+     .min = 0, .max = 100},
 };
 /* clang-format on */
 

@@ -21,6 +21,7 @@ struct vt_serve_options {
     int64_t watch_stall_ms;
     const char *consent_default, *diversity;
     double weight_model, weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
+    double weight_bought_together, weight_trending, weight_content;
 };
 
 enum vt_role {

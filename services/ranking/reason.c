@@ -59,6 +59,8 @@ static struct vt_slice without_item(const struct vt_candidate *candidate)
 {
     if ((candidate->sources & 1U << VT_SOURCE_NEW_ARRIVAL) != 0)
         return vt_slice_str("new for you");
+    if ((candidate->sources & 1U << VT_SOURCE_TRENDING) != 0)
+        return vt_slice_str("trending now");
     return vt_slice_str((candidate->sources & 1U << VT_SOURCE_POPULAR) != 0 ? "popular right now"
                                                                             : "new for you");
 }

@@ -73,6 +73,7 @@ struct vt_item_table {
     _Atomic(struct sku_index *) index;
     _Atomic(struct popular_list *) popular;
     atomic_uint_least32_t max_number, n_described;
+    atomic_uint_least64_t text_changes; /* release: pairs with who then reads the texts */
     atomic_bool ready;
     struct retired *retired; /* writer only, newest first */
     uint32_t snapshot;
@@ -369,6 +370,7 @@ static void link_texts(struct vt_item_table *table, struct chunk *chunk, uint32_
         index_put(atomic_load(&table->index), sku_hash(block->item.id), number);
     if (number > atomic_load_explicit(&table->max_number, memory_order_relaxed))
         atomic_store_explicit(&table->max_number, number, memory_order_release);
+    atomic_fetch_add_explicit(&table->text_changes, 1, memory_order_release);
     retire(table, old);
 }
 
@@ -544,6 +546,11 @@ bool vt_item_table_ready(const struct vt_item_table *table)
 uint32_t vt_item_table_max_number(const struct vt_item_table *table)
 {
     return atomic_load_explicit(&table->max_number, memory_order_acquire);
+}
+
+uint64_t vt_item_table_text_changes(const struct vt_item_table *table)
+{
+    return atomic_load_explicit(&table->text_changes, memory_order_acquire);
 }
 
 uint32_t vt_item_table_n_described(const struct vt_item_table *table)

@@ -63,6 +63,9 @@ void vt_item_table_leave(struct vt_item_table *table, unsigned ticket);
 bool vt_item_table_ready(const struct vt_item_table *table);
 /* The highest number mentioned so far; 0: none. */
 uint32_t vt_item_table_max_number(const struct vt_item_table *table);
+/* Grows with every change of an item's texts: whether something made of them is still up to date.
+ */
+uint64_t vt_item_table_text_changes(const struct vt_item_table *table);
 /* Items that could be recommended if in stock. */
 uint32_t vt_item_table_n_described(const struct vt_item_table *table);
 /* 0 when the SKU is unknown. */
