@@ -42,8 +42,12 @@ static void ials_free(void *model)
 static bool ials_progress(void *ctx, const struct vt_ials_progress *progress)
 {
     const struct vt_algorithm_options *options = ctx;
-    return options->progress(options->progress_ctx, progress->iteration, progress->iterations,
-                             progress->loss);
+    bool go_on = options->ials.progress == NULL ||
+                 options->ials.progress(options->ials.progress_ctx, progress);
+    return (options->progress == NULL ||
+            options->progress(options->progress_ctx, progress->iteration, progress->iterations,
+                              progress->loss)) &&
+           go_on;
 }
 
 static struct vt_err ials_train(const struct vt_sparse *matrix,
@@ -55,7 +59,7 @@ static struct vt_err ials_train(const struct vt_sparse *matrix,
     struct vt_ials_options ials = options->ials;
     ials.threads = options->threads;
     ials.seed = options->seed;
-    ials.progress = options->progress != NULL ? ials_progress : NULL;
+    ials.progress = ials_progress; /* tells both: who wants a bar, and who wants the factors */
     ials.progress_ctx = (void *)(uintptr_t)options; /* only read there */
     struct vt_err err = vt_ials_train(matrix, &ials, diag, model);
     if (vt_failed(err)) {

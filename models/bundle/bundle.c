@@ -47,6 +47,7 @@ const struct vt__bundle_file vt__bundle_files[VT__N_ARRAYS] = {
     [VT__RANKER_STARTS] = {"ranker_starts.arr", VT_ARRAY_U32, 1},
     [VT__RANKER_NODES] = {"ranker_nodes.arr", VT_ARRAY_U32, 2},
     [VT__RANKER_VALUES] = {"ranker_values.arr", VT_ARRAY_F32, 1},
+    [VT__CURVE] = {"curve.arr", VT_ARRAY_F64, 2},
 };
 
 /* ---- open ---- */
@@ -156,6 +157,8 @@ static void fill_view(struct vt_bundle *bundle)
         .ranker = {ranker ? (uint32_t)arrays[VT__RANKER_STARTS].rows - 1 : 0,
                    arrays[VT__RANKER_STARTS].values, arrays[VT__RANKER_NODES].values,
                    arrays[VT__RANKER_VALUES].values},
+        .curve = arrays[VT__CURVE].values,
+        .n_curve = (uint32_t)arrays[VT__CURVE].rows,
         .popularity = arrays[VT__POPULARITY].values,
         .metrics = manifest->metrics,
         .n_metrics = manifest->n_metrics,

@@ -25,6 +25,8 @@ enum {
     VT_BUNDLE_PARAMETERS_MAX = 48,
     VT_BUNDLE_METRICS_MAX = 48,
     VT_BUNDLE_DIM_MAX = 1024,
+    VT_BUNDLE_CURVE_COLUMNS = 3,  /* iteration, loss, held-out ndcg (below 0: not measured) */
+    VT_BUNDLE_CURVE_MAX = 1000,   /* points */
     VT_BUNDLE_STRIDE_FLOATS = 16, /* factor_stride is dim rounded up to this: 64 bytes */
 };
 
@@ -111,6 +113,9 @@ struct vt_bundle_view {
     struct vt_bundle_groups groups;
     struct vt_bundle_content content;
     struct vt_bundle_ranker ranker;
+    /* How the measured training went (models/train/curve.h): n_curve × VT_BUNDLE_CURVE_COLUMNS */
+    const double *curve;
+    uint32_t n_curve; /* 0: none */
     const struct vt_bundle_metric *metrics;
     uint32_t n_metrics;
     const struct vt_bundle_parameter *parameters;

@@ -238,6 +238,14 @@ static struct vt_err check_mix(const struct vt_bundle *bundle, struct vt_diag *d
     return vt_ok();
 }
 
+static struct vt_err check_curve(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    uint64_t n_points = bundle->arrays[VT__CURVE].rows;
+    if (n_points > VT_BUNDLE_CURVE_MAX)
+        return vt__bundle_refuse(diag, VT__CURVE, "has more points than a training has iterations");
+    return check_optional_shape(bundle, VT__CURVE, n_points, VT_BUNDLE_CURVE_COLUMNS, diag);
+}
+
 static struct vt_err check_parts(const struct vt_bundle *bundle, struct vt_diag *diag)
 {
     const struct vt_bundle_view *view = &bundle->view;
@@ -250,6 +258,7 @@ static struct vt_err check_parts(const struct vt_bundle *bundle, struct vt_diag 
     VT_TRY(check_groups(bundle, diag));
     VT_TRY(check_content(bundle, diag));
     VT_TRY(check_ranker(bundle, diag));
+    VT_TRY(check_curve(bundle, diag));
     return check_mix(bundle, diag);
 }
 

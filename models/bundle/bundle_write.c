@@ -59,6 +59,8 @@ static void list_arrays(const struct vt_bundle_view *content,
                                ranker->n_trees > 0 ? ranker->starts : NULL},
         [VT__RANKER_NODES] = {n_nodes, 4, ranker->n_trees > 0 ? ranker->nodes : NULL},
         [VT__RANKER_VALUES] = {n_nodes, 1, ranker->n_trees > 0 ? ranker->values : NULL},
+        [VT__CURVE] = {content->n_curve, VT_BUNDLE_CURVE_COLUMNS,
+                       content->n_curve > 0 ? content->curve : NULL},
     };
     list_csr(&content->neighbors, &parts[VT__NEIGHBOR_STARTS]);
     list_csr(&content->kernel, &parts[VT__KERNEL_STARTS]);

@@ -35,8 +35,11 @@ void vt_ials_options_default(struct vt_ials_options *ret_options)
 }
 
 /* What counts is the weight of all unobserved pairs against that of the observed ones. */
-static double auto_unobserved_weight(const struct vt_sparse *matrix)
+double vt_ials_unobserved_weight(const struct vt_ials_options *options,
+                                 const struct vt_sparse *matrix)
 {
+    if (options->unobserved_weight > 0)
+        return options->unobserved_weight;
     double cells = (double)matrix->n_rows * (double)matrix->n_cols;
     double weight = DEFAULT_UNOBSERVED_RATIO * (double)matrix->n_entries / cells;
     return weight < 1 ? weight : 1;
@@ -84,6 +87,7 @@ static struct vt_ials_progress report_of(const struct vt__training *training)
         .n_users = training->users.n_rows,
         .dim = training->items.dim,
         .row_stride = training->items.stride,
+        .unobserved_weight = training->unobserved_weight,
     };
 }
 
@@ -162,8 +166,7 @@ static struct vt_err training_init(struct vt__training *training, const struct v
 {
     *training = (struct vt__training){
         .options = options,
-        .unobserved_weight = options->unobserved_weight > 0 ? options->unobserved_weight
-                                                            : auto_unobserved_weight(matrix),
+        .unobserved_weight = vt_ials_unobserved_weight(options, matrix),
         .n_threads = vt_threads_resolve(options->threads),
         .solver = solvers[options->solver],
         .by_user = *matrix,

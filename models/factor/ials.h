@@ -17,6 +17,7 @@ struct vt_ials_progress {
     const float *item_factors; /* n_items × row_stride */
     const float *user_factors; /* n_users × row_stride */
     uint32_t n_items, n_users, dim, row_stride;
+    double unobserved_weight; /* as used */
 };
 /* False ends training after this iteration. Runs on the caller's thread. */
 typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *progress);
@@ -65,6 +66,10 @@ enum {
 };
 /* The defaults of docs/models.md: 64 factors, 16 iterations. */
 void vt_ials_options_default(struct vt_ials_options *ret_options);
+
+/* The unobserved weight that training will use: the given one, or what follows from the data. */
+double vt_ials_unobserved_weight(const struct vt_ials_options *options,
+                                 const struct vt_sparse *matrix);
 
 /* The items' side: all that serving needs. Owned arrays; immutable once trained, any thread. */
 struct vt_ials_model {

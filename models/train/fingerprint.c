@@ -71,7 +71,16 @@ uint64_t vt_train_factors_fingerprint(const struct vt_sparse *matrix,
     add_f64(&state, ials->regularization_exponent);
     add_f64(&state, ials->unobserved_weight);
     add_f64(&state, ials->init_stddev);
+    add(&state, (uint64_t)ials->solver << 32 | ials->cg_steps);
+    add(&state, ials->block_size);
     add(&state, options->seed);
     add_matrix(&state, matrix);
     return state;
+}
+
+uint64_t vt_train_mix_floats(uint64_t fingerprint, const float *numbers, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        add_f64(&fingerprint, (double)numbers[i]);
+    return fingerprint;
 }

@@ -16,4 +16,7 @@ uint64_t vt_train_factors_fingerprint(const struct vt_sparse *matrix,
                                       const struct vt_algorithm *algorithm,
                                       const struct vt_algorithm_options *options);
 
+/* `fingerprint` and n numbers. */
+uint64_t vt_train_mix_floats(uint64_t fingerprint, const float *numbers, uint64_t n);
+
 #endif

@@ -3,15 +3,13 @@
  * or the version before it. Cheap beside training: one pass over the arrays, n_items · dim² for the
  * Gram matrix.
  */
-#include "models/kernels/kernels.h"
+#include "models/train/factor_gram.h"
 #include "models/train/gate_internal.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { GRAM_ROWS = 128 };
 
 #define GRAM_TOLERANCE 1e-3        /* of the norm: factors are float, sums are double */
 #define POPULARITY_CORRELATION 0.5 /* of popularity with the events' weights, both logarithms */
@@ -122,48 +120,28 @@ static struct vt_err check_data(const struct vt_bundle_view *content,
 
 /* ---- the Gram matrix ---- */
 
-static void add_gram(const struct vt_bundle_view *content, double *rows, double *lower)
-{
-    for (uint32_t row = 0; row < content->n_items;) {
-        uint32_t n = 0;
-        for (; n < GRAM_ROWS && row < content->n_items; n++, row++)
-            for (uint32_t d = 0; d < content->dim; d++)
-                rows[(size_t)n * content->dim + d] =
-                    (double)content->item_factors[(size_t)row * content->factor_stride + d];
-        vt_kernels()->gram_add_f64(rows, n, content->dim, lower);
-    }
-}
-
-/* |G − α Σ y yᵀ| / |α Σ y yᵀ| over the lower triangle. */
-static double gram_error(const struct vt_bundle_view *content, const double *lower)
+/* |G − α Σ y yᵀ| / |α Σ y yᵀ| */
+static double gram_error(const struct vt_bundle_view *content, const double *wanted)
 {
     double error = 0, norm = 0;
-    for (uint32_t i = 0; i < content->dim; i++)
-        for (uint32_t j = 0; j <= i; j++) {
-            double want = content->unobserved_weight * lower[(size_t)i * content->dim + j];
-            double got = content->gram[(size_t)i * content->dim + j];
-            error += (got - want) * (got - want);
-            norm += want * want;
-        }
+    for (size_t i = 0; i < (size_t)content->dim * content->dim; i++) {
+        error += (content->gram[i] - wanted[i]) * (content->gram[i] - wanted[i]);
+        norm += wanted[i] * wanted[i];
+    }
     return sqrt(error) / (norm > 0 ? sqrt(norm) : 1);
 }
 
 static struct vt_err check_gram(const struct vt_bundle_view *content, struct vt_diag *diag)
 {
+    const struct vt_factor_rows rows = {content->item_factors, content->n_items, content->dim,
+                                        content->factor_stride};
+    double *wanted;
     if (content->dim == 0)
         return vt_ok();
-    double *rows = malloc(GRAM_ROWS * (size_t)content->dim * sizeof *rows);
-    double *lower = calloc((size_t)content->dim * content->dim, sizeof *lower);
-    struct vt_err err = VT_ERR(VT_EXHAUSTED, "out of memory for the gate");
-    if (rows != NULL && lower != NULL) {
-        add_gram(content, rows, lower);
-        err = gram_error(content, lower) <= GRAM_TOLERANCE
-                  ? vt_ok()
-                  : refuse(diag, "gram", "the Gram matrix is not that of the factors");
-    }
-    free(rows);
-    free(lower);
-    return err;
+    VT_TRY(vt__factor_gram(&rows, content->unobserved_weight, &wanted));
+    const bool same = gram_error(content, wanted) <= GRAM_TOLERANCE;
+    free(wanted);
+    return same ? vt_ok() : refuse(diag, "gram", "the Gram matrix is not that of the factors");
 }
 
 /* ---- against the version before ---- */

@@ -3,17 +3,25 @@
  * customer's newest events. Its answers by customer are kept, for the gate to compare with.
  */
 #include "models/eval/eval.h"
-#include "models/train/train_internal.h"
+#include "models/train/watch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+bool vt__stage_stops(struct vt__stage *stage)
+{
+    stage->stopped =
+        stage->stopped || (stage->stop_wanted != NULL && stage->stop_wanted(stage->ctx));
+    return stage->stopped;
+}
 
 static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
 {
-    const struct vt__stage *stage = ctx;
+    struct vt__stage *stage = ctx;
     (void)loss;
     if (stage->fn != NULL)
         stage->fn(stage->ctx, stage->name, done, total);
-    return true;
+    return !vt__stage_stops(stage);
 }
 
 struct vt_algorithm_options vt__observed_by(struct vt__stage *stage,
@@ -23,6 +31,21 @@ struct vt_algorithm_options vt__observed_by(struct vt__stage *stage,
     observed.progress = on_iteration;
     observed.progress_ctx = stage;
     return observed;
+}
+
+struct vt_err vt__train_stage(const struct vt__stage *stage, const struct vt_algorithm *algorithm,
+                              const struct vt_sparse *matrix,
+                              const struct vt_algorithm_options *options, struct vt_diag *diag,
+                              struct vt_trained *ret_trained)
+{
+    struct vt_trained trained = {0};
+    VT_TRY(vt_algorithm_train(algorithm, matrix, options, diag, &trained));
+    if (stage->stopped) {
+        vt_trained_free(&trained);
+        return VT_ERR(VT_CANCELLED, "training was told to stop");
+    }
+    *ret_trained = trained;
+    return vt_ok();
 }
 
 static void add_metric(struct vt_train_result *result, const char *name, double value)
@@ -58,23 +81,74 @@ static struct vt_eval_options eval_options(const struct vt_train_options *option
     };
 }
 
-static struct vt_err measure_algorithm(const struct vt_train_options *options,
-                                       struct vt__stage *stage, struct vt_diag *diag,
-                                       struct vt_train_result *result)
+/* Any family: trained, then asked. */
+static struct vt_err measure_plain(const struct vt_train_options *options, struct vt__stage *stage,
+                                   struct vt_diag *diag, const struct vt_eval_options *eval,
+                                   struct vt_metrics_at_k *ret_measured)
+{
+    const struct vt_algorithm_options training = vt__observed_by(stage, options);
+    struct vt_trained trained = {0};
+    VT_TRY(vt__train_stage(stage, options->algorithm, eval->train, &training, diag, &trained));
+    struct vt_err err = vt_evaluate(&trained.recommender, eval, ret_measured);
+    vt_trained_free(&trained);
+    return err;
+}
+
+static struct vt_err run_watch(struct vt__watch *watch, struct vt_diag *diag,
+                               const struct vt_eval_options *eval,
+                               struct vt_metrics_at_k *ret_measured)
+{
+    struct vt_trained trained = {0};
+    VT_TRY(vt__watch_begin(watch));
+    struct vt_err err = vt__watch_train(watch, diag, &trained);
+    vt_trained_free(&trained);
+    return vt_failed(err) ? err : vt__watch_evaluate(watch, eval, ret_measured);
+}
+
+/* Factors: with a curve, an early end and a checkpoint; the best of them are asked. */
+static struct vt_err measure_watched(const struct vt_train_options *options,
+                                     struct vt__stage *stage, struct vt_diag *diag,
+                                     const struct vt_eval_options *eval,
+                                     struct vt_train_result *result,
+                                     struct vt_metrics_at_k *ret_measured, uint32_t *ret_iterations)
 {
     const struct vt_held_out *held_out = &result->held_out;
-    const struct vt_algorithm_options training = vt__observed_by(stage, options);
+    struct vt__watch watch = {.options = options,
+                              .stage = stage,
+                              .matrix = &held_out->split.train,
+                              .held_out = held_out,
+                              .checkpoint_name = VT__CHECKPOINT_MEASURED,
+                              .iterations = options->algorithm_options.ials.iterations};
+    float *warm = NULL;
+    if (vt__warm_can(options) && !held_out->parent_has_seen) {
+        VT_TRY(vt__warm_start(options->parent, held_out->split.ids.item_ids,
+                              held_out->split.ids.n_items, &warm));
+        watch.start_items = warm;
+        watch.start_stride = options->parent->factor_stride;
+    }
+    struct vt_err err = run_watch(&watch, diag, eval, ret_measured);
+    if (!vt_failed(err)) {
+        result->curve = watch.state.curve;
+        *ret_iterations = watch.state.best_iteration;
+    }
+    vt__watch_fini(&watch);
+    free(warm);
+    return err;
+}
+
+static struct vt_err measure_algorithm(const struct vt_train_options *options,
+                                       struct vt__stage *stage, struct vt_diag *diag,
+                                       struct vt_train_result *result, uint32_t *ret_iterations)
+{
+    const struct vt_held_out *held_out = &result->held_out;
     struct vt_eval_options eval = eval_options(options, held_out);
     struct vt_metrics_at_k measured;
-    struct vt_trained trained = {0};
     eval.per_user = (struct vt_per_user_metrics){held_out->recall, held_out->ndcg};
-    VT_TRY(
-        vt_algorithm_train(options->algorithm, &held_out->split.train, &training, diag, &trained));
-    struct vt_err err = vt_evaluate(&trained.recommender, &eval, &measured);
-    vt_trained_free(&trained);
-    if (!vt_failed(err))
-        add_metrics(result, &measured);
-    return err;
+    VT_TRY(vt__watch_can(options->algorithm)
+               ? measure_watched(options, stage, diag, &eval, result, &measured, ret_iterations)
+               : measure_plain(options, stage, diag, &eval, &measured));
+    add_metrics(result, &measured);
+    return vt_ok();
 }
 
 /* What everybody gets without a model: the least that a model must beat. */
@@ -97,7 +171,8 @@ static struct vt_err measure_baseline(const struct vt_train_options *options, st
 
 struct vt_err vt__measure(const struct vt_train_input *input,
                           const struct vt_train_options *options, struct vt__stage *stage,
-                          struct vt_diag *diag, struct vt_train_result *result)
+                          struct vt_diag *diag, struct vt_train_result *result,
+                          uint32_t *ret_iterations)
 {
     const struct vt_held_out_options held_out = {
         .protocol = options->protocol,
@@ -105,11 +180,12 @@ struct vt_err vt__measure(const struct vt_train_input *input,
         .dataset = options->dataset,
         .served_history_max = options->served_history_max,
         .seed = options->algorithm_options.seed,
+        .watch = vt__watch_can(options->algorithm) && options->patience > 0,
         .parent_last_time_ms = options->parent != NULL ? options->parent->last_time_ms : 0,
     };
     VT_TRY(vt_held_out_make(input->interactions, input->n, &held_out, &result->held_out));
     if (!vt_held_out_any(&result->held_out))
         return vt_ok();
-    VT_TRY(measure_algorithm(options, stage, diag, result));
+    VT_TRY(measure_algorithm(options, stage, diag, result, ret_iterations));
     return measure_baseline(options, diag, result);
 }

@@ -3,7 +3,7 @@
  * written and switched to. Writing and switching are the bundle's own and survive a kill at any
  * step (models/bundle/bundle_write.c, bundle_dir.c).
  */
-#include "models/train/train.h"
+#include "models/train/train_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,4 +59,15 @@ struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
     vt_bundle_version_name(&result->view, result->version);
     VT_TRY(vt_bundle_write(data_dir, &result->view, diag));
     return publish ? vt_bundle_publish(data_dir, result->version, diag) : vt_ok();
+}
+
+void vt_train_checkpoints_remove(const char *data_dir)
+{
+    static const char *const names[] = {VT__CHECKPOINT_MEASURED, VT__CHECKPOINT_FINAL};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[PATH_BYTES];
+        int n = snprintf(path, sizeof path, "%s/%s", data_dir, names[i]);
+        if (n > 0 && n < PATH_BYTES)
+            unlink(path); /* what stays is ignored by the next training, or taken up */
+    }
 }

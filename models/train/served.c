@@ -218,7 +218,7 @@ static struct vt_err score_members(const struct vt_served *served, const struct 
         score_csr(&view->neighbors, buffers, n);
         add_scaled(buffers, view->n_items, (double)served->mix.neighbor);
     }
-    if (served->mix.popular > 0 || n == 0) {
+    if (view->popularity != NULL && (served->mix.popular > 0 || n == 0)) {
         score_popular(view, buffers);
         add_scaled(buffers, view->n_items, n == 0 ? 1 : (double)served->mix.popular);
     }

@@ -7,7 +7,7 @@
 #include "models/factor/moments.h"
 #include "models/kernels/kernels.h"
 #include "models/popularity/popularity.h"
-#include "models/train/train_internal.h"
+#include "models/train/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +22,8 @@ void vt_train_options_default(struct vt_train_options *ret_options)
         .protocol = VT_PROTOCOL_TIME,
         .test_share = 0.1,
         .k = 20,
+        .patience = 6,
+        .checkpoint_every_ms = 10000,
     };
     vt_algorithm_options_default(&ret_options->algorithm_options);
     vt_dataset_options_default(&ret_options->dataset);
@@ -76,12 +78,52 @@ static struct vt_err train_neighbors(const struct vt_sparse *matrix,
     return vt_neighbor_train(matrix, &neighbor, diag, &result->neighbors);
 }
 
+/* A warm training of everything, where the measured one had to be cold: the factors only have to
+ * follow what is new. The gate compares what comes of it. */
+static uint32_t warm_iterations(const struct vt_held_out *held_out, uint32_t measured)
+{
+    return held_out->parent_has_seen ? (measured + 1) / 2 : measured;
+}
+
+/* Factors, with checkpoints on the way. */
+static struct vt_err train_factors(const struct vt_train_options *options, struct vt__stage *stage,
+                                   struct vt_diag *diag, struct vt_train_result *result)
+{
+    const struct vt_dataset *dataset = &result->dataset;
+    struct vt__watch watch = {.options = options,
+                              .stage = stage,
+                              .matrix = &dataset->matrix,
+                              .checkpoint_name = VT__CHECKPOINT_FINAL,
+                              .iterations = options->algorithm_options.ials.iterations};
+    float *warm = NULL;
+    if (vt__warm_can(options)) {
+        VT_TRY(vt__warm_start(options->parent, dataset->item_ids, dataset->matrix.n_cols, &warm));
+        watch.start_items = warm;
+        watch.start_stride = options->parent->factor_stride;
+    }
+    struct vt_err err = vt__watch_begin(&watch);
+    if (!vt_failed(err))
+        err = vt__watch_train(&watch, diag, &result->trained);
+    vt__watch_fini(&watch);
+    free(warm);
+    return err;
+}
+
+static struct vt_err train_model(const struct vt_train_options *options, struct vt__stage *stage,
+                                 struct vt_diag *diag, struct vt_train_result *result)
+{
+    const struct vt_algorithm_options training = vt__observed_by(stage, options);
+    return vt__watch_can(options->algorithm)
+               ? train_factors(options, stage, diag, result)
+               : vt__train_stage(stage, options->algorithm, &result->dataset.matrix, &training,
+                                 diag, &result->trained);
+}
+
 static struct vt_err train_sources(const struct vt_train_options *options, struct vt__stage *stage,
                                    struct vt_diag *diag, struct vt_train_result *result)
 {
     const struct vt_sparse *matrix = &result->dataset.matrix;
-    const struct vt_algorithm_options training = vt__observed_by(stage, options);
-    VT_TRY(vt_algorithm_train(options->algorithm, matrix, &training, diag, &result->trained));
+    VT_TRY(train_model(options, stage, diag, result));
     VT_TRY(train_neighbors(matrix, options, diag, result));
     result->popularity = calloc(matrix->n_cols, sizeof *result->popularity);
     VT_CHECK(result->popularity != NULL, VT_EXHAUSTED, "out of memory for popularity");
@@ -179,6 +221,8 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
     if (result->trained.factors != NULL)
         fill_factors(view, result->trained.factors);
     view->factor_moments = result->factor_moments;
+    view->curve = &result->curve.points[0].iteration;
+    view->n_curve = result->curve.n;
 }
 
 static struct vt_err run_stages(const struct vt_train_input *input,
@@ -186,13 +230,17 @@ static struct vt_err run_stages(const struct vt_train_input *input,
                                 struct vt_diag *diag, struct vt_train_result *result)
 {
     VT_TRY(build_dataset(input->interactions, input->n, options, diag, result));
+    struct vt_train_options rest = *options;
+    uint32_t *iterations = &rest.algorithm_options.ials.iterations;
     stage->name = "measuring on held-out events";
-    VT_TRY(vt__measure(input, options, stage, diag, result));
+    VT_TRY(vt__measure(input, options, stage, diag, result, iterations));
+    if (vt__warm_can(options))
+        *iterations = warm_iterations(&result->held_out, *iterations);
     stage->name = "training on all events";
-    VT_TRY(train_sources(options, stage, diag, result));
-    VT_TRY(add_moments(options, result));
-    fill_view(result, options);
-    return vt__train_goods(input, options, diag, result);
+    VT_TRY(train_sources(&rest, stage, diag, result));
+    VT_TRY(add_moments(&rest, result));
+    fill_view(result, &rest);
+    return vt__train_goods(input, &rest, diag, result);
 }
 
 static struct vt_err check_serves(const struct vt_algorithm *algorithm, struct vt_diag *diag)
@@ -210,7 +258,8 @@ struct vt_err vt_train_run(const struct vt_train_input *input,
                            const struct vt_train_options *options, struct vt_diag *diag,
                            struct vt_train_result *ret_result)
 {
-    struct vt__stage stage = {.fn = options->progress, .ctx = options->progress_ctx};
+    struct vt__stage stage = {
+        .fn = options->progress, .stop_wanted = options->stop_wanted, .ctx = options->progress_ctx};
     VT_TRY(check_serves(options->algorithm, diag));
     struct vt_err err = run_stages(input, options, &stage, diag, ret_result);
     if (vt_failed(err))

@@ -6,6 +6,7 @@
 #include "models/dataset/catalog.h"
 #include "models/dataset/dataset.h"
 #include "models/dataset/split.h"
+#include "models/train/curve.h"
 #include "models/train/gate.h"
 #include "models/train/goods.h"
 #include "models/train/held_out.h"
@@ -27,6 +28,9 @@ struct vt_train_input {
  * thread. */
 typedef void (*vt_train_progress_fn)(void *ctx, const char *stage, uint32_t done, uint32_t total);
 
+/* A line for people: what was taken up, or ignored. */
+typedef void (*vt_train_notice_fn)(void *ctx, const char *text);
+
 struct vt_train_options {
     const struct vt_algorithm *algorithm;          /* one that serves */
     struct vt_algorithm_options algorithm_options; /* also of the item neighbours */
@@ -36,8 +40,19 @@ struct vt_train_options {
     double test_share;           /* this share is held out for the metrics */
     uint32_t k;                  /* length of the lists that are measured */
     const struct vt_bundle_view *parent; /* the version that serves; borrowed, NULL: none */
-    vt_train_progress_fn progress;       /* may be NULL */
-    void *progress_ctx;
+    /* Training of factors ends when so many iterations brought the watched customers nothing; 0:
+     * all iterations are done. The training of everything then has as many as were best. */
+    uint32_t patience;
+    bool warm; /* begin with the factors of `parent`, where they fit */
+    /* Where factors are kept on the way, so that a kill costs little; borrowed, NULL: nowhere. */
+    const char *checkpoint_dir;
+    int64_t checkpoint_every_ms;
+    vt_train_progress_fn progress; /* may be NULL */
+    vt_train_notice_fn notice;     /* may be NULL */
+    /* Asked after each iteration; true ends it with VT_CANCELLED, after a checkpoint. May be NULL.
+     */
+    bool (*stop_wanted)(void *ctx);
+    void *progress_ctx; /* of all three */
 };
 /* Default event weights, no decay, the newest tenth held out, lists of 20. */
 void vt_train_options_default(struct vt_train_options *ret_options);
@@ -48,6 +63,7 @@ struct vt_train_result {
     struct vt_bundle_view view;
     struct vt_dataset dataset;
     struct vt_held_out held_out; /* what was kept back, and how the measured model found it */
+    struct vt_curve curve;       /* of the measured training; n 0: the family has none */
     struct vt_trained trained;
     struct vt_item_kernel neighbors; /* empty where `trained` has them */
     double *factor_moments;          /* models/factor/moments.h; NULL without factors */
@@ -67,6 +83,9 @@ void vt_train_result_free(struct vt_train_result *result);
 VT_MUST_USE struct vt_err vt_train_run(const struct vt_train_input *input,
                                        const struct vt_train_options *options, struct vt_diag *diag,
                                        struct vt_train_result *ret_result);
+
+/* Removes the checkpoints of a training that is done. Missing ones are fine. */
+void vt_train_checkpoints_remove(const char *data_dir);
 
 /* Holds DIR/train.lock so that there is one trainer; VT_UNAVAILABLE names the pid that has it. A
  * kill gives it back. */

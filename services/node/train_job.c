@@ -30,6 +30,10 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     train->algorithm_options.threads = vt_threads_resolve(command->threads);
     train->algorithm_options.memory_bytes =
         command->memory_bytes > 0 ? command->memory_bytes : vt_memory_available_bytes();
+    train->patience = command->patience;
+    train->warm = command->warm;
+    train->checkpoint_dir = command->data_dir;
+    train->checkpoint_every_ms = command->checkpoint_every_ms;
     train->dataset.decay_half_life_days = command->half_life_days;
     VT_TRY(vt_event_weights_set(&command->weights, diag, &train->dataset));
     for (size_t i = 0; i < command->settings.n; i++)
@@ -129,6 +133,18 @@ static void on_progress(void *ctx, const char *stage, uint32_t done, uint32_t to
     vt_progress_update(&job->progress, done);
 }
 
+static void on_notice(void *ctx, const char *text)
+{
+    close_stage(ctx);
+    fprintf(stderr, "%s\n", text);
+}
+
+static bool on_stop(void *ctx)
+{
+    struct vt_train_job *job = ctx;
+    return job->stop_wanted != NULL && job->stop_wanted(job->stop_ctx);
+}
+
 /* ---- the steps ---- */
 
 static struct vt_err judge(struct vt_train_job *job, struct vt_diag *diag)
@@ -148,10 +164,13 @@ static struct vt_err judge(struct vt_train_job *job, struct vt_diag *diag)
 static struct vt_err store(struct vt_train_job *job, struct vt_diag *diag)
 {
     const struct vt_train_command *command = job->command;
-    if (!command->no_publish && !command->no_gate)
-        VT_TRY(judge(job, diag));
+    struct vt_err err = command->no_publish || command->no_gate ? vt_ok() : judge(job, diag);
+    if (err.code == VT_PRECONDITION)
+        vt_train_checkpoints_remove(command->data_dir); /* the same model would be refused again */
+    VT_TRY(err);
     VT_TRY(vt_train_store(command->data_dir, vt_clock_unix_ms(vt_clock_system()),
                           !command->no_publish, diag, &job->result));
+    vt_train_checkpoints_remove(command->data_dir);
     job->published = !command->no_publish;
     return vt_bundle_prune(command->data_dir, command->keep, diag, NULL);
 }
@@ -160,6 +179,8 @@ static struct vt_err train(struct vt_train_job *job, struct vt_diag *diag)
 {
     const struct vt_train_input input = input_of(job);
     job->train.progress = on_progress;
+    job->train.notice = on_notice;
+    job->train.stop_wanted = on_stop;
     job->train.progress_ctx = job;
     struct vt_err err = vt_train_run(&input, &job->train, diag, &job->result);
     close_stage(job);

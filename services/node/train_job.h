@@ -12,10 +12,11 @@ struct vt_train_command {
     const char *data_dir, *train_path, *algorithm;
     struct vt_option_list settings, weights;
     double half_life_days;
-    uint32_t threads, keep;
+    uint32_t threads, keep, patience;
     uint64_t seed, memory_bytes; /* 0: what is available */
     int64_t every_ms;            /* 0: once */
-    bool no_publish, no_gate, json;
+    int64_t checkpoint_every_ms;
+    bool warm, no_publish, no_gate, json;
 };
 
 /*

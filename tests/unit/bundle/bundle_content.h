@@ -30,6 +30,7 @@ struct content {
     float idf[2], map[2 * CONTENT_STRIDE];
     uint32_t tree_starts[3], nodes[4 * 4];
     float node_values[4];
+    double curve[2 * VT_BUNDLE_CURVE_COLUMNS];
     struct vt_bundle_metric metrics[1];
     struct vt_bundle_parameter parameters[1];
 };
@@ -98,6 +99,7 @@ static inline void content_add_parts(struct content *content)
         .tree_starts = {0, 3, 4},
         .nodes = {2, 1, 2, 1},
         .node_values = {0.5F, -1, 1, 0.25F},
+        .curve = {1, 100, -1, 2, 90, 0.25},
     };
     const size_t at = offsetof(struct content, kernel_starts);
     memcpy((char *)content + at, (const char *)&parts + at, offsetof(struct content, metrics) - at);
@@ -115,6 +117,8 @@ static inline void content_add_parts(struct content *content)
     view->content = (struct vt_bundle_content){2, content->terms, content->idf, content->map};
     view->ranker =
         (struct vt_bundle_ranker){2, content->tree_starts, content->nodes, content->node_values};
+    view->curve = content->curve;
+    view->n_curve = 2;
 }
 
 #endif
