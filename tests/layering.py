@@ -25,6 +25,7 @@ MODEL_ARROWS = {
     "rules": ["dataset", "index", "kernels"],
     "content": ["dataset", "kernels"],
     "graph": ["dataset", "index", "kernels", "neighbor"],
+    "rank": ["dataset", "index"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
     # These two put the families together: a line each.
@@ -104,7 +105,8 @@ OUTSIDE = [
     (r"(cblas|lapacke)\.h", r"models/kernels/blas/|tests/"),
     (r"protobuf-c/|.*\.pb-c\.h$",
      r"services/common/(pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
-    (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export_lines)\.c|models/bundle/|loadtest/|tests/"),
+    (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export_lines)\.c|models/bundle/|models/rank/flatten\.c|loadtest/|tests/"),
+    (r"xgboost/", r"models/rank/xgboost\.c"),
     (r"sodium\.h", r"services/ranking/|services/node/|services/profile/audit\.c|tests/"),
     (r"openssl/", r"services/common/base/|services/common/rpc/|models/bundle/|tests/"),
     (r"unicode/", r"services/common/base/|services/ingest/|models/content/|tests/"),
