@@ -1,6 +1,7 @@
 #ifndef VT_ALGORITHM_ALGORITHM_H
 #define VT_ALGORITHM_ALGORITHM_H
 
+#include "models/content/space.h"
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
 #include "models/factor/ials.h"
@@ -26,6 +27,9 @@ struct vt_algorithm_options {
     struct vt_ease_options ease;
     struct vt_graph_options graph, sharpened;
     struct vt_neighbor_options neighbor;
+    struct vt_content_options content;
+    const struct vt_catalog *catalog; /* texts, borrowed; NULL: none */
+    const uint32_t *item_ids;         /* of the matrix's columns, to find the texts by; borrowed */
     uint32_t threads;                 /* 0: one per CPU; for all */
     uint64_t seed;                    /* for all */
     uint64_t memory_bytes;            /* training must stay below; 0: no limit was given */

@@ -284,6 +284,8 @@ static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
     run->iteration_started_ns = started_ns;
     run->algorithm_options.progress = on_iteration;
     run->algorithm_options.progress_ctx = run;
+    run->algorithm_options.catalog = &run->catalog;
+    run->algorithm_options.item_ids = run->split.ids.item_ids;
     VT_TRY(vt_algorithm_train(run->algorithm, &run->split.train, &run->algorithm_options, diag,
                               &run->trained));
     if (run->n_iterations > 0)
