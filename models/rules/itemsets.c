@@ -72,7 +72,7 @@ static struct vt_err refuse_size(const struct mining *mining, const char *what, 
 {
     vt_diag_set(mining->diag, "support",
                 "at a support of %g (%u of %u baskets) there are more than %llu %s; ask for a "
-                "higher support, shorter sets, or raise the limit",
+                "higher support or shorter sets",
                 mining->options.support, mining->n_min, mining->baskets->n_rows,
                 (unsigned long long)limit, what);
     return VT_ERR(VT_EXHAUSTED, "too many frequent itemsets");

@@ -18,6 +18,7 @@ int vt_cmd_erase(int argc, char **argv);
 int vt_cmd_train(int argc, char **argv);
 int vt_cmd_models(int argc, char **argv);
 int vt_cmd_evaluate(int argc, char **argv);
+int vt_cmd_rules(int argc, char **argv);
 
 int vt_cmd_backup(int argc, char **argv);
 int vt_cmd_restore(int argc, char **argv);

@@ -27,6 +27,7 @@ static const struct vt_command commands[] = {
     {"train", "make a model from the events and put it into service", vt_cmd_train},
     {"models", "list, verify, activate, roll back and export model versions", vt_cmd_models},
     {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
+    {"rules", "find what is bought together", vt_cmd_rules},
     {"serve", "serve a data folder over gRPC", vt_cmd_serve},
     {"recommend", "ask for the best items for somebody", vt_cmd_recommend},
     {"rank", "order given items for somebody", vt_cmd_rank},
