@@ -57,6 +57,8 @@ struct vt_mix {
     float weight[VT_MEMBER_COUNT];
 };
 
+enum { VT_TRAINED_NOTE_BYTES = 256 };
+
 /* A trained model behind the face that evaluation wants, and those of its parts that a bundle can
  * carry (borrowed from `model`; NULL: this family has none). */
 struct vt_trained {
@@ -67,6 +69,7 @@ struct vt_trained {
     struct vt_mix mix;
     void *model; /* owned */
     void (*free_model)(void *model);
+    char note[VT_TRAINED_NOTE_BYTES]; /* what was chosen from the data, and why; "": nothing was */
 };
 void vt_trained_free(struct vt_trained *trained); /* zeroed is allowed */
 

@@ -2,7 +2,9 @@
  * EASE as a family: a linear model of items in closed form, served as an item-item kernel.
  */
 #include "models/algorithm/algorithm_internal.h"
+#include "models/algorithm/ease_search.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct vt_err ease_score(const void *self, const struct vt_weighted_history *history,
@@ -36,6 +38,24 @@ static struct vt_ease_options ease_options(const struct vt_algorithm_options *op
     return ease;
 }
 
+/* Why the model is as it is, for people. */
+static void ease_note(const struct vt_sparse *matrix, const struct vt_ease_options *ease,
+                      const struct vt__ease_regularization *chosen, char *note, size_t note_bytes)
+{
+    struct vt_ease_plan plan =
+        vt_ease_plan(matrix->n_rows, matrix->n_cols, matrix->n_entries, ease);
+    const char *form = plan.form == VT_EASE_ITEMS ? "inverse of all items"
+                                                  : "each item fitted on those that go with it";
+    int n = snprintf(
+        note, note_bytes, "%s (%.2g %% of all pairs are known), regularization %.4g", form,
+        100.0 * (double)matrix->n_entries / (double)matrix->n_rows / (double)matrix->n_cols,
+        ease->regularization);
+    if (chosen->n_tried > 0 && n > 0 && (size_t)n < note_bytes)
+        snprintf(note + n, note_bytes - (size_t)n,
+                 ", the best of %u tried (ndcg %.4f on a part held out)", chosen->n_tried,
+                 chosen->ndcg);
+}
+
 static struct vt_err ease_train(const struct vt_sparse *matrix,
                                 const struct vt_algorithm_options *options, struct vt_diag *diag,
                                 struct vt_trained *ret_trained)
@@ -43,7 +63,13 @@ static struct vt_err ease_train(const struct vt_sparse *matrix,
     struct vt_item_kernel *model = calloc(1, sizeof *model);
     VT_CHECK(model != NULL, VT_EXHAUSTED, "out of memory for the model");
     struct vt_ease_options ease = ease_options(options);
-    struct vt_err err = vt_ease_train(matrix, &ease, diag, model);
+    struct vt__ease_regularization chosen = {.value = ease.regularization};
+    struct vt_err err = vt_ok();
+    if (!(ease.regularization > 0) && matrix->n_entries > 0)
+        err = vt__ease_choose_regularization(matrix, &ease, options->seed, diag, &chosen);
+    ease.regularization = chosen.value;
+    if (!vt_failed(err))
+        err = vt_ease_train(matrix, &ease, diag, model);
     if (vt_failed(err)) {
         free(model);
         return err;
@@ -55,6 +81,7 @@ static struct vt_err ease_train(const struct vt_sparse *matrix,
         .model = model,
         .free_model = ease_free,
     };
+    ease_note(matrix, &ease, &chosen, ret_trained->note, sizeof ret_trained->note);
     return vt_ok();
 }
 

@@ -14,7 +14,7 @@
 
 #define EXPLAINED_MAX 1e6
 /* Both measured on validation parts: docs/models.md. */
-#define REGULARIZATION_PER_ITEM 3
+static const double regularization_per_square[] = {[VT_EASE_ITEMS] = 5, [VT_EASE_NEAR] = 0.75};
 #define DENSE_FROM 0.02 /* interactions over users · items */
 
 void vt_ease_options_default(struct vt_ease_options *ret_options)
@@ -24,17 +24,6 @@ void vt_ease_options_default(struct vt_ease_options *ret_options)
                                             .popularity_exponent = 0.2,
                                             .neighbors = 1000,
                                             .support = 200};
-}
-
-double vt_ease_regularization(const struct vt_sparse *matrix)
-{
-    double squares = 0;
-    uint64_t n_users = 0;
-    for (uint32_t user = 0; user < matrix->n_rows; user++)
-        n_users += matrix->starts[user + 1] > matrix->starts[user];
-    for (uint64_t e = 0; e < matrix->n_entries; e++)
-        squares += (double)matrix->values[e] * (double)matrix->values[e];
-    return n_users > 0 && squares > 0 ? REGULARIZATION_PER_ITEM * squares / (double)n_users : 1;
 }
 
 /* ---- the plan ---- */
@@ -82,13 +71,13 @@ static struct vt_ease_plan plan_near(uint64_t n_users, uint64_t n_items, uint64_
     double support = options->support < n_items ? options->support : items;
     double mean = (double)n_entries / (double)(n_users > 0 ? n_users : 1);
     double pairs = fmin(items * items, (double)n_entries * mean * GRAM_SKEW) / 2;
-    double bytes = 8 * pairs + 16 * items * support + 12 * (double)n_entries + 64 * items +
+    double bytes = 8 * pairs + 16 * items * support + 28 * (double)n_entries + 64 * items +
                    threads * (8 * support * support + 32 * items) +
                    (double)vt_kernel_rows_bytes((uint32_t)n_items, kept_per_row(n_items, options));
     double solve = support * support * support / 3;
     struct vt_ease_plan plan = {.form = VT_EASE_NEAR,
                                 .memory_bytes = (uint64_t)bytes,
-                                .gflop = (items * solve + 12 * pairs) / 1e9};
+                                .gflop = (items * solve + 2 * pairs) / 1e9};
     plan.fits = plan.memory_bytes <= budget_bytes(options);
     return plan;
 }
@@ -103,6 +92,21 @@ struct vt_ease_plan vt_ease_plan(uint64_t n_users, uint64_t n_items, uint64_t n_
     if (options->form == VT_EASE_AUTO)
         return dense && items.fits ? items : near;
     return options->form == VT_EASE_ITEMS ? items : near;
+}
+
+double vt_ease_regularization(const struct vt_sparse *matrix, const struct vt_ease_options *options)
+{
+    double squares = 0;
+    uint64_t n_users = 0;
+    for (uint32_t user = 0; user < matrix->n_rows; user++)
+        n_users += matrix->starts[user + 1] > matrix->starts[user];
+    for (uint64_t e = 0; e < matrix->n_entries; e++)
+        squares += (double)matrix->values[e] * (double)matrix->values[e];
+    if (n_users == 0 || !(squares > 0))
+        return 1;
+    struct vt_ease_plan plan =
+        vt_ease_plan(matrix->n_rows, matrix->n_cols, matrix->n_entries, options);
+    return regularization_per_square[plan.form] * squares / (double)n_users;
 }
 
 /* ---- what the forms share ---- */
@@ -228,8 +232,9 @@ static void scale_columns(struct vt__ease *ease, const struct vt_sparse *matrix)
 
 static void compute_ridge(struct vt__ease *ease, const struct vt_sparse *matrix)
 {
-    double regularization = ease->options->regularization > 0 ? ease->options->regularization
-                                                              : vt_ease_regularization(matrix);
+    double regularization = ease->options->regularization > 0
+                                ? ease->options->regularization
+                                : vt_ease_regularization(matrix, ease->options);
     double per_square = ease->options->dropout / (1 - ease->options->dropout);
     for (uint32_t i = 0; i < matrix->n_cols; i++) {
         ease->squares[i] = sum_of_squares(&ease->by_item, i);

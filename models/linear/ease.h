@@ -65,8 +65,10 @@ struct vt_ease_plan {
 struct vt_ease_plan vt_ease_plan(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
                                  const struct vt_ease_options *options);
 
-/* The default λ for these data; docs/models.md says where it comes from. */
-double vt_ease_regularization(const struct vt_sparse *matrix);
+/* A λ to begin with on these data: the mean of Σ_i x_ui² over users, times a factor of the form
+ * that training would take; docs/models.md says where it comes from. */
+double vt_ease_regularization(const struct vt_sparse *matrix,
+                              const struct vt_ease_options *options);
 
 /* VT_INVALID for options out of range, an empty matrix, or a matrix that is singular with so little
  * regularization; VT_EXHAUSTED when the plan does not fit or memory is out; VT_CANCELLED when

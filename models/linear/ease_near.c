@@ -11,6 +11,9 @@
  * large thing in memory is the sparse G. Nearest is by |G_ij| / √(G_ii + ridge_i), which orders
  * items as their correlation with j does.
  *
+ * Inside, items are numbered by popularity: a row of G below its diagonal then holds only more
+ * popular items, which keeps every row short and gathering G_SS a walk over a few thousand entries.
+ *
  * Leaving out what hardly goes with j also keeps its noise out: on sparse data this form finds more
  * than the exact one (docs/adr/0100).
  */
@@ -29,7 +32,7 @@ struct near_thread {
     struct vt__gram_row row;
     uint32_t *columns;         /* n_items: of the row */
     float *values;             /* n_items */
-    uint32_t *places;          /* n_items: of a column in the support, + 1; 0: not there */
+    uint32_t *places;          /* n_items: of a rank in the support, + 1; 0: not there */
     struct vt_index_hit *hits; /* support, or rows.per_row if that is more */
     double *normal;            /* support × support */
     double *solution;          /* support */
@@ -38,7 +41,10 @@ struct near_thread {
 struct near {
     struct vt__ease *ease;
     uint32_t support;
-    struct vt_sparse below;  /* G below the diagonal */
+    uint32_t *items; /* n_items: by rank of popularity */
+    struct vt_sparse by_rank,
+        by_user;             /* the matrix with ranks for items: ranks × users, users × ranks */
+    struct vt_sparse below;  /* G of ranks below the diagonal */
     struct vt_sparse fitted; /* row j: column j of B; `support` places each */
     uint32_t *n_fitted;      /* n_items */
     struct vt_sparse by_row; /* B */
@@ -49,17 +55,17 @@ struct near {
 
 /* ---- one column ---- */
 
-/* S, by column, and G_Sj. */
-static uint32_t choose_support(const struct near *near, uint32_t j, struct near_thread *thread)
+/* S, by rank, and G_Sj. */
+static uint32_t choose_support(const struct near *near, uint32_t rank, struct near_thread *thread)
 {
     const struct vt__ease *ease = near->ease;
-    vt__gram_row_fill(&ease->matrix, &ease->by_item, j, UINT32_MAX, &thread->row);
+    vt__gram_row_fill(&near->by_user, &near->by_rank, rank, UINT32_MAX, &thread->row);
     uint32_t n = vt__gram_row_take(&thread->row, thread->columns, thread->values);
     struct vt_top top = {.hits = thread->hits, .capacity = near->support};
     for (uint32_t e = 0; e < n; e++) {
-        uint32_t i = thread->columns[e];
+        uint32_t i = near->items[thread->columns[e]];
         double near_j = fabs((double)thread->values[e]) / sqrt(ease->squares[i] + ease->ridge[i]);
-        if (i != j && near_j > 0)
+        if (thread->columns[e] != rank && near_j > 0)
             vt_top_offer(&top, (struct vt_index_hit){.score = near_j, .row = e});
     }
     for (uint32_t s = 0; s < top.n; s++)
@@ -74,39 +80,16 @@ static uint32_t choose_support(const struct near *near, uint32_t j, struct near_
     return n_support;
 }
 
-/* The place of `column` in [start, end) of `below`, or end. */
-static uint64_t find_entry(const struct vt_sparse *below, uint64_t start, uint64_t end,
-                           uint32_t column)
-{
-    uint64_t stop = end;
-    while (start < end) {
-        uint64_t middle = start + (end - start) / 2;
-        if (below->columns[middle] < column)
-            start = middle + 1;
-        else
-            end = middle;
-    }
-    return start < stop && below->columns[start] == column ? start : stop;
-}
-
-/* Row s of G_SS below the diagonal, by walking the row of G or by looking for each, whichever is
- * shorter. */
-static void gather_row(const struct near *near, uint32_t s, struct near_thread *thread,
+/* Row s of G_SS below the diagonal. */
+static void gather_row(const struct near *near, uint32_t s, const struct near_thread *thread,
                        double *ret_row)
 {
-    enum { STEPS_OF_A_SEARCH = 8 };
     const struct vt_sparse *below = &near->below;
-    uint64_t start = below->starts[thread->columns[s]], end = below->starts[thread->columns[s] + 1];
-    if (end - start <= (uint64_t)s * STEPS_OF_A_SEARCH) {
-        for (uint64_t e = start; e < end; e++)
-            if (thread->places[below->columns[e]] != 0)
-                ret_row[thread->places[below->columns[e]] - 1] = (double)below->values[e];
-        return;
-    }
-    for (uint32_t t = 0; t < s; t++) {
-        uint64_t e = find_entry(below, start, end, thread->columns[t]);
-        if (e < end)
-            ret_row[t] = (double)below->values[e];
+    uint32_t rank = thread->columns[s];
+    for (uint64_t e = below->starts[rank]; e < below->starts[rank + 1]; e++) {
+        uint32_t place = thread->places[below->columns[e]];
+        if (place != 0)
+            ret_row[place - 1] = (double)below->values[e];
     }
 }
 
@@ -114,7 +97,7 @@ static bool fit(const struct near *near, uint32_t n_support, struct near_thread 
 {
     const struct vt__ease *ease = near->ease;
     for (uint32_t s = 0; s < n_support; s++) {
-        uint32_t i = thread->columns[s];
+        uint32_t i = near->items[thread->columns[s]];
         double *row = thread->normal + (size_t)s * n_support;
         memset(row, 0, n_support * sizeof *row);
         gather_row(near, s, thread, row);
@@ -124,15 +107,15 @@ static bool fit(const struct near *near, uint32_t n_support, struct near_thread 
     return vt_kernels()->solve_f64(thread->normal, n_support, thread->solution);
 }
 
-static void fit_column(struct near *near, uint32_t j, struct near_thread *thread)
+static void fit_column(struct near *near, uint32_t rank, struct near_thread *thread)
 {
     const struct vt__ease *ease = near->ease;
-    uint32_t n_support = choose_support(near, j, thread);
+    uint32_t j = near->items[rank], n_support = choose_support(near, rank, thread);
     if (n_support > 0 && !fit(near, n_support, thread))
         atomic_store_explicit(&near->singular, true, memory_order_relaxed);
     size_t at = (size_t)j * near->support;
     for (uint32_t s = 0; s < n_support; s++) {
-        near->fitted.columns[at + s] = thread->columns[s];
+        near->fitted.columns[at + s] = near->items[thread->columns[s]];
         near->fitted.values[at + s] = (float)(thread->solution[s] * ease->column_scale[j]);
         thread->places[thread->columns[s]] = 0;
     }
@@ -145,8 +128,8 @@ static void fit_block(void *ctx, uint32_t block, uint32_t thread)
     uint32_t n_items = near->ease->matrix.n_cols;
     uint32_t first = (near->first_block + block) * COLUMNS_PER_BLOCK;
     uint32_t end = n_items - first < COLUMNS_PER_BLOCK ? n_items : first + COLUMNS_PER_BLOCK;
-    for (uint32_t j = first; j < end; j++)
-        fit_column(near, j, &near->threads[thread]);
+    for (uint32_t rank = first; rank < end; rank++)
+        fit_column(near, rank, &near->threads[thread]);
 }
 
 static struct vt_err fit_columns(struct near *near)
@@ -206,6 +189,58 @@ static struct vt_err keep_rows(struct near *near)
 
 /* ---- the whole ---- */
 
+struct ranked {
+    uint64_t n_users;
+    uint32_t item;
+};
+
+/* The most popular first, ties by number. */
+static int compare_ranked(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->n_users != y->n_users)
+        return x->n_users < y->n_users ? 1 : -1;
+    return (x->item > y->item) - (x->item < y->item);
+}
+
+static struct vt_err rank_items(struct near *near)
+{
+    const struct vt_sparse *by_item = &near->ease->by_item;
+    struct ranked *ranked = calloc(by_item->n_rows, sizeof *ranked);
+    VT_CHECK(ranked != NULL, VT_EXHAUSTED, "out of memory for the order of items");
+    for (uint32_t i = 0; i < by_item->n_rows; i++)
+        ranked[i] = (struct ranked){by_item->starts[i + 1] - by_item->starts[i], i};
+    qsort(ranked, by_item->n_rows, sizeof *ranked, compare_ranked);
+    for (uint32_t i = 0; i < by_item->n_rows; i++)
+        near->items[i] = ranked[i].item;
+    free(ranked);
+    return vt_ok();
+}
+
+/* by_item with its rows in the order of ranks, and its transpose. */
+static struct vt_err renumber(struct near *near)
+{
+    const struct vt_sparse *by_item = &near->ease->by_item;
+    struct vt_sparse *by_rank = &near->by_rank;
+    *by_rank = (struct vt_sparse){.n_rows = by_item->n_rows, .n_cols = by_item->n_cols};
+    by_rank->starts = calloc((size_t)by_item->n_rows + 1, sizeof *by_rank->starts);
+    by_rank->columns = calloc(by_item->n_entries, sizeof *by_rank->columns);
+    by_rank->values = calloc(by_item->n_entries, sizeof *by_rank->values);
+    VT_CHECK(by_rank->starts != NULL && by_rank->columns != NULL && by_rank->values != NULL,
+             VT_EXHAUSTED, "out of memory for the order of items");
+    for (uint32_t rank = 0; rank < by_rank->n_rows; rank++) {
+        uint64_t from = by_item->starts[near->items[rank]];
+        size_t n = by_item->starts[near->items[rank] + 1] - from;
+        memcpy(by_rank->columns + by_rank->n_entries, by_item->columns + from,
+               n * sizeof *by_rank->columns);
+        memcpy(by_rank->values + by_rank->n_entries, by_item->values + from,
+               n * sizeof *by_rank->values);
+        by_rank->n_entries += n;
+        by_rank->starts[rank + 1] = by_rank->n_entries;
+    }
+    return vt_sparse_transpose(by_rank, &near->by_user);
+}
+
 static struct vt_err init_thread(const struct near *near, struct near_thread *thread)
 {
     uint32_t n_items = near->ease->matrix.n_cols, per_row = near->ease->rows.per_row;
@@ -243,9 +278,10 @@ static struct vt_err alloc_near(struct near *near)
     fitted->columns = calloc((size_t)n_items * near->support, sizeof *fitted->columns);
     fitted->values = calloc((size_t)n_items * near->support, sizeof *fitted->values);
     near->n_fitted = calloc(n_items, sizeof *near->n_fitted);
+    near->items = calloc(n_items, sizeof *near->items);
     near->threads = calloc(near->ease->n_threads, sizeof *near->threads);
     VT_CHECK(fitted->starts != NULL && fitted->columns != NULL && fitted->values != NULL &&
-                 near->n_fitted != NULL && near->threads != NULL,
+                 near->n_fitted != NULL && near->items != NULL && near->threads != NULL,
              VT_EXHAUSTED, "out of memory for the columns of a kernel");
     for (uint32_t t = 0; t < near->ease->n_threads; t++)
         VT_TRY(init_thread(near, &near->threads[t]));
@@ -258,6 +294,9 @@ static void free_near(struct near *near)
         fini_thread(&near->threads[t]);
     free(near->threads);
     free(near->n_fitted);
+    free(near->items);
+    vt_sparse_free(&near->by_rank);
+    vt_sparse_free(&near->by_user);
     vt_sparse_free(&near->below);
     vt_sparse_free(&near->fitted);
     vt_sparse_free(&near->by_row);
@@ -266,8 +305,9 @@ static void free_near(struct near *near)
 static struct vt_err run(struct near *near)
 {
     VT_TRY(alloc_near(near));
-    VT_TRY(vt__gram_sparse(&near->ease->matrix, &near->ease->by_item, near->ease->n_threads,
-                           &near->below));
+    VT_TRY(rank_items(near));
+    VT_TRY(renumber(near));
+    VT_TRY(vt__gram_sparse(&near->by_user, &near->by_rank, near->ease->n_threads, &near->below));
     VT_TRY(fit_columns(near));
     return keep_rows(near);
 }

@@ -291,6 +291,8 @@ static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
     if (run->n_iterations > 0)
         vt_progress_end(&run->progress, run->n_iterations);
     run->train_s = seconds_since(started_ns);
+    if (run->trained.note[0] != '\0')
+        fprintf(stderr, "%s\n", run->trained.note);
     return vt_ok();
 }
 

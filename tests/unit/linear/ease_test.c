@@ -333,8 +333,9 @@ static void the_default_ridge_grows_with_the_history_of_a_user(void **state)
 {
     (void)state;
     struct vt_sparse light = random_matrix(40, 60, 0.1, 3), heavy = random_matrix(40, 60, 0.4, 3);
-    assert_true(vt_ease_regularization(&light) > 0);
-    assert_true(vt_ease_regularization(&heavy) > 2 * vt_ease_regularization(&light));
+    assert_true(vt_ease_regularization(&light, &whole) > 0);
+    assert_true(vt_ease_regularization(&heavy, &whole) >
+                2 * vt_ease_regularization(&light, &whole));
     vt_sparse_free(&light);
     vt_sparse_free(&heavy);
 }
