@@ -48,11 +48,11 @@ struct scratch {
 void vt_graph_options_default(struct vt_graph_options *ret_options)
 {
     *ret_options = (struct vt_graph_options){
-        .vectors = 64,
+        .vectors = 128,
         .low_pass = 1,
         .user_exponent = 0.5,
         .item_exponent = 0.5,
-        .neighbors = 500,
+        .neighbors = 1000,
         .svd_iterations = 8,
         .seed = 1,
     };
@@ -61,7 +61,9 @@ void vt_graph_options_default(struct vt_graph_options *ret_options)
 void vt_graph_options_sharpened(struct vt_graph_options *ret_options)
 {
     vt_graph_options_default(ret_options);
-    ret_options->sharpening = 1;
+    ret_options->low_pass = 0.3;
+    ret_options->popularity_exponent = 0.1;
+    ret_options->sharpening = 0.5;
     ret_options->sharpenings = 1;
 }
 
