@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* As models/factor has them, for an estimate from above. */
-enum { STRIDE_FLOATS = 16, GRAM_BLOCKS = 64, GATHER_DOUBLES = 128, SCRATCH_BYTES = 1 << 20 };
+enum { STRIDE_FLOATS = 16, GRAM_BLOCKS = 64, GATHER_DOUBLES = 128, SCRATCH_BYTES = 5 << 18 };
 
 struct ials_scratch_layout {
     size_t vector_at, bytes;

@@ -24,8 +24,8 @@ void vt_ials_options_default(struct vt_ials_options *ret_options)
     *ret_options = (struct vt_ials_options){
         .factors = 64,
         .iterations = 16,
-        .solver = VT_IALS_CHOLESKY,
-        .cg_steps = 3,
+        .solver = VT_IALS_CG,
+        .cg_steps = 2,
         .block_size = 32,
         .regularization = DEFAULT_REGULARIZATION,
         .regularization_exponent = 1.0,

@@ -91,7 +91,7 @@ struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model)
  * Gram matrices: Cholesky n_entries·dim² + (n_users + n_items)·dim³/6; CG n_entries·dim·(4·cg_steps
  * + 2); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
  * both sides' factors, the matrix transposed, 64·dim² doubles, and at most dim² floats and
- * 1 MiB a thread.
+ * 1.25 MiB a thread.
  */
 VT_MUST_USE struct vt_err vt_ials_train(const struct vt_sparse *matrix,
                                         const struct vt_ials_options *options, struct vt_diag *diag,

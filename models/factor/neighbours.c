@@ -5,7 +5,7 @@
  */
 #include "models/factor/neighbours.h"
 
-enum { KEPT_BYTES = 1 << 18 }; /* half of the 512 KiB a core that machines of 2020 have */
+enum { KEPT_BYTES = 1 << 20 }; /* of a thread: beyond it even reading in order is from far away */
 
 uint32_t vt__neighbours_capacity(uint32_t stride)
 {

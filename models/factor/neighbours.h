@@ -20,7 +20,7 @@ struct vt__slice {
     float *targets;          /* t */
 };
 
-/* So many neighbours as fit half a second cache; at least a slice. */
+/* How many neighbours of this size are kept; at least a slice. */
 uint32_t vt__neighbours_capacity(uint32_t stride);
 static inline size_t vt__neighbours_floats(uint32_t stride, uint32_t capacity)
 {

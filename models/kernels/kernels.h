@@ -78,7 +78,8 @@ struct vt_kernels {
                            const float *vector, float *ret_residuals, float *ret_sum);
     /* upper += rowsᵀ·rows. upper: dim × dim; where j ≥ i; the rest may be overwritten. */
     void (*gram_upper_f32)(const struct vt_rows_f32 *rows, float *upper);
-    /* As solve_f32, with the upper triangle given; what is below it may be overwritten. */
+    /* As solve_f32, with the upper triangle given; what is below it may be overwritten. A NaN in it
+     * may go unseen, and is in the solution then. */
     bool (*solve_upper_f32)(float *upper, uint32_t dim, float *rhs);
 };
 

@@ -34,6 +34,7 @@ static struct vt_ials_options small_options(void)
     options.factors = 7;
     options.iterations = 6;
     options.threads = 1;
+    options.solver = VT_IALS_CHOLESKY; /* solvers_test.c has the others */
     return options;
 }
 
