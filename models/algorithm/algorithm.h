@@ -8,6 +8,7 @@
 #include "models/graph/graph.h"
 #include "models/linear/ease.h"
 #include "models/neighbor/neighbor.h"
+#include "models/neighbor/user_neighbors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct vt_algorithm_options {
     struct vt_ease_options ease;
     struct vt_graph_options graph, sharpened;
     struct vt_neighbor_options neighbor;
+    struct vt_user_neighbors_options user_neighbors;
     struct vt_content_options content;
     const struct vt_catalog *catalog; /* texts, borrowed; NULL: none */
     const uint32_t *item_ids;         /* of the matrix's columns, to find the texts by; borrowed */

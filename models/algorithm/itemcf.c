@@ -49,9 +49,9 @@ static struct vt_need itemcf_need(const struct vt_shape *shape,
     const double per_user = (double)shape->n_interactions / (double)shape->n_users;
     const double threads = vt_threads_resolve(options->threads);
     return (struct vt_need){
-        .memory_bytes =
-            (uint64_t)((double)shape->n_items * options->neighbor.neighbors * 16 +
-                       8.0 * (double)shape->n_interactions + threads * 16 * (double)shape->n_items),
+        .memory_bytes = (uint64_t)((double)shape->n_items * options->neighbor.neighbors * 16 +
+                                   12.0 * (double)shape->n_interactions +
+                                   threads * 16 * (double)shape->n_items),
         .gflop = 2 * (double)shape->n_interactions * per_user / 1e9,
     };
 }
@@ -60,9 +60,11 @@ static struct vt_need itemcf_need(const struct vt_shape *shape,
 
 const struct vt__family vt__family_itemcf = {
     .name = "itemcf",
-    .summary = "item neighbours by shrunk cosine",
+    .summary = "items that the same customers took",
     .settings =
         (const struct vt__setting[]){
+            {"similarity", VT__SETTING_CHOICE, AT(similarity), 0, 0,
+             "cosine|bm25|tfidf|conditional"},
             {"neighbors", VT__SETTING_U32, AT(neighbors), 1, VT_NEIGHBORS_MAX, NULL},
             {"shrinkage", VT__SETTING_F64, AT(shrinkage), 0, 1e6, NULL},
             {"user_items_max", VT__SETTING_U32, AT(user_items_max), 0, UINT32_MAX, NULL},

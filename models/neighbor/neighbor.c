@@ -10,6 +10,7 @@
 #include "models/index/top.h"
 #include "models/kernels/parallel.h"
 #include "models/neighbor/kernel_rows.h"
+#include "models/neighbor/similarity.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,9 +29,8 @@ struct accumulator {
 
 struct training {
     const struct vt_sparse *matrix;
-    struct vt_sparse by_item;
+    struct vt__similarity similarity;
     struct vt_neighbor_options options;
-    double *norms; /* of items, over the users that count */
     struct accumulator *accumulators;
     uint32_t n_threads;
     struct vt_kernel_rows rows;
@@ -44,16 +44,15 @@ void vt_neighbor_options_default(struct vt_neighbor_options *ret_options)
 
 /* ---- one row ---- */
 
-static bool user_counts(const struct training *training, uint32_t user)
+static uint64_t row_length(const struct vt_sparse *matrix, uint32_t row)
 {
-    uint64_t n_items = training->matrix->starts[user + 1] - training->matrix->starts[user];
-    return training->options.user_items_max == 0 || n_items <= training->options.user_items_max;
+    return matrix->starts[row + 1] - matrix->starts[row];
 }
 
 static void add_user(const struct training *training, struct accumulator *accumulator,
                      uint32_t user, double weight)
 {
-    const struct vt_sparse *matrix = training->matrix;
+    const struct vt_sparse *matrix = &training->similarity.right;
     for (uint64_t i = matrix->starts[user]; i < matrix->starts[user + 1]; i++) {
         uint32_t column = matrix->columns[i];
         if (accumulator->n_common[column]++ == 0)
@@ -65,7 +64,7 @@ static void add_user(const struct training *training, struct accumulator *accumu
 static float similarity(const struct training *training, const struct accumulator *accumulator,
                         uint32_t row, uint32_t column)
 {
-    double norms = training->norms[row] * training->norms[column];
+    double norms = training->similarity.row_norms[row] * training->similarity.column_norms[column];
     double common = accumulator->n_common[column];
     if (!(norms > 0))
         return 0;
@@ -75,10 +74,10 @@ static float similarity(const struct training *training, const struct accumulato
 
 static void train_row(struct training *training, struct accumulator *accumulator, uint32_t row)
 {
-    const struct vt_sparse *by_item = &training->by_item;
+    const struct vt_sparse *by_item = &training->similarity.left;
     struct vt_top top = {.hits = accumulator->hits, .capacity = training->options.neighbors};
     for (uint64_t i = by_item->starts[row]; i < by_item->starts[row + 1]; i++)
-        if (user_counts(training, by_item->columns[i]))
+        if (vt__user_counts(&training->options, row_length(training->matrix, by_item->columns[i])))
             add_user(training, accumulator, by_item->columns[i], (double)by_item->values[i]);
     for (uint32_t i = 0; i < accumulator->n_touched; i++) {
         uint32_t column = accumulator->touched[i];
@@ -103,18 +102,6 @@ static void train_block(void *ctx, uint32_t block, uint32_t thread)
 
 /* ---- the whole ---- */
 
-static void compute_norms(struct training *training)
-{
-    const struct vt_sparse *by_item = &training->by_item;
-    for (uint32_t row = 0; row < by_item->n_rows; row++) {
-        double squares = 0;
-        for (uint64_t i = by_item->starts[row]; i < by_item->starts[row + 1]; i++)
-            if (user_counts(training, by_item->columns[i]))
-                squares += (double)by_item->values[i] * (double)by_item->values[i];
-        training->norms[row] = sqrt(squares);
-    }
-}
-
 static bool alloc_accumulator(struct accumulator *accumulator, uint32_t n_items, uint32_t neighbors)
 {
     accumulator->sums = calloc(n_items, sizeof *accumulator->sums);
@@ -128,11 +115,10 @@ static bool alloc_accumulator(struct accumulator *accumulator, uint32_t n_items,
 static struct vt_err alloc_training(struct training *training)
 {
     uint32_t n_items = training->matrix->n_cols;
-    VT_TRY(vt_sparse_transpose(training->matrix, &training->by_item));
+    VT_TRY(vt__similarity_init(training->matrix, &training->options, &training->similarity));
     VT_TRY(vt_kernel_rows_init(n_items, training->options.neighbors, &training->rows));
-    training->norms = calloc(n_items, sizeof *training->norms);
     training->accumulators = calloc(training->n_threads, sizeof *training->accumulators);
-    bool whole = training->norms != NULL && training->accumulators != NULL;
+    bool whole = training->accumulators != NULL;
     for (uint32_t i = 0; whole && i < training->n_threads; i++)
         whole = alloc_accumulator(&training->accumulators[i], n_items, training->options.neighbors);
     VT_CHECK(whole, VT_EXHAUSTED, "out of memory for item neighbours");
@@ -148,9 +134,8 @@ static void free_training(struct training *training)
         free(training->accumulators[i].hits);
     }
     free(training->accumulators);
-    free(training->norms);
     vt_kernel_rows_fini(&training->rows);
-    vt_sparse_free(&training->by_item);
+    vt__similarity_fini(&training->similarity);
 }
 
 static struct vt_err check_options(const struct vt_neighbor_options *options, struct vt_diag *diag)
@@ -159,6 +144,10 @@ static struct vt_err check_options(const struct vt_neighbor_options *options, st
         vt_diag_set(diag, "neighbors", "neighbors is %u, must be 1 to %d", options->neighbors,
                     VT_NEIGHBORS_MAX);
         return VT_ERR(VT_INVALID, "neighbors is out of range");
+    }
+    if (options->similarity >= VT_SIMILARITY_COUNT) {
+        vt_diag_set(diag, "similarity", "similarity is none of those there are");
+        return VT_ERR(VT_INVALID, "similarity is out of range");
     }
     if (!(options->shrinkage >= 0) || !isfinite(options->shrinkage)) {
         vt_diag_set(diag, "shrinkage", "shrinkage must be a number of 0 or more");
@@ -179,7 +168,6 @@ struct vt_err vt_neighbor_train(const struct vt_sparse *matrix,
     training.n_threads = vt_threads_resolve(options->threads);
     struct vt_err err = alloc_training(&training);
     if (!vt_failed(err)) {
-        compute_norms(&training);
         vt_parallel((matrix->n_cols + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK, training.n_threads,
                     train_block, &training);
         vt_kernel_rows_finish(&training.rows, ret_model);

@@ -7,18 +7,31 @@
 #include <stdint.h>
 
 /*
- * Item-item collaborative filtering: which items the same users took. The similarity of two items
- * is the cosine of their columns of confidences, shrunk towards 0 when few users have both:
+ * Item-item collaborative filtering: which items the same users took. What item i of a history adds
+ * to item j is their similarity, shrunk towards 0 when few users have both:
  *
- *   sim(i, j) = Σ_u r_ui r_uj / (|r_i| |r_j|) · n_ij / (n_ij + shrinkage)
+ *   cosine       Σ_u r_ui r_uj / (|r_i| |r_j|)   (Sarwar et al. 2001)
+ *   bm25         Σ_u b_ui b_uj, b = idf_u · r·(k1 + 1) / (r + k1·(1 − b + b·length_i / mean))
+ *   tfidf        the cosine of idf_u · r_ui; idf_u falls with how many items the user has
+ *   conditional  Σ_u∈i (r_uj / |r_u|) / (n_i · n_j^½)   (Deshpande and Karypis 2004)
+ *   all of them  · n_ij / (n_ij + shrinkage)   (Koren 2008)
  *
- * Dislikes are negative r: who likes one and dislikes the other speaks against the pair. n_ij are
- * the users of both (Sarwar et al. 2001; shrinkage as in Koren 2008). Of each row the
+ * Dislikes are negative r: who likes one and dislikes the other speaks against the pair. n_i are
+ * the users of an item, n_ij those of both. Of each row the
  * best `neighbors` are kept, best first, ties by the lower column; the item itself and 0 never.
  */
 enum { VT_NEIGHBORS_MAX = 10000 };
 
+enum vt_similarity {
+    VT_SIMILARITY_COSINE,
+    VT_SIMILARITY_BM25,
+    VT_SIMILARITY_TFIDF,
+    VT_SIMILARITY_CONDITIONAL,
+    VT_SIMILARITY_COUNT
+};
+
 struct vt_neighbor_options {
+    uint32_t similarity;     /* enum vt_similarity */
     uint32_t neighbors;      /* of a row; 1 … VT_NEIGHBORS_MAX */
     double shrinkage;        /* ≥ 0, users */
     uint32_t user_items_max; /* a user with more items is no shopper: left out; 0: nobody is */

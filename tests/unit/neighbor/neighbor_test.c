@@ -56,6 +56,53 @@ static void shrinkage_pulls_rare_pairs_down(void **state)
     vt_item_kernel_free(&model);
 }
 
+static struct vt_item_kernel train_by(enum vt_similarity similarity)
+{
+    struct vt_item_kernel model;
+    struct vt_neighbor_options options = {.similarity = similarity, .neighbors = 10, .threads = 2};
+    assert_ok(vt_neighbor_train(&matrix, &options, NULL, &model));
+    return model;
+}
+
+static double entry(const struct vt_item_kernel *model, uint32_t row, uint32_t column)
+{
+    double scores[4];
+    vt_item_kernel_score(model, &row, (float[]){1}, 1, scores);
+    return scores[column];
+}
+
+static void conditional_similarity_is_by_hand_and_one_way(void **state)
+{
+    (void)state;
+    struct vt_item_kernel model = train_by(VT_SIMILARITY_CONDITIONAL);
+    /* items 0 (three users) and 2 (two): user 2 has both, its row {1, 2, 1} is √6 long */
+    assert_true(fabs(entry(&model, 0, 2) - 1 / sqrt(6) / (3 * sqrt(2))) < 1e-6);
+    assert_true(fabs(entry(&model, 2, 0) - 1 / sqrt(6) / (2 * sqrt(3))) < 1e-6);
+    vt_item_kernel_free(&model);
+}
+
+static void tfidf_is_the_cosine_of_weighted_users(void **state)
+{
+    (void)state;
+    struct vt_item_kernel model = train_by(VT_SIMILARITY_TFIDF);
+    /* users of 2, 2, 3 and 1 items: idf = ln(1 + 4 / (1 + n)) */
+    double a = pow(log(1 + 4.0 / 3), 2), b = pow(log(2), 2), c = pow(log(3), 2);
+    assert_true(fabs(entry(&model, 0, 2) - b / sqrt((2 * a + b) * (b + c))) < 1e-6);
+    vt_item_kernel_free(&model);
+}
+
+static void bm25_weighs_pairs_by_hand(void **state)
+{
+    (void)state;
+    struct vt_item_kernel model = train_by(VT_SIMILARITY_BM25);
+    /* lengths 3, 4, 2, 0: mean 9 / 4; k1 100, b 0.8 */
+    double idf = log(1 + 1.5 / 3.5);
+    double of_0 = idf * 101 / (1 + 100 * (0.2 + 0.8 * 3 / 2.25));
+    double of_2 = idf * 101 / (1 + 100 * (0.2 + 0.8 * 2 / 2.25));
+    assert_true(fabs(entry(&model, 0, 2) - of_0 * of_2) < 1e-6);
+    vt_item_kernel_free(&model);
+}
+
 static void only_the_best_k_are_kept(void **state)
 {
     (void)state;
@@ -148,6 +195,9 @@ int main(void)
         cmocka_unit_test(similarity_is_the_cosine_by_hand),
         cmocka_unit_test(dislikes_speak_against_the_pair),
         cmocka_unit_test(shrinkage_pulls_rare_pairs_down),
+        cmocka_unit_test(conditional_similarity_is_by_hand_and_one_way),
+        cmocka_unit_test(tfidf_is_the_cosine_of_weighted_users),
+        cmocka_unit_test(bm25_weighs_pairs_by_hand),
         cmocka_unit_test(only_the_best_k_are_kept),
         cmocka_unit_test(equal_neighbors_come_by_column),
         cmocka_unit_test(users_with_too_many_items_are_left_out),
