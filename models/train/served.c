@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_ROW = UINT32_MAX };
+#define NO_ROW UINT32_MAX
 
 static const char *const part_names[VT_SERVED_PARTS] = {
     [VT_SERVED_WHOLE] = "the model",

@@ -14,9 +14,8 @@
 
 #include <math.h>
 
-enum {
-    TOUCHED_BY_NOBODY = UINT32_MAX
-}; /* of a cell's because: touched, but nothing speaks for it */
+/* Of a cell's because: touched, but nothing speaks for it. */
+#define TOUCHED_BY_NOBODY UINT32_MAX
 
 /* A weight may be below 0: of popularity it then makes lists less so. */
 static bool counts(double weight)
