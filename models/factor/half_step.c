@@ -106,6 +106,8 @@ static bool solve_row(const struct vt__half_step *step, uint32_t row_index, void
         memset(x, 0, step->target->stride * sizeof *x);
         return true;
     }
+    if (step->cold)
+        memset(x, 0, step->target->stride * sizeof *x);
     if (!(step->solver->solve(step, &row, scratch, x, &objective) && isfinite(objective) &&
           all_finite(x, step->target->dim)) &&
         !solve_in_double(step, &row, scratch, x, &objective))

@@ -54,7 +54,8 @@ static struct vt_err solve_users(struct vt__training *training, const struct vt_
                                  .solver = solver,
                                  .matrix = &training->by_user,
                                  .fixed = &training->items,
-                                 .target = &training->users};
+                                 .target = &training->users,
+                                 .cold = !solver->remembers_users};
     return vt__half_step_run(&step, ret_loss);
 }
 
@@ -68,13 +69,14 @@ static struct vt_err solve_items(struct vt__training *training, double ret_loss[
     return vt__half_step_run(&step, ret_loss);
 }
 
-/* Items from elsewhere without their users: these are found exactly first, since a solver that
- * improves what there is has nothing there. */
+/* Items from elsewhere without their users: these are found exactly first where the solver would go
+ * on from them. */
 static const struct vt__row_solver *users_solver(const struct vt__training *training, bool is_first)
 {
     const struct vt_ials_options *options = training->options;
     bool items_alone = options->start_items != NULL && options->start_users == NULL;
-    return is_first && items_alone ? &vt__solver_cholesky : training->solver;
+    bool misses_users = training->solver->remembers_users && items_alone;
+    return is_first && misses_users ? &vt__solver_cholesky : training->solver;
 }
 
 static struct vt_ials_progress report_of(const struct vt__training *training)

@@ -9,11 +9,11 @@
 
 struct vt_ials_progress {
     uint32_t iteration, iterations; /* 1-based */
-    double
-        loss; /* the objective of the factors after this iteration; never rises but by rounding */
+    double loss; /* the objective of the factors after this iteration; with VT_IALS_CHOLESKY it
+                    never rises but by rounding */
     /* Both sides after this iteration, valid during the call: what a checkpoint keeps. Given back
      * as start_items and start_users with first_iteration = iteration, training goes on to the same
-     * bytes. The exact solver needs the items alone for that. */
+     * bytes. All but the subspace solver need the items alone for that. */
     const float *item_factors; /* n_items × row_stride */
     const float *user_factors; /* n_users × row_stride */
     uint32_t n_items, n_users, dim, row_stride;
@@ -25,8 +25,8 @@ typedef bool (*vt_ials_progress_fn)(void *ctx, const struct vt_ials_progress *pr
 /* How a row's normal equations are solved; docs/models.md compares them, adr/0090 says why. */
 enum vt_ials_solver {
     VT_IALS_CHOLESKY, /* exactly */
-    VT_IALS_CG,       /* a few steps of preconditioned conjugate gradients from the row as it was
-                         (Takács, Pilászy, Tikk 2011, in the eigenbasis of the Gram matrix) */
+    VT_IALS_CG, /* a few steps of preconditioned conjugate gradients, for an item from its row as
+                   it was (after Takács, Pilászy, Tikk 2011) */
     VT_IALS_SUBSPACE, /* exactly in one block of dimensions after the other: iALS++ (Rendle,
                          Krichene, Zhang, Koren 2021) */
     VT_IALS_SOLVERS
@@ -43,17 +43,17 @@ struct vt_ials_options {
     double unobserved_weight;       /* of every pair; 0: 5 × the density, at most 1 */
     double init_stddev;             /* of a factor vector's length */
     uint64_t seed;
-    uint32_t threads;    /* 0: one per CPU */
-    uint32_t solver;     /* enum vt_ials_solver */
-    uint32_t cg_steps;   /* of VT_IALS_CG, a row and half-iteration; 1 … VT_IALS_CG_STEPS_MAX */
+    uint32_t threads; /* 0: one per CPU */
+    uint32_t solver;  /* enum vt_ials_solver */
+    uint32_t
+        cg_steps; /* of VT_IALS_CG for an item; a user takes one more; 1 … VT_IALS_CG_STEPS_MAX */
     uint32_t block_size; /* of VT_IALS_SUBSPACE; a multiple of VT_IALS_BLOCK_STEP */
     /* Instead of random first factors, borrowed: n_items × start_stride floats, finite; from a
      * checkpoint, or from an earlier model for a warm start. NULL: random. */
     const float *start_items;
     uint32_t start_stride; /* ≥ factors, of both */
-    /* The users' side of the same checkpoint: n_users × start_stride. NULL: the first
-     * half-iteration is exact whatever the solver, since CG and subspace begin from what there is.
-     */
+    /* The users' side of the same checkpoint, for the subspace solver: n_users × start_stride.
+     * NULL: its first half-iteration is exact, since it goes on from what there is. */
     const float *start_users;
     uint32_t first_iteration;     /* so many are done already; below `iterations` */
     vt_ials_progress_fn progress; /* may be NULL */
@@ -89,7 +89,7 @@ struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model)
  * range (`diag` says which); VT_EXHAUSTED without memory; VT_CORRUPT when the equations cannot be
  * solved or the factors are not finite. Multiply-adds of an iteration over both sides, beside the
  * Gram matrices: Cholesky n_entries·dim² + (n_users + n_items)·dim³/6; CG n_entries·dim·(4·cg_steps
- * + 2); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
+ * + 3); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
  * both sides' factors, the matrix transposed, 64·dim² doubles, and at most dim² floats and
  * 1.25 MiB a thread.
  */

@@ -78,6 +78,7 @@ struct vt__half_step {
     const struct vt__row_solver *solver;
     const struct vt_sparse *matrix;
     struct vt__factors *fixed, *target;
+    bool cold;          /* rows begin from zero, not from what they were */
     atomic_bool failed; /* relaxed: read after the join */
 };
 
@@ -104,6 +105,9 @@ struct vt__sizes {
 /* A way to solve a row. Rows are independent: any thread, each with its own scratch. */
 struct vt__row_solver {
     const char *name;
+    /* Whether a user's row goes on from the iteration before. Where not, the items are all that an
+     * iteration hands to the next. */
+    bool remembers_users;
     /* Aligned to VT__FACTOR_ALIGNMENT when it is handed out. */
     size_t (*scratch_bytes)(const struct vt__sizes *sizes);
     /* What all rows of a half-step share, after its Gram matrix; NULL: nothing. */

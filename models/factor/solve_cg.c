@@ -1,7 +1,9 @@
 /*
  * The row solver by conjugate gradients (Hestenes, Stiefel 1952; for iALS Takács, Pilászy and Tikk,
  * "Applications of the conjugate gradient method for implicit feedback collaborative filtering",
- * 2011): a few steps from the row as it was. The row's neighbours are gathered once and stay in the
+ * 2011): a few steps, for an item from its row as it was. A user begins from nothing and takes one
+ * step more: so the items are all that an iteration hands to the next, and a checkpoint without any
+ * customer's row goes on to the same bytes. The row's neighbours are gathered once and stay in the
  * cache; each step is one pass over them, and the last half a pass, because its residual is of no
  * use any more.
  *
@@ -22,7 +24,10 @@ struct scratch {
     float *direction, *product; /* p; Z Zᵀ·p with the sign turned */
     float *neighbours;
 };
-enum { N_VECTORS = 6 };
+enum {
+    N_VECTORS = 6,
+    COLD_STEPS = 1, /* more, from nothing: adr/0091 */
+};
 
 static size_t cg_scratch_bytes(const struct vt__sizes *sizes)
 {
@@ -49,7 +54,8 @@ static struct vt_err cg_prepare(struct vt__half_step *step)
     struct vt__gram *gram = &step->training->gram;
     VT_TRY(vt__gram_decompose(step->fixed, gram));
     vt__factors_rotate(step->fixed, gram->basis, step->training->n_threads);
-    vt__factors_rotate(step->target, gram->basis, step->training->n_threads);
+    if (!step->cold)
+        vt__factors_rotate(step->target, gram->basis, step->training->n_threads);
     return vt_ok();
 }
 
@@ -114,7 +120,7 @@ static double begin(const struct equations *equations, const float *x)
     const struct scratch *scratch = &equations->scratch;
     size_t bytes = equations->stride * sizeof *x;
     memset(scratch->residual, 0, bytes);
-    double objective = pass(equations, true, x, scratch->residual);
+    double objective = pass(equations, true, equations->step->cold ? NULL : x, scratch->residual);
     for (uint32_t d = 0; d < equations->stride; d++)
         scratch->residual[d] -= scratch->diagonal[d] * x[d];
     return objective + diagonal_part(equations, x);
@@ -153,7 +159,8 @@ static bool cg_solve(const struct vt__half_step *step, const struct vt__row *row
     double objective = begin(&equations, x);
     double slope = precondition(&equations);
     memcpy(scratch->direction, scratch->scaled, stride * sizeof *x);
-    for (uint32_t left = step->training->options->cg_steps; left > 0 && slope > 0; left--) {
+    uint32_t steps = step->training->options->cg_steps + (step->cold ? COLD_STEPS : 0);
+    for (uint32_t left = steps; left > 0 && slope > 0; left--) {
         objective -= descend(&equations, slope, left > 1 ? scratch->product : NULL, x);
         if (left == 1)
             break;

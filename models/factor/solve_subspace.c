@@ -165,6 +165,7 @@ static bool subspace_solve(const struct vt__half_step *step, const struct vt__ro
 
 const struct vt__row_solver vt__solver_subspace = {
     .name = "subspace",
+    .remembers_users = true,
     .scratch_bytes = subspace_scratch_bytes,
     .solve = subspace_solve,
 };
