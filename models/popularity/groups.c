@@ -15,7 +15,7 @@ enum { PER_GROUP_DEFAULT = 200, HALF_LIFE_DAYS_DEFAULT = 30, FIRST_CAPACITY = 10
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 static const uint32_t windows_days[] = {1, 7, 30};
-static const char *const segments[] = {"new", "light", "heavy"};
+static const char *const segments[] = {"new", "light", "regular", "heavy"};
 
 struct entry {
     uint64_t key;
@@ -43,7 +43,9 @@ const char *vt_segment_of(uint32_t n_items)
 {
     if (n_items < VT_SEGMENT_LIGHT_ITEMS)
         return segments[0];
-    return n_items < VT_SEGMENT_HEAVY_ITEMS ? segments[1] : segments[2];
+    if (n_items < VT_SEGMENT_REGULAR_ITEMS)
+        return segments[1];
+    return n_items < VT_SEGMENT_HEAVY_ITEMS ? segments[2] : segments[3];
 }
 
 void vt_groups_free(struct vt_groups *groups)

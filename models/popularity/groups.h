@@ -8,7 +8,7 @@
  * The most wanted items of many groups, as short lists by a hashed name:
  *   category:NAME   each category of the catalog, events halved every half_life_days
  *   channel:NUMBER  each channel of the store, likewise
- *   segment:new, segment:light, segment:heavy   customers by how many items they know, likewise
+ *   segment:new, :light, :regular, :heavy   customers by how many items they know, likewise
  *   window:1, window:7, window:30   the last so many days
  */
 struct vt_group_options {
@@ -19,9 +19,10 @@ enum { VT_GROUP_ITEMS_MAX = 1000, VT_GROUP_CHANNELS_MAX = 256 };
 /* Lists of 200, 30 days. */
 void vt_group_options_default(struct vt_group_options *ret_options);
 
-/* Which customers are new, light and heavy: below, from here on, from there on. */
-enum { VT_SEGMENT_LIGHT_ITEMS = 3, VT_SEGMENT_HEAVY_ITEMS = 20 };
-/* "new", "light" or "heavy" by the number of distinct items of a history; a literal. */
+/* From how many items on a customer is light, regular and heavy; new below. The report of a version
+ * draws the same lines. */
+enum { VT_SEGMENT_LIGHT_ITEMS = 5, VT_SEGMENT_REGULAR_ITEMS = 20, VT_SEGMENT_HEAVY_ITEMS = 100 };
+/* "new", "light", "regular" or "heavy" by the number of distinct items of a history; a literal. */
 const char *vt_segment_of(uint32_t n_items);
 
 /* List i, of the group keys[i], is columns[starts[i]] … columns[starts[i + 1] - 1], best first,

@@ -169,7 +169,9 @@ static void segments_begin_at_their_limits(void **state)
     (void)state;
     assert_string_equal(vt_segment_of(VT_SEGMENT_LIGHT_ITEMS - 1), "new");
     assert_string_equal(vt_segment_of(VT_SEGMENT_LIGHT_ITEMS), "light");
-    assert_string_equal(vt_segment_of(VT_SEGMENT_HEAVY_ITEMS - 1), "light");
+    assert_string_equal(vt_segment_of(VT_SEGMENT_REGULAR_ITEMS - 1), "light");
+    assert_string_equal(vt_segment_of(VT_SEGMENT_REGULAR_ITEMS), "regular");
+    assert_string_equal(vt_segment_of(VT_SEGMENT_HEAVY_ITEMS - 1), "regular");
     assert_string_equal(vt_segment_of(VT_SEGMENT_HEAVY_ITEMS), "heavy");
 }
 
