@@ -303,6 +303,7 @@ class Schedule:
                 found = json.loads(line)
                 if isinstance(found, dict) and found.get("event") == event:
                     return found
+                assert event == "train_failed" or found.get("event") != "train_failed", found
         raise AssertionError(f"the schedule ended before '{event}'")
 
     def stop(self):
