@@ -17,9 +17,9 @@
  *                            not be worse, or it is not what was measured
  *   its parts                against the same parts of the serving version
  *   the model                against the serving version: the measured model when the serving
- *                            version has not seen what is held out either, the finished one when it
- *                            has and both were made by the same recipe; else what the two manifests
- *                            say, with a wide margin
+ *                            version has not seen what is held out either; the finished one, with a
+ *                            wide margin, when it has and both were made by the same recipe; else
+ *                            what the two manifests say, with a wide margin too
  *
  * All on the same customers, by a paired bootstrap (models/eval/significance.h): refused is a loss
  * of more than the margin that chance would rarely show. Shapes, finite numbers and order are the
@@ -28,7 +28,7 @@
 struct vt_gate_options {
     double margin;          /* recall and ndcg may be lower by this share */
     double significance;    /* p below which a loss is not chance */
-    double part_margin;     /* of factors, kernel and neighbours, each alone */
+    double part_margin;     /* of the parts alone, and of what both had seen */
     double manifest_margin; /* where only the manifests can be compared */
     double coverage_min;    /* of the parent's items, the share that must still be there */
     int64_t older_max_ms;   /* the newest event may be older than the parent's by this */
