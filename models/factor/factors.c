@@ -42,13 +42,15 @@ static double random_normal(uint64_t seed, uint64_t counter)
     return (double)sum / 65536.0 - 6.0;
 }
 
-void vt__factors_randomise(struct vt__factors *factors, double stddev, uint64_t seed)
+void vt__factors_randomise(struct vt__factors *factors, uint32_t first_row, double stddev,
+                           uint64_t seed)
 {
     double scale = stddev / sqrt((double)factors->dim);
     for (uint32_t row = 0; row < factors->n_rows; row++)
         for (uint32_t d = 0; d < factors->dim; d++)
             vt__factors_row(factors, row)[d] =
-                (float)(scale * random_normal(seed, (uint64_t)row * factors->dim + d));
+                (float)(scale *
+                        random_normal(seed, ((uint64_t)first_row + row) * factors->dim + d));
 }
 
 void vt__factors_copy(struct vt__factors *factors, const float *values, uint32_t stride)

@@ -1,6 +1,6 @@
 /*
  * The Gram matrix of one side, α·Σ y yᵀ: what all unobserved pairs together say, and all that one
- * row needs to know of the others. Summed in double over fixed blocks of rows, the blocks added in
+ * row needs to know of the others. Summed in double over the units of share.h, these added in
  * order: a long sum, and part of what serving reads. Its eigenvectors are a basis in which it is a
  * diagonal; turning both sides' factors into that basis changes no score, and makes its part of a
  * conjugate-gradient step, and of the preconditioner, one multiplication a dimension (adr/0091).
@@ -12,11 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    BLOCK_ROWS_MIN = 1024, /* rows of a block of the sum … */
-    BLOCKS_MAX = 64,       /* … of which there are at most so many, to bound the partial sums */
-    GATHER_ROWS = 128,     /* rows of one rank-k update: 64 KiB at dim 64 */
-};
+enum { GATHER_ROWS = 128 }; /* rows of one rank-k update: 64 KiB at dim 64 */
 
 struct vt_err vt__gram_allocate(uint32_t dim, uint32_t n_threads, struct vt__gram *ret_gram)
 {
@@ -25,7 +21,7 @@ struct vt_err vt__gram_allocate(uint32_t dim, uint32_t n_threads, struct vt__gra
     struct vt__gram gram = {
         .values = calloc(cells, sizeof *gram.values),
         .padded = calloc(padded_cells, sizeof *gram.padded),
-        .parts = malloc(BLOCKS_MAX * cells * sizeof *gram.parts),
+        .parts = malloc(VT__UNITS_MAX * cells * sizeof *gram.parts),
         .gathered = malloc((size_t)n_threads * GATHER_ROWS * dim * sizeof *gram.gathered),
         .basis = calloc(padded_cells, sizeof *gram.basis),
         .eigenvalues = calloc(stride, sizeof *gram.eigenvalues),
@@ -53,17 +49,17 @@ void vt__gram_free(struct vt__gram *gram)
 struct gram_work {
     const struct vt__factors *factors;
     struct vt__gram *gram;
-    uint32_t rows_per_block;
+    uint32_t rows_per_unit, first_unit; /* the first that is here */
 };
 
 static void sum_block(void *ctx, uint32_t block, uint32_t thread)
 {
     const struct gram_work *work = ctx;
-    uint32_t dim = work->factors->dim, row = block * work->rows_per_block;
-    uint32_t end = row + work->rows_per_block;
+    uint32_t dim = work->factors->dim, row = block * work->rows_per_unit;
+    uint32_t end = row + work->rows_per_unit;
     if (end > work->factors->n_rows)
         end = work->factors->n_rows;
-    double *part = work->gram->parts + (size_t)block * dim * dim;
+    double *part = work->gram->parts + ((size_t)work->first_unit + block) * dim * dim;
     double *gathered = work->gram->gathered + (size_t)thread * GATHER_ROWS * dim;
     memset(part, 0, (size_t)dim * dim * sizeof *part);
     while (row < end) {
@@ -83,22 +79,33 @@ static double sum_of_parts(const struct vt__gram *gram, uint32_t n_blocks, size_
     return sum;
 }
 
-void vt__gram_compute(const struct vt__factors *factors, double unobserved_weight,
-                      uint32_t n_threads, struct vt__gram *gram)
+/* Adds the units up, in order. */
+static void add_parts(const struct vt__factors *factors, uint32_t n_units, double unobserved_weight,
+                      struct vt__gram *gram)
 {
-    uint32_t rows_per_block = (factors->n_rows + BLOCKS_MAX - 1) / BLOCKS_MAX;
-    if (rows_per_block < BLOCK_ROWS_MIN)
-        rows_per_block = BLOCK_ROWS_MIN;
-    uint32_t n_blocks = (factors->n_rows + rows_per_block - 1) / rows_per_block;
-    struct gram_work work = {factors, gram, rows_per_block};
-    vt_parallel(n_blocks, n_threads, sum_block, &work);
     size_t dim = factors->dim, stride = factors->stride;
     for (size_t i = 0; i < dim; i++)
         for (size_t j = 0; j <= i; j++) {
-            double value = unobserved_weight * sum_of_parts(gram, n_blocks, dim * dim, i * dim + j);
+            double value = unobserved_weight * sum_of_parts(gram, n_units, dim * dim, i * dim + j);
             gram->values[i * dim + j] = gram->values[j * dim + i] = value;
             gram->padded[i * stride + j] = gram->padded[j * stride + i] = (float)value;
         }
+}
+
+struct vt_err vt__gram_compute(const struct vt__factors *factors, const struct vt__share *share,
+                               const struct vt_group *group, double unobserved_weight,
+                               uint32_t n_threads, struct vt__gram *gram)
+{
+    const uint32_t rows = share->rows_per_unit;
+    struct gram_work work = {factors, gram, rows, vt__share_first(share) / rows};
+    size_t bounds[VT_GROUP_RANKS_MAX + 1];
+    if (factors->n_rows > 0)
+        vt_parallel((factors->n_rows + rows - 1) / rows, n_threads, sum_block, &work);
+    vt__share_unit_bounds(share, (size_t)factors->dim * factors->dim * sizeof(double), bounds);
+    if (group != NULL)
+        VT_TRY(vt_group_all_gather(group, bounds, gram->parts));
+    add_parts(factors, share->n_units, unobserved_weight, gram);
+    return vt_ok();
 }
 
 static bool all_finite(const double *values, size_t n)

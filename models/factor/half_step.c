@@ -9,17 +9,15 @@
  * by fold-in, in double. The loss costs nothing: each solver knows its row's objective, and the sum
  * over items, plus the users' regularisation, is the whole.
  */
-#include "models/factor/ials_internal.h"
+#include "models/factor/exchange.h"
 #include "models/kernels/parallel.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK_ROWS = 16 }; /* of a block: small, so that heavy rows do not make threads wait */
-
 uint32_t vt__half_step_blocks(uint32_t n_rows)
 {
-    return (n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    return (n_rows + VT__BLOCK_ROWS - 1) / VT__BLOCK_ROWS;
 }
 
 size_t vt__half_step_scratch_bytes(const struct vt__row_solver *solver,
@@ -41,9 +39,10 @@ static struct vt__row row_at(const struct vt__half_step *step, uint32_t row)
     };
     for (uint32_t e = 0; e < found.n; e++)
         found.weight += fabs((double)found.values[e]);
-    found.lambda = training->options->regularization *
-                   pow(found.weight + training->unobserved_weight * (double)step->fixed->n_rows,
-                       training->options->regularization_exponent);
+    found.lambda =
+        training->options->regularization *
+        pow(found.weight + training->unobserved_weight * (double)step->fixed_share->n_rows,
+            training->options->regularization_exponent);
     return found;
 }
 
@@ -81,7 +80,7 @@ static bool solve_in_double(const struct vt__half_step *step, const struct vt__r
     struct vt_fold_in_model model = {
         .item_factors = step->fixed->values,
         .gram = training->gram.values,
-        .n_items = step->fixed->n_rows,
+        .n_items = step->fixed_share->n_rows,
         .dim = step->fixed->dim,
         .row_stride = step->fixed->stride,
         .regularization = training->options->regularization,
@@ -117,35 +116,81 @@ static bool solve_row(const struct vt__half_step *step, uint32_t row_index, void
     return true;
 }
 
+/* A block of the run at hand. */
 static void solve_block(void *ctx, uint32_t block, uint32_t thread)
 {
     struct vt__half_step *step = ctx;
     struct vt__training *training = step->training;
-    double *loss = training->loss_parts + 2 * (size_t)block;
-    uint32_t end = (block + 1) * BLOCK_ROWS;
-    if (end > step->target->n_rows)
-        end = step->target->n_rows;
+    const uint32_t first = step->first_row + block * VT__BLOCK_ROWS;
+    uint32_t end = step->end_row - first < VT__BLOCK_ROWS ? step->end_row : first + VT__BLOCK_ROWS;
+    double *loss = training->loss_parts + 2 * (size_t)(first / VT__BLOCK_ROWS);
     loss[0] = loss[1] = 0;
-    for (uint32_t row = block * BLOCK_ROWS; row < end; row++)
+    for (uint32_t row = first; row < end; row++)
         if (!solve_row(step, row, training->arena + thread * training->scratch_bytes, loss))
             atomic_store_explicit(&step->failed, true, memory_order_relaxed);
+}
+
+static void solve_rows(struct vt__half_step *step, uint32_t first, uint32_t end)
+{
+    step->first_row = first;
+    step->end_row = end;
+    if (first < end)
+        vt_parallel(vt__half_step_blocks(end - first), step->training->n_threads, solve_block,
+                    step);
+}
+
+/* A run after the other, from the rows of other ranks that it names. */
+static struct vt_err solve_runs(struct vt__half_step *step)
+{
+    struct vt__exchange *exchange = step->exchange;
+    struct vt__factors *own = step->fixed, block = *own;
+    block.values = exchange->block;
+    block.n_rows = exchange->block_rows;
+    for (uint32_t round = 0; round < exchange->n_rounds; round++) {
+        VT_TRY(vt__exchange_fetch(step->training->group, exchange, round, own, step->fixed_share));
+        step->fixed = &block;
+        if (round < exchange->n_runs)
+            solve_rows(step, exchange->run_rows[round], exchange->run_rows[round + 1]);
+        step->fixed = own;
+    }
+    return vt_ok();
+}
+
+/* The sum over all rows of the side: of blocks by units, of units in order. */
+static struct vt_err add_loss(const struct vt__half_step *step, double ret_loss[2])
+{
+    const struct vt__share *share = step->target_share;
+    const struct vt__training *training = step->training;
+    const uint32_t first = vt__share_first(share) / VT__BLOCK_ROWS;
+    const uint32_t n_blocks = vt__half_step_blocks(step->target->n_rows);
+    double units[VT__UNITS_MAX][2] = {0};
+    size_t bounds[VT_GROUP_RANKS_MAX + 1];
+    for (uint32_t block = 0; block < n_blocks; block++)
+        for (int part = 0; part < 2; part++)
+            units[(first + block) / (share->rows_per_unit / VT__BLOCK_ROWS)][part] +=
+                training->loss_parts[2 * (size_t)block + (size_t)part];
+    vt__share_unit_bounds(share, sizeof units[0], bounds);
+    if (training->group != NULL)
+        VT_TRY(vt_group_all_gather(training->group, bounds, units));
+    ret_loss[0] = ret_loss[1] = 0;
+    for (uint32_t unit = 0; unit < share->n_units; unit++)
+        for (int part = 0; part < 2; part++)
+            ret_loss[part] += units[unit][part];
+    return vt_ok();
 }
 
 struct vt_err vt__half_step_run(struct vt__half_step *step, double ret_loss[2])
 {
     struct vt__training *training = step->training;
-    uint32_t n_blocks = vt__half_step_blocks(step->target->n_rows);
-    vt__gram_compute(step->fixed, training->unobserved_weight, training->n_threads,
-                     &training->gram);
+    VT_TRY(vt__gram_compute(step->fixed, step->fixed_share, training->group,
+                            training->unobserved_weight, training->n_threads, &training->gram));
     if (step->solver->prepare != NULL)
         VT_TRY(step->solver->prepare(step));
-    vt_parallel(n_blocks, training->n_threads, solve_block, step);
+    if (step->exchange != NULL)
+        VT_TRY(solve_runs(step));
+    else
+        solve_rows(step, 0, step->target->n_rows);
     VT_CHECK(!atomic_load_explicit(&step->failed, memory_order_relaxed), VT_CORRUPT,
              "iALS: a row's equations have no finite solution; raise regularization");
-    ret_loss[0] = ret_loss[1] = 0;
-    for (uint32_t block = 0; block < n_blocks; block++) {
-        ret_loss[0] += training->loss_parts[2 * (size_t)block];
-        ret_loss[1] += training->loss_parts[2 * (size_t)block + 1];
-    }
-    return vt_ok();
+    return add_loss(step, ret_loss);
 }

@@ -2,8 +2,13 @@
  * iALS: its options, its memory and its iterations; half_step.c has the equations. An iteration
  * solves all users, then all items, so that what is left is a pair in which the items fit the
  * users, and a customer's vector is one more half-step, made at request time (fold_in.c).
+ *
+ * With a group (docs/adr/0095) each rank has a run of users and one of items, and goes through the
+ * same iterations with its own; the sums over a side, and the factors of others that its rows name,
+ * are exchanged within half_step.c. Rank 0 alone sees the caller.
  */
-#include "models/factor/ials_internal.h"
+#include "models/factor/distribute.h"
+#include "models/factor/exchange.h"
 #include "models/kernels/parallel.h"
 
 #include <math.h>
@@ -55,6 +60,9 @@ static struct vt_err solve_users(struct vt__training *training, const struct vt_
                                  .matrix = &training->by_user,
                                  .fixed = &training->items,
                                  .target = &training->users,
+                                 .fixed_share = &training->item_share,
+                                 .target_share = &training->user_share,
+                                 .exchange = training->for_users,
                                  .cold = !solver->remembers_users};
     return vt__half_step_run(&step, ret_loss);
 }
@@ -65,7 +73,10 @@ static struct vt_err solve_items(struct vt__training *training, double ret_loss[
                                  .solver = training->solver,
                                  .matrix = &training->by_item,
                                  .fixed = &training->users,
-                                 .target = &training->items};
+                                 .target = &training->items,
+                                 .fixed_share = &training->user_share,
+                                 .target_share = &training->item_share,
+                                 .exchange = training->for_items};
     return vt__half_step_run(&step, ret_loss);
 }
 
@@ -73,24 +84,42 @@ static struct vt_err solve_items(struct vt__training *training, double ret_loss[
  * on from them. */
 static const struct vt__row_solver *users_solver(const struct vt__training *training, bool is_first)
 {
-    const struct vt_ials_options *options = training->options;
-    bool items_alone = options->start_items != NULL && options->start_users == NULL;
+    bool items_alone = training->starts_with_items && !training->starts_with_users;
     bool misses_users = training->solver->remembers_users && items_alone;
     return is_first && misses_users ? &vt__solver_cholesky : training->solver;
 }
 
 static struct vt_ials_progress report_of(const struct vt__training *training)
 {
+    const bool alone = training->group == NULL;
     return (struct vt_ials_progress){
         .iterations = training->options->iterations,
-        .item_factors = training->items.values,
-        .user_factors = training->users.values,
-        .n_items = training->items.n_rows,
-        .n_users = training->users.n_rows,
+        .item_factors = alone ? training->items.values : training->whole_items.values,
+        .user_factors = alone ? training->users.values : NULL,
+        .n_items = training->item_share.n_rows,
+        .n_users = training->user_share.n_rows,
         .dim = training->items.dim,
         .row_stride = training->items.stride,
         .unobserved_weight = training->unobserved_weight,
     };
+}
+
+/* Shows rank 0's caller the iteration; what it says holds for all. */
+static struct vt_err show(const struct vt__training *training,
+                          const struct vt_ials_progress *report, bool *ret_go_on)
+{
+    const struct vt_ials_options *options = training->options;
+    const struct vt_group *group = training->group;
+    bool go_on = true;
+    if (group != NULL && training->is_watched)
+        VT_TRY(vt__collect_factors(group, &training->item_share, &training->items,
+                                   training->whole_items.values));
+    if (options->progress != NULL)
+        go_on = options->progress(options->progress_ctx, report);
+    if (group != NULL)
+        VT_TRY(vt_group_broadcast(group, &go_on, sizeof go_on));
+    *ret_go_on = go_on;
+    return vt_ok();
 }
 
 static struct vt_err iterate(struct vt__training *training, double *ret_loss)
@@ -106,7 +135,7 @@ static struct vt_err iterate(struct vt__training *training, double *ret_loss)
         report.iteration = i + 1;
         report.loss = item_loss[0] + user_loss[1];
         VT_CHECK(isfinite(report.loss), VT_CORRUPT, "iALS: the loss is not finite");
-        go_on = options->progress == NULL || options->progress(options->progress_ctx, &report);
+        VT_TRY(show(training, &report, &go_on));
     }
     *ret_loss = report.loss;
     return vt_ok();
@@ -156,21 +185,25 @@ static void set_first_factors(struct vt__training *training)
 {
     const struct vt_ials_options *options = training->options;
     if (options->start_items == NULL)
-        vt__factors_randomise(&training->items, options->init_stddev, options->seed);
+        vt__factors_randomise(&training->items, 0, options->init_stddev, options->seed);
     else
         vt__factors_copy(&training->items, options->start_items, options->start_stride);
     if (options->start_items != NULL && options->start_users != NULL)
         vt__factors_copy(&training->users, options->start_users, options->start_stride);
 }
 
-static struct vt_err training_init(struct vt__training *training, const struct vt_sparse *matrix,
-                                   const struct vt_ials_options *options)
+static struct vt_err begin_alone(struct vt__training *training, const struct vt_sparse *matrix,
+                                 const struct vt_ials_options *options)
 {
     *training = (struct vt__training){
         .options = options,
         .unobserved_weight = vt_ials_unobserved_weight(options, matrix),
         .n_threads = vt_threads_resolve(options->threads),
         .solver = solvers[options->solver],
+        .starts_with_items = options->start_items != NULL,
+        .starts_with_users = options->start_items != NULL && options->start_users != NULL,
+        .user_share = vt__share_alone(matrix->n_rows),
+        .item_share = vt__share_alone(matrix->n_cols),
         .by_user = *matrix,
     };
     VT_TRY(vt_sparse_transpose(matrix, &training->by_item));
@@ -181,9 +214,21 @@ static struct vt_err training_init(struct vt__training *training, const struct v
     return vt_ok();
 }
 
+static void exchange_free(struct vt__exchange *exchange)
+{
+    if (exchange != NULL)
+        vt__exchange_fini(exchange);
+    free(exchange);
+}
+
 static void training_fini(struct vt__training *training)
 {
+    if (training->group != NULL)
+        vt_sparse_free(&training->by_user);
     vt_sparse_free(&training->by_item);
+    exchange_free(training->for_users);
+    exchange_free(training->for_items);
+    free(training->whole_items.values);
     free(training->users.values);
     free(training->items.values);
     vt__gram_free(&training->gram);
@@ -191,23 +236,150 @@ static void training_fini(struct vt__training *training)
     free(training->arena);
 }
 
+/* ---- with others ---- */
+
+enum { EXCHANGE_ROWS_MIN = 4096 }; /* 1 MiB at dim 64: below that, rounds cost more than memory */
+
+static struct vt_err plan_exchange(const struct vt__training *training, struct vt_sparse *matrix,
+                                   const struct vt__share *fixed, struct vt__exchange **ret_planned)
+{
+    uint32_t rows = training->options->exchange_rows;
+    if (rows == 0)
+        rows = fixed->n_rows / fixed->n_ranks;
+    if (training->options->exchange_rows == 0 && rows < EXCHANGE_ROWS_MIN)
+        rows = EXCHANGE_ROWS_MIN;
+    *ret_planned = calloc(1, sizeof **ret_planned);
+    VT_CHECK(*ret_planned != NULL, VT_EXHAUSTED, "out of memory for training");
+    return vt__exchange_plan(training->group, matrix, rows, training->items.stride, *ret_planned);
+}
+
+/* Both matrices' own rows; `matrix` is rank 0's, NULL elsewhere. */
+static struct vt_err deal_matrices(struct vt__training *training, const struct vt_sparse *matrix)
+{
+    const struct vt_group *group = training->group;
+    const struct vt__share *users = &training->user_share, *items = &training->item_share;
+    struct vt_sparse by_item = {0};
+    VT_TRY(vt__deal_rows(group, users, items->n_rows, matrix, &training->by_user));
+    if (matrix != NULL)
+        VT_TRY(vt_sparse_transpose(matrix, &by_item));
+    struct vt_err err = vt__deal_rows(group, items, users->n_rows, matrix != NULL ? &by_item : NULL,
+                                      &training->by_item);
+    vt_sparse_free(&by_item);
+    return err;
+}
+
+static struct vt_err deal_first_factors(struct vt__training *training)
+{
+    const struct vt_ials_options *options = training->options;
+    const struct vt_group *group = training->group;
+    if (training->starts_with_users)
+        VT_TRY(vt__deal_factors(group, &training->user_share, options->start_users,
+                                options->start_stride, &training->users));
+    if (training->starts_with_items)
+        return vt__deal_factors(group, &training->item_share, options->start_items,
+                                options->start_stride, &training->items);
+    vt__factors_randomise(&training->items, vt__share_first(&training->item_share),
+                          options->init_stddev, options->seed);
+    return vt_ok();
+}
+
+/* This rank's part of a training; keeps `job`. Every rank does the same, in this order. */
+static struct vt_err take_part(struct vt__training *training, const struct vt_group *group,
+                               struct vt__job *job, uint32_t threads,
+                               const struct vt_sparse *matrix)
+{
+    const uint32_t factors = job->options.factors;
+    if (group->rank != 0)
+        job->options.progress = NULL;
+    *training = (struct vt__training){
+        .options = &job->options,
+        .group = group,
+        .unobserved_weight = job->unobserved_weight,
+        .n_threads = vt_threads_resolve(threads),
+        .solver = solvers[job->options.solver],
+        .is_watched = job->is_watched,
+        .starts_with_items = job->starts_with_items,
+        .starts_with_users = job->starts_with_users,
+        .user_share = job->user_share,
+        .item_share = job->item_share,
+    };
+    VT_TRY(deal_matrices(training, matrix));
+    VT_TRY(vt__factors_allocate(training->by_user.n_rows, factors, &training->users));
+    VT_TRY(vt__factors_allocate(training->by_item.n_rows, factors, &training->items));
+    if (group->rank == 0)
+        VT_TRY(vt__factors_allocate(matrix->n_cols, factors, &training->whole_items));
+    VT_TRY(
+        plan_exchange(training, &training->by_user, &training->item_share, &training->for_users));
+    VT_TRY(
+        plan_exchange(training, &training->by_item, &training->user_share, &training->for_items));
+    VT_TRY(allocate_scratch(training));
+    return deal_first_factors(training);
+}
+
+/* Entries before each column, as a transposed matrix would begin its rows; owned, NULL without
+ * memory. */
+static uint64_t *column_starts(const struct vt_sparse *matrix)
+{
+    uint64_t *starts = calloc((size_t)matrix->n_cols + 1, sizeof *starts);
+    if (starts == NULL)
+        return NULL;
+    for (uint64_t e = 0; e < matrix->n_entries; e++)
+        starts[matrix->columns[e] + 1]++;
+    for (uint32_t column = 0; column < matrix->n_cols; column++)
+        starts[column + 1] += starts[column];
+    return starts;
+}
+
+/* Rank 0: tells the others what to do, and takes its own part. */
+static struct vt_err begin_together(struct vt__training *training, struct vt__job *job,
+                                    const struct vt_sparse *matrix,
+                                    const struct vt_ials_options *options)
+{
+    const double row_entries = (double)options->factors / 6; /* dim³/6 a row, dim² an entry */
+    uint64_t *by_item = column_starts(matrix);
+    *training = (struct vt__training){0};
+    VT_CHECK(by_item != NULL, VT_EXHAUSTED, "out of memory for training");
+    *job = (struct vt__job){
+        .is_training = true,
+        .is_watched = options->progress != NULL,
+        .starts_with_items = options->start_items != NULL,
+        .starts_with_users = options->start_items != NULL && options->start_users != NULL,
+        .options = *options,
+        .unobserved_weight = vt_ials_unobserved_weight(options, matrix),
+        .user_share = vt__share_divide(options->group, matrix->n_rows, matrix->starts, row_entries),
+        .item_share = vt__share_divide(options->group, matrix->n_cols, by_item, row_entries),
+    };
+    free(by_item);
+    VT_TRY(vt__job_agree(options->group, job));
+    return take_part(training, options->group, job, options->threads, matrix);
+}
+
+/* The items' side as it is served, where there is somebody to take it: on rank 0. */
+static struct vt_err finish(struct vt__training *training)
+{
+    if (training->group != NULL)
+        VT_TRY(vt__collect_factors(training->group, &training->item_share, &training->items,
+                                   training->whole_items.values));
+    return vt__gram_compute(&training->items, &training->item_share, training->group,
+                            training->unobserved_weight, training->n_threads, &training->gram);
+}
+
 /* Moves the items' side out of the training. */
 static void take_model(struct vt__training *training, double loss, struct vt_ials_model *ret_model)
 {
-    vt__gram_compute(&training->items, training->unobserved_weight, training->n_threads,
-                     &training->gram);
+    struct vt__factors *items = training->group != NULL ? &training->whole_items : &training->items;
     *ret_model = (struct vt_ials_model){
-        .n_items = training->items.n_rows,
-        .dim = training->items.dim,
-        .row_stride = training->items.stride,
-        .item_factors = training->items.values,
+        .n_items = items->n_rows,
+        .dim = items->dim,
+        .row_stride = items->stride,
+        .item_factors = items->values,
         .gram = training->gram.values,
         .regularization = training->options->regularization,
         .regularization_exponent = training->options->regularization_exponent,
         .unobserved_weight = training->unobserved_weight,
         .loss = loss,
     };
-    training->items.values = NULL;
+    items->values = NULL;
     training->gram.values = NULL;
 }
 
@@ -230,6 +402,7 @@ static struct vt_err check_options(const struct vt_ials_options *options, struct
         {"first_iteration", options->first_iteration, 0, (double)options->iterations - 1},
         {"solver", options->solver, 0, VT_IALS_SOLVERS - 1},
         {"cg_steps", options->cg_steps, 1, VT_IALS_CG_STEPS_MAX},
+        {"exchange_rows", options->exchange_rows, 0, UINT32_MAX},
         {"block_size", options->block_size, VT_IALS_BLOCK_STEP, VT_FACTORS_MAX},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
@@ -260,20 +433,52 @@ static struct vt_err check_matrix(const struct vt_sparse *matrix, struct vt_diag
     return VT_ERR(VT_INVALID, "no interactions");
 }
 
+static struct vt_err run(struct vt__training *training, double *ret_loss)
+{
+    VT_TRY(iterate(training, ret_loss));
+    return finish(training);
+}
+
 struct vt_err vt_ials_train(const struct vt_sparse *matrix, const struct vt_ials_options *options,
                             struct vt_diag *diag, struct vt_ials_model *ret_model)
 {
     VT_TRY(check_options(options, diag));
     VT_TRY(check_matrix(matrix, diag));
+    const bool alone = options->group == NULL || options->group->n_ranks == 1;
     struct vt__training training;
+    struct vt__job job;
     double loss = 0;
-    struct vt_err err = training_init(&training, matrix, options);
+    struct vt_err err = alone ? begin_alone(&training, matrix, options)
+                              : begin_together(&training, &job, matrix, options);
     if (!vt_failed(err))
-        err = iterate(&training, &loss);
+        err = run(&training, &loss);
     if (!vt_failed(err))
         take_model(&training, loss, ret_model);
     training_fini(&training);
     return err;
+}
+
+struct vt_err vt_ials_work(const struct vt_group *group, uint32_t threads)
+{
+    for (;;) {
+        struct vt__training training = {0};
+        struct vt__job job;
+        double loss;
+        VT_TRY(vt__job_agree(group, &job));
+        if (!job.is_training)
+            return vt_ok();
+        struct vt_err err = take_part(&training, group, &job, threads, NULL);
+        if (!vt_failed(err))
+            err = run(&training, &loss);
+        training_fini(&training);
+        VT_TRY(err);
+    }
+}
+
+struct vt_err vt_ials_dismiss(const struct vt_group *group)
+{
+    struct vt__job job = {.is_training = false};
+    return vt__job_agree(group, &job);
 }
 
 void vt_ials_model_free(struct vt_ials_model *model)

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct vt_group;
+
 struct vt_ials_progress {
     uint32_t iteration, iterations; /* 1-based */
     double loss; /* the objective of the factors after this iteration; with VT_IALS_CHOLESKY it
@@ -15,7 +17,7 @@ struct vt_ials_progress {
      * as start_items and start_users with first_iteration = iteration, training goes on to the same
      * bytes. All but the subspace solver need the items alone for that. */
     const float *item_factors; /* n_items × row_stride */
-    const float *user_factors; /* n_users × row_stride */
+    const float *user_factors; /* n_users × row_stride; NULL with a group: no rank has all */
     uint32_t n_items, n_users, dim, row_stride;
     double unobserved_weight; /* as used */
 };
@@ -58,6 +60,10 @@ struct vt_ials_options {
     uint32_t first_iteration;     /* so many are done already; below `iterations` */
     vt_ials_progress_fn progress; /* may be NULL */
     void *progress_ctx;
+    /* Trains with other processes, of which this is rank 0 and the others are in vt_ials_work.
+     * Borrowed; NULL, or a group of one: alone. */
+    const struct vt_group *group;
+    uint32_t exchange_rows; /* of other ranks that one holds at a time; 0: its share of them */
 };
 enum {
     VT_IALS_ITERATIONS_MAX = 1000,
@@ -91,10 +97,18 @@ struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model)
  * Gram matrices: Cholesky n_entries·dim² + (n_users + n_items)·dim³/6; CG n_entries·dim·(4·cg_steps
  * + 3); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
  * both sides' factors, the matrix transposed, 64·dim² doubles, and at most dim² floats and
- * 1.25 MiB a thread.
+ * 1.25 MiB a thread. With a group each rank has its part of the factors and of both matrices, two
+ * blocks of exchange_rows factors, and rank 0 all items beside; an error ends this rank's part
+ * only, so the caller must end the group.
  */
 VT_MUST_USE struct vt_err vt_ials_train(const struct vt_sparse *matrix,
                                         const struct vt_ials_options *options, struct vt_diag *diag,
                                         struct vt_ials_model *ret_model);
+
+/* The other ranks' side of all trainings of rank 0, until it calls vt_ials_dismiss. `threads` as in
+ * the options. Errors as vt_ials_train, or of the group: the caller must end it. */
+VT_MUST_USE struct vt_err vt_ials_work(const struct vt_group *group, uint32_t threads);
+/* Rank 0: the others may leave vt_ials_work. */
+VT_MUST_USE struct vt_err vt_ials_dismiss(const struct vt_group *group);
 
 #endif

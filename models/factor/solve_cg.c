@@ -96,7 +96,7 @@ static void set_diagonals(const struct equations *equations)
 {
     const struct vt__training *training = equations->step->training;
     const struct scratch *scratch = &equations->scratch;
-    double all = training->unobserved_weight * (double)equations->step->fixed->n_rows;
+    double all = training->unobserved_weight * (double)equations->step->fixed_share->n_rows;
     float lambda = (float)equations->row->lambda, share = (float)(equations->row->weight / all);
     for (uint32_t d = 0; d < equations->stride; d++) {
         float eigenvalue = training->gram.eigenvalues[d];
