@@ -7,7 +7,7 @@
 #include "services/common/base/table.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
-#include "services/node/train_job.h"
+#include "services/node/train_ranks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -114,6 +114,11 @@ static const struct vt_option option_table[] = {
      .argument = "TIME",
      .help = "train again and again, \"1h\"; skips when nothing is new; SIGTERM ends it",
      .flag_only = true},
+    {.name = "mpi",
+     .kind = VT_OPTION_BOOL,
+     .offset = AT(mpi),
+     .help = "of ials: one training by all ranks of `mpirun -n N vitrine train --mpi`",
+     .flag_only = true},
     {.name = "no-publish",
      .kind = VT_OPTION_BOOL,
      .offset = AT(no_publish),
@@ -213,7 +218,7 @@ static int run_train(void *target, const struct vt_options *options)
     if (job == NULL)
         return vt_command_fail(options_spec.command, VT_ERR(VT_EXHAUSTED, "out of memory"), NULL);
     job->command = target;
-    int status = train_once(job);
+    int status = job->command->mpi ? vt_train_ranks_run(job, train_once) : train_once(job);
     vt_train_job_fini(job);
     free(job);
     return status;

@@ -19,6 +19,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* What several ranks can do together. */
+static struct vt_err check_divides(const struct vt_train_command *command, struct vt_diag *diag)
+{
+    if (strcmp(command->algorithm, "ials") != 0) {
+        vt_diag_set(diag, "algorithm", "--mpi divides the training of ials; %s has no such form",
+                    command->algorithm);
+        return VT_ERR(VT_INVALID, "the algorithm trains on one machine");
+    }
+    if (command->every_ms == 0)
+        return vt_ok();
+    vt_diag_set(diag, "every", "--mpi trains once; let cron start mpirun for a schedule");
+    return VT_ERR(VT_INVALID, "--every and --mpi exclude each other");
+}
+
 struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag)
 {
     const struct vt_train_command *command = job->command;
@@ -39,7 +53,8 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     for (size_t i = 0; i < command->settings.n; i++)
         VT_TRY(vt_algorithm_set(train->algorithm, command->settings.items[i], diag,
                                 &train->algorithm_options));
-    return vt_ok();
+    train->algorithm_options.ials.group = job->group;
+    return job->group != NULL ? check_divides(command, diag) : vt_ok();
 }
 
 void vt_train_job_fini(struct vt_train_job *job)

@@ -16,7 +16,7 @@ struct vt_train_command {
     uint64_t seed, memory_bytes; /* 0: what is available */
     int64_t every_ms;            /* 0: once */
     int64_t checkpoint_every_ms;
-    bool warm, no_publish, no_gate, json;
+    bool warm, no_publish, no_gate, mpi, json;
 };
 
 /*
@@ -25,6 +25,7 @@ struct vt_train_command {
  */
 struct vt_train_job {
     const struct vt_train_command *command; /* borrowed */
+    const struct vt_group *group;           /* trains with these; borrowed, NULL: alone */
     /* Asked after each iteration; true: give up with VT_CANCELLED. May be NULL. */
     bool (*stop_wanted)(void *ctx);
     void *stop_ctx;
