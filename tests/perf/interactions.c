@@ -123,7 +123,7 @@ static struct customer make_customer(const struct interactions_options *options,
     struct customer customer = {.random = vt_mix64(options->seed) ^ vt_mix64(number)};
     double mean = (double)options->interactions / options->users;
     double wanted = mean * (1 - USER_POWER) * pow(draw_share(&customer.random), -USER_POWER) + 0.5;
-    double most = 1.0 + options->items / SHARE_OF_ITEMS;
+    double most = 1.0 + (double)options->items / SHARE_OF_ITEMS;
     customer.n_events = (uint32_t)(wanted < 1 ? 1 : wanted < most ? wanted : most);
     for (int i = 0; i < TASTES_EACH; i++)
         customer.tastes[i] = (uint32_t)(draw(&customer.random) % TASTES);
