@@ -29,8 +29,10 @@ MODEL_ARROWS = {
     "rank": ["dataset", "index"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
+    "blend": ["dataset", "eval", "index", "kernels", "neighbor"],
     # These two put the families together: a line each.
     "algorithm": [
+        "blend",
         "content",
         "dataset",
         "eval",

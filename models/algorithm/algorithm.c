@@ -18,12 +18,13 @@ struct vt_algorithm {
 };
 
 static const struct vt_algorithm algorithms[] = {
-    {&vt__family_ials},   {&vt__family_ease},   {&vt__family_graph},      {&vt__family_sharpened},
-    {&vt__family_itemcf}, {&vt__family_usercf}, {&vt__family_popularity}, {&vt__family_content},
+    {&vt__family_ials},       {&vt__family_ease},    {&vt__family_graph},
+    {&vt__family_sharpened},  {&vt__family_itemcf},  {&vt__family_usercf},
+    {&vt__family_popularity}, {&vt__family_content}, {&vt__family_blend},
 };
 enum { N_ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
 
-#define CHOICES "ials|ease|graph|sharpened|itemcf|usercf|popularity|content"
+#define CHOICES "ials|ease|graph|sharpened|itemcf|usercf|popularity|content|blend"
 
 void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
 {
@@ -35,6 +36,7 @@ void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
     vt_neighbor_options_default(&ret_options->neighbor);
     vt_user_neighbors_options_default(&ret_options->user_neighbors);
     vt_content_options_default(&ret_options->content);
+    vt_blend_options_default(&ret_options->blend);
 }
 
 void vt_trained_free(struct vt_trained *trained)
@@ -152,10 +154,30 @@ static struct vt_err apply_number(const struct vt__setting *setting, const char 
     return vt_ok();
 }
 
+/* "family.key=value" of a family that is made of others: NULL when the text is not that. */
+static const struct vt_algorithm *find_part(const struct vt__family *family, const char *key_value,
+                                            const char **ret_rest)
+{
+    const size_t len = strcspn(key_value, ".=");
+    if (!family->composed || key_value[len] != '.')
+        return NULL;
+    for (size_t i = 0; i < N_ALGORITHMS; i++)
+        if (strlen(algorithms[i].family->name) == len && !algorithms[i].family->composed &&
+            memcmp(algorithms[i].family->name, key_value, len) == 0) {
+            *ret_rest = key_value + len + 1;
+            return &algorithms[i];
+        }
+    return NULL;
+}
+
 struct vt_err vt_algorithm_set(const struct vt_algorithm *algorithm, const char *key_value,
                                struct vt_diag *diag, struct vt_algorithm_options *options)
 {
     char key[KEY_BYTES_MAX];
+    const char *rest;
+    const struct vt_algorithm *part = find_part(algorithm->family, key_value, &rest);
+    if (part != NULL)
+        return vt_algorithm_set(part, rest, diag, options);
     const char *equals = strchr(key_value, '=');
     if (equals == NULL || equals == key_value || equals - key_value >= KEY_BYTES_MAX) {
         vt_diag_set(diag, "set", "'%s' is not key=value", key_value);

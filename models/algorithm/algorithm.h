@@ -1,6 +1,7 @@
 #ifndef VT_ALGORITHM_ALGORITHM_H
 #define VT_ALGORITHM_ALGORITHM_H
 
+#include "models/algorithm/blend_options.h"
 #include "models/content/space.h"
 #include "models/dataset/dataset.h"
 #include "models/eval/recommender.h"
@@ -23,6 +24,9 @@
  */
 typedef bool (*vt_training_progress_fn)(void *ctx, uint32_t done, uint32_t total, double loss);
 
+/* A line for people about what a family that searches does; on the caller's thread. */
+typedef void (*vt_training_tell_fn)(void *ctx, const char *line);
+
 struct vt_algorithm_options {
     struct vt_ials_options ials;
     struct vt_ease_options ease;
@@ -32,12 +36,15 @@ struct vt_algorithm_options {
     struct vt_content_options content;
     const struct vt_catalog *catalog; /* texts, borrowed; NULL: none */
     const uint32_t *item_ids;         /* of the matrix's columns, to find the texts by; borrowed */
+    struct vt_blend_options blend;
     uint32_t threads;                 /* 0: one per CPU; for all */
     uint64_t seed;                    /* for all */
     uint64_t memory_bytes;            /* training must stay below; 0: no limit was given */
     double seconds_max;               /* what those that search may spend; 0: their own default */
     vt_training_progress_fn progress; /* may be NULL */
     void *progress_ctx;
+    vt_training_tell_fn tell; /* may be NULL */
+    void *tell_ctx;
 };
 /* Each family's own defaults, seed 1. */
 void vt_algorithm_options_default(struct vt_algorithm_options *ret_options);
@@ -60,6 +67,14 @@ struct vt_mix {
 };
 
 enum { VT_TRAINED_NOTE_BYTES = 256 };
+/* What a family that searches came to, as --algorithm and --set take it: training with it gives the
+ * same kind of model without a search. n_settings 0: this family does not search. */
+enum { VT_SETTLED_MAX = 48, VT_SETTING_BYTES = 64 };
+struct vt_settled {
+    const char *algorithm; /* a literal */
+    uint32_t n_settings;
+    char settings[VT_SETTLED_MAX][VT_SETTING_BYTES]; /* "key=value" */
+};
 
 /* A trained model behind the face that evaluation wants, and those of its parts that a bundle can
  * carry (borrowed from `model`; NULL: this family has none). */
@@ -69,6 +84,7 @@ struct vt_trained {
     const struct vt_item_kernel *kernel;    /* EASE, a graph filter, or several of them added */
     const struct vt_item_kernel *neighbors; /* item-CF */
     struct vt_mix mix;
+    struct vt_settled settled;
     void *model; /* owned */
     void (*free_model)(void *model);
     char note[VT_TRAINED_NOTE_BYTES]; /* what was chosen from the data, and why; "": nothing was */

@@ -20,7 +20,8 @@ enum { VT__SETTINGS_MAX = 32 };
 struct vt__family {
     const char *name, *summary;
     const struct vt__setting *settings; /* ends with a NULL key */
-    bool serves;                        /* a bundle can carry it; else it is for evaluation */
+    bool composed; /* of other families, whose settings it takes as "family.key" */
+    bool serves;   /* a bundle can carry it; else it is for evaluation */
     struct vt_err (*train)(const struct vt_sparse *matrix,
                            const struct vt_algorithm_options *options, struct vt_diag *diag,
                            struct vt_trained *ret_trained);
@@ -31,6 +32,6 @@ struct vt__family {
 
 extern const struct vt__family vt__family_ials, vt__family_ease, vt__family_graph,
     vt__family_sharpened, vt__family_itemcf, vt__family_usercf, vt__family_popularity,
-    vt__family_content;
+    vt__family_content, vt__family_blend;
 
 #endif

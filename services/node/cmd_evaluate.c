@@ -269,12 +269,20 @@ static struct vt_err read_data(struct evaluation_run *run, struct vt_diag *diag)
 static bool on_iteration(void *ctx, uint32_t done, uint32_t total, double loss)
 {
     struct evaluation_run *run = ctx;
-    run->iteration_s[run->n_iterations++] = seconds_since(run->iteration_started_ns);
+    if (run->n_iterations < VT_IALS_ITERATIONS_MAX)
+        run->iteration_s[run->n_iterations++] = seconds_since(run->iteration_started_ns);
     run->progress.total = total;
     run->loss = loss;
     vt_progress_update(&run->progress, done);
     run->iteration_started_ns = now_ns();
     return true;
+}
+
+/* What a family that searches tried and chose. */
+static void on_tell(void *ctx, const char *line)
+{
+    (void)ctx;
+    fprintf(stderr, "%s\n", line);
 }
 
 static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
@@ -286,6 +294,7 @@ static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
     run->algorithm_options.progress_ctx = run;
     run->algorithm_options.catalog = &run->catalog;
     run->algorithm_options.item_ids = run->split.ids.item_ids;
+    run->algorithm_options.tell = on_tell;
     VT_TRY(vt_algorithm_train(run->algorithm, &run->split.train, &run->algorithm_options, diag,
                               &run->trained));
     if (run->n_iterations > 0)
