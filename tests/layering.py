@@ -29,6 +29,7 @@ MODEL_ARROWS = {
     "rank": ["dataset", "index"],
     "bundle": ["index"],
     "eval": ["dataset", "index", "kernels", "popularity"],
+    "tune": ["dataset"],
     "blend": ["dataset", "eval", "index", "kernels", "neighbor"],
     # These two put the families together: a line each.
     "algorithm": [

@@ -7,7 +7,7 @@
  */
 #include "models/algorithm/blend_parts.h"
 #include "models/blend/weights.h"
-#include "models/dataset/hold_out.h"
+#include "models/dataset/holdout.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,16 +62,15 @@ static void tell_weights(const struct vt_algorithm_options *options, const doubl
              text, measured->recall, measured->ndcg);
 }
 
-static struct vt_err find_on(const struct vt_hold_out *parts_of_data,
+static struct vt_err find_on(const struct vt_sparse *fit, const struct vt_sparse *held,
                              const struct vt_algorithm_options *options, struct vt_diag *diag,
                              double *ret_weight)
 {
     struct vt__blend_parts parts = {0};
     struct vt_blend_weights measured;
-    struct vt_err err = train_parts(&parts_of_data->fit, options, diag, &parts);
+    struct vt_err err = train_parts(fit, options, diag, &parts);
     if (!vt_failed(err))
-        err = vt__blend_find(&parts, &parts_of_data->fit, &parts_of_data->held, options, ret_weight,
-                             &measured);
+        err = vt__blend_find(&parts, fit, held, options, ret_weight, &measured);
     vt__blend_parts_free(&parts);
     if (!vt_failed(err))
         tell_weights(options, ret_weight, &measured);
@@ -83,17 +82,18 @@ static struct vt_err find_weights(const struct vt_sparse *matrix,
                                   const struct vt_algorithm_options *options, struct vt_diag *diag,
                                   struct vt_algorithm_options *found)
 {
-    const struct vt_hold_out_options held = {.share = options->blend.held_share,
-                                             .users_max = options->blend.held_users,
-                                             .seed = options->seed};
-    struct vt_hold_out parts;
+    const struct vt_holdout_options holdout = {.share = options->blend.held_share,
+                                               .users_max = options->blend.held_users,
+                                               .seed = options->seed};
+    struct vt_sparse fit, held;
     *found = *options;
     found->blend.weights = VT_BLEND_GIVEN;
-    VT_TRY(vt_hold_out_make(matrix, &held, &parts));
+    VT_TRY(vt_holdout_make(matrix, &holdout, &fit, &held));
     struct vt_err err = vt_ok();
-    if (parts.held.n_entries > 0)
-        err = find_on(&parts, options, diag, found->blend.weight);
-    vt_hold_out_free(&parts);
+    if (held.n_entries > 0)
+        err = find_on(&fit, &held, options, diag, found->blend.weight);
+    vt_sparse_free(&fit);
+    vt_sparse_free(&held);
     return err;
 }
 

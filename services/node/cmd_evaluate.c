@@ -73,14 +73,12 @@ static const struct vt_option option_table[] = {
      .offset = AT(algorithm),
      .argument = "NAME",
      .help = "how the model is made; see docs/models.md",
-     .fallback = "ials",
-     .flag_only = true},
+     .fallback = "ials"},
     {.name = "set",
      .kind = VT_OPTION_LIST,
      .offset = AT(settings),
      .argument = "KEY=VALUE",
-     .help = "a setting of the algorithm",
-     .flag_only = true},
+     .help = "a setting of the algorithm"},
     {.name = "half-life",
      .kind = VT_OPTION_F64,
      .offset = AT(half_life_days),
@@ -145,6 +143,7 @@ static const struct vt_options_spec options_spec = {
                "--set factors=64 --json",
     .options = option_table,
     .n_options = sizeof option_table / sizeof option_table[0],
+    .layered = true,
 };
 
 /* Everything one run holds. */

@@ -33,14 +33,12 @@ static const struct vt_option option_table[] = {
      .offset = AT(algorithm),
      .argument = "NAME",
      .help = "how the model is made; see docs/models.md",
-     .fallback = "ials",
-     .flag_only = true},
+     .fallback = "ials"},
     {.name = "set",
      .kind = VT_OPTION_LIST,
      .offset = AT(settings),
      .argument = "KEY=VALUE",
-     .help = "a setting of the algorithm; may be repeated",
-     .flag_only = true},
+     .help = "a setting of the algorithm; may be repeated"},
     {.name = "weight",
      .kind = VT_OPTION_LIST,
      .offset = AT(weights),
@@ -142,6 +140,7 @@ static const struct vt_options_spec options_spec = {
     .example = "vitrine train --data DIR --set factors=64",
     .options = option_table,
     .n_options = sizeof option_table / sizeof option_table[0],
+    .layered = true,
 };
 
 /* What the gate compared, a line each. */

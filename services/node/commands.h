@@ -16,6 +16,7 @@ int vt_cmd_export(int argc, char **argv);
 int vt_cmd_erase(int argc, char **argv);
 
 int vt_cmd_train(int argc, char **argv);
+int vt_cmd_tune(int argc, char **argv);
 int vt_cmd_models(int argc, char **argv);
 int vt_cmd_evaluate(int argc, char **argv);
 int vt_cmd_rules(int argc, char **argv);

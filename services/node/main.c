@@ -25,6 +25,7 @@ static const struct vt_command commands[] = {
     {"demo-data", "write a generated storefront to try everything with", vt_cmd_demo_data},
     {"import", "clean, map and load data, with a scorecard", vt_cmd_import},
     {"train", "make a model from the events and put it into service", vt_cmd_train},
+    {"tune", "look for the settings of an algorithm that suit the data", vt_cmd_tune},
     {"models", "list, verify, activate, roll back and export model versions", vt_cmd_models},
     {"evaluate", "measure how well an algorithm finds held-out items", vt_cmd_evaluate},
     {"rules", "find what is bought together", vt_cmd_rules},

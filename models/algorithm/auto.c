@@ -1,0 +1,183 @@
+/*
+ * A model that chooses itself. What suits sparse data (strong regularisation, few factors, item
+ * kernels) loses on dense ones, and no rule by size and density alone is as good as trying: so a
+ * validation part is split off the matrix, every family is tried on the rest with a handful of
+ * settings (auto_space.c), the weights of a blend of the best are found on the same part, and what
+ * came out is trained on everything.
+ *
+ * What is tried must be the same on a slow and on a fast machine, or the same data would give
+ * different models. So the budget is arithmetic, not time: GFLOP_PER_SECOND for each second that is
+ * allowed, with the families' own counts. Memory decides too (a family that does not fit takes no
+ * part); for the same bytes on two machines, say it. docs/adr/0106.
+ */
+#include "models/algorithm/auto_search.h"
+#include "models/blend/weights.h"
+#include "models/dataset/holdout.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECONDS_DEFAULT 300.0
+#define HELD_SHARE 0.2
+enum { HELD_USERS = 4000, KERNEL_CELLS = 16000000, KERNEL_ROW_MIN = 200 };
+
+static const enum vt_blend_family families[] = {VT_BLEND_IALS, VT_BLEND_EASE, VT_BLEND_SHARPENED,
+                                                VT_BLEND_ITEMCF, VT_BLEND_POPULARITY};
+enum { N_FAMILIES = sizeof families / sizeof families[0] };
+
+/* Kernels of many items keep shorter rows, so that two of them and their sum stay small. */
+static uint32_t kernel_row(uint64_t n_items)
+{
+    const uint64_t fits = KERNEL_CELLS / (n_items > 0 ? n_items : 1);
+    return fits > 1000 ? 1000 : fits < KERNEL_ROW_MIN ? KERNEL_ROW_MIN : (uint32_t)fits;
+}
+
+static void prepare_options(const struct vt_algorithm_options *options, uint64_t n_items,
+                            struct vt_algorithm_options *ret_prepared)
+{
+    const uint32_t per_row = kernel_row(n_items);
+    *ret_prepared = *options;
+    ret_prepared->ease.neighbors = ret_prepared->sharpened.neighbors =
+        ret_prepared->graph.neighbors = ret_prepared->blend.neighbors = per_row;
+    ret_prepared->blend.weights = VT_BLEND_GIVEN;
+    if (!(ret_prepared->seconds_max > 0))
+        ret_prepared->seconds_max = SECONDS_DEFAULT;
+}
+
+/* ---- choosing ---- */
+
+static void tell_data(const struct vt__auto_search *search, const struct vt_sparse *matrix)
+{
+    vt__tell(&search->options,
+             "auto: %u customers, %u items, %llu pairs, %.1f a customer, %.3g %% of all pairs; "
+             "tries are measured on %llu pairs that are held back, budget %.0f GFLOP (%.0f s at "
+             "%.0f GFLOP/s)",
+             matrix->n_rows, matrix->n_cols, (unsigned long long)matrix->n_entries,
+             (double)matrix->n_entries / matrix->n_rows,
+             100.0 * (double)matrix->n_entries / matrix->n_rows / matrix->n_cols,
+             (unsigned long long)search->held.n_entries, search->gflop_max,
+             search->options.seconds_max, VT__AUTO_GFLOP_PER_SECOND);
+}
+
+static void tell_choice(const struct vt__auto_search *search, const double *weight,
+                        const struct vt_blend_weights *measured)
+{
+    char text[VT_BLEND_FAMILIES * 32] = "";
+    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
+        if (fabs(weight[f]) > 0)
+            snprintf(text + strlen(text), sizeof text - strlen(text), " %s %.4f",
+                     vt__blend_family((enum vt_blend_family)f)->name, weight[f]);
+    vt__tell(&search->options,
+             "auto: chose the blend%s: recall %.4f, ndcg %.4f on what was held back, against %.4f "
+             "(mean of both) of the best single family, %s; %.0f GFLOP were spent",
+             text, measured->recall, measured->ndcg, search->best_value,
+             vt__blend_family(search->best_family)->name, search->gflop_spent);
+}
+
+static struct vt_err choose(struct vt__auto_search *search, struct vt_diag *diag)
+{
+    struct vt_blend_weights measured;
+    double *weight = search->options.blend.weight;
+    for (int i = 0; i < N_FAMILIES; i++)
+        VT_TRY(vt__auto_try_family(search, families[i], diag));
+    VT_CHECK(search->parts.n > 0, VT_EXHAUSTED, "no family fits into the memory");
+    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
+        weight[f] = 0;
+    for (uint32_t p = 0; p < search->parts.n; p++)
+        weight[search->parts.family[p]] = 1;
+    VT_TRY(vt__blend_find(&search->parts, &search->fit, &search->held, &search->options, weight,
+                          &measured));
+    tell_choice(search, weight, &measured);
+    return vt_ok();
+}
+
+/* Too little to hold anything back: iALS and popularity by their defaults. */
+static void choose_without_data(struct vt__auto_search *search)
+{
+    double *weight = search->options.blend.weight;
+    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
+        weight[f] = 0;
+    weight[VT_BLEND_IALS] = 0.8;
+    weight[VT_BLEND_POPULARITY] = 0.2;
+    vt__tell(&search->options, "auto: too little data to hold any back; the defaults of iALS");
+}
+
+static void search_fini(struct vt__auto_search *search)
+{
+    vt__blend_parts_free(&search->parts);
+    vt_sparse_free(&search->fit);
+    vt_sparse_free(&search->held);
+}
+
+static struct vt_err search_on(const struct vt_sparse *matrix, struct vt__auto_search *search,
+                               struct vt_diag *diag)
+{
+    const struct vt_holdout_options held = {
+        .share = HELD_SHARE, .users_max = HELD_USERS, .seed = search->options.seed};
+    VT_TRY(vt_holdout_make(matrix, &held, &search->fit, &search->held));
+    if (search->held.n_entries == 0) {
+        choose_without_data(search);
+        return vt_ok();
+    }
+    tell_data(search, matrix);
+    return choose(search, diag);
+}
+
+/* ---- the family ---- */
+
+static struct vt_err auto_train(const struct vt_sparse *matrix,
+                                const struct vt_algorithm_options *options, struct vt_diag *diag,
+                                struct vt_trained *ret_trained)
+{
+    VT_CHECK(matrix->n_entries > 0, VT_INVALID, "there is nothing to train on");
+    struct vt__auto_search search = {.best_value = -1};
+    prepare_options(options, matrix->n_cols, &search.options);
+    search.gflop_max = search.options.seconds_max * VT__AUTO_GFLOP_PER_SECOND;
+    search.memory_max = options->memory_bytes;
+    struct vt_err err = search_on(matrix, &search, diag);
+    struct vt_algorithm_options chosen = search.options;
+    search_fini(&search); /* before the last training wants the memory */
+    if (vt_failed(err))
+        return err;
+    VT_TRY(vt__family_blend.train(matrix, &chosen, diag, ret_trained));
+    vt__auto_settle(&chosen, &ret_trained->settled);
+    ret_trained->recommender.name = "auto";
+    return vt_ok();
+}
+
+/* The search's budget, and a last training that may be as much as the largest try. */
+static struct vt_need auto_need(const struct vt_shape *shape,
+                                const struct vt_algorithm_options *options)
+{
+    struct vt_algorithm_options prepared;
+    prepare_options(options, shape->n_items, &prepared);
+    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
+        prepared.blend.weight[f] = 0;
+    for (int i = 0; i < N_FAMILIES; i++)
+        prepared.blend.weight[families[i]] = 1;
+    prepared.ials.factors = VT__AUTO_FACTORS_MAX;
+    struct vt_need need = vt__family_blend.need(shape, &prepared);
+    if (options->memory_bytes > 0 && need.memory_bytes > options->memory_bytes)
+        need.memory_bytes = options->memory_bytes; /* what does not fit is left out */
+    const double budget = prepared.seconds_max * VT__AUTO_GFLOP_PER_SECOND;
+    const double tries = vt__auto_gflop(shape, &prepared);
+    need.gflop += tries < budget ? tries : budget;
+    need.memory_bytes += 2 * 8 * shape->n_interactions;
+    return need;
+}
+
+const struct vt__family vt__family_auto = {
+    .name = "auto",
+    .summary = "tries the families on a part held back and blends the best",
+    .settings = (const struct vt__setting[]){{"seconds", VT__SETTING_F64,
+                                              offsetof(struct vt_algorithm_options, seconds_max), 1,
+                                              1e6, NULL},
+                                             {0}},
+    .composed = true,
+    .serves = true,
+    .train = auto_train,
+    .need = auto_need,
+};
