@@ -83,8 +83,11 @@ static void find_checkpoint(struct vt__watch *watch)
 static uint64_t fingerprint_of(const struct vt__watch *watch)
 {
     const struct vt_train_options *options = watch->options;
+    /* A training that ended would go on with more iterations, or more patience. */
+    const float ends[] = {(float)watch->iterations, (float)options->patience};
     uint64_t fingerprint = vt_train_factors_fingerprint(watch->matrix, options->algorithm,
                                                         &options->algorithm_options);
+    fingerprint = vt_train_mix_floats(fingerprint, ends, sizeof ends / sizeof ends[0]);
     /* A warm start is another training than a cold one, and from other factors another again. */
     return watch->start_items != NULL
                ? vt_train_mix_floats(fingerprint, watch->start_items,
