@@ -91,7 +91,15 @@ static struct vt_need ease_need(const struct vt_shape *shape,
     struct vt_ease_options ease = ease_options(options);
     struct vt_ease_plan plan =
         vt_ease_plan(shape->n_users, shape->n_items, shape->n_interactions, &ease);
-    return (struct vt_need){.memory_bytes = plan.memory_bytes, .gflop = plan.gflop};
+    struct vt_need need = {.memory_bytes = plan.memory_bytes, .gflop = plan.gflop};
+    if (!(ease.regularization > 0)) {
+        struct vt_ease_plan search =
+            vt__ease_search_plan(shape->n_users, shape->n_items, shape->n_interactions, &ease);
+        need.gflop += search.gflop;
+        if (search.memory_bytes > need.memory_bytes)
+            need.memory_bytes = search.memory_bytes;
+    }
+    return need;
 }
 
 #define AT(field_) offsetof(struct vt_algorithm_options, ease.field_)

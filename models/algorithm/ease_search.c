@@ -19,6 +19,7 @@ enum {
 #define SEARCH_SHARE 0.2
 #define SEARCH_FACTOR 3
 #define SEARCH_GFLOP_MAX 1500 /* of one fit: some 20 s on two cores */
+#define SEARCH_FITS_USUAL 4
 
 struct search {
     struct vt_sparse train, test;
@@ -86,6 +87,27 @@ static struct vt_err climb_both_ways(struct search *search, struct vt__ease_regu
     return vt_ok();
 }
 
+static struct vt_ease_options search_options(const struct vt_ease_options *options)
+{
+    struct vt_ease_options search = *options;
+    if (search.support > SEARCH_SUPPORT_MAX)
+        search.support = SEARCH_SUPPORT_MAX;
+    search.progress = NULL;
+    return search;
+}
+
+struct vt_ease_plan vt__ease_search_plan(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
+                                         const struct vt_ease_options *options)
+{
+    struct vt_ease_options search = search_options(options);
+    struct vt_ease_plan plan = vt_ease_plan(n_users, n_items, n_entries, &search);
+    if (!plan.fits || plan.gflop > SEARCH_GFLOP_MAX)
+        return (struct vt_ease_plan){.form = plan.form};
+    plan.memory_bytes += 28 * n_entries + 16 * n_users; /* two parts, and one of them by item */
+    plan.gflop *= SEARCH_FITS_USUAL;
+    return plan;
+}
+
 static uint32_t count_tested(const struct vt_sparse *test)
 {
     uint32_t n = 0;
@@ -100,16 +122,13 @@ struct vt_err vt__ease_choose_regularization(const struct vt_sparse *matrix,
                                              struct vt__ease_regularization *ret_chosen)
 {
     struct vt__ease_regularization best = {.value = vt_ease_regularization(matrix, options)};
-    struct search search = {.options = *options, .diag = diag};
+    struct search search = {.options = search_options(options), .diag = diag};
     struct vt_holdout_options holdout = {
         .share = SEARCH_SHARE, .users_max = SEARCH_USERS_MAX, .seed = seed};
-    if (search.options.support > SEARCH_SUPPORT_MAX)
-        search.options.support = SEARCH_SUPPORT_MAX;
-    search.options.progress = NULL;
     struct vt_ease_plan plan =
-        vt_ease_plan(matrix->n_rows, matrix->n_cols, matrix->n_entries, &search.options);
+        vt__ease_search_plan(matrix->n_rows, matrix->n_cols, matrix->n_entries, options);
     struct vt_err err = vt_ok();
-    if (plan.fits && plan.gflop <= SEARCH_GFLOP_MAX) {
+    if (plan.fits) {
         VT_TRY(vt_holdout_make(matrix, &holdout, &search.train, &search.test));
         if (count_tested(&search.test) >= SEARCH_USERS_MIN)
             err = climb_both_ways(&search, &best);

@@ -17,4 +17,9 @@ vt__ease_choose_regularization(const struct vt_sparse *matrix,
                                const struct vt_ease_options *options, uint64_t seed,
                                struct vt_diag *diag, struct vt__ease_regularization *ret_chosen);
 
+/* What choosing takes, from above, before the training that follows: 0 where it would be too much.
+ */
+struct vt_ease_plan vt__ease_search_plan(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
+                                         const struct vt_ease_options *options);
+
 #endif

@@ -82,12 +82,13 @@ static void fill_rows(struct below *below, uint32_t block, uint32_t thread, bool
     uint32_t end = n - first < SPARSE_ROWS_PER_BLOCK ? n : first + SPARSE_ROWS_PER_BLOCK;
     struct vt__gram_row *row = &below->threads[thread];
     for (uint32_t i = first; i < end; i++) {
-        uint64_t at = below->ret.starts[i];
         vt__gram_row_fill(below->rows, below->columns, i, i, row);
-        if (count)
+        if (count) { /* starts[i] belongs to whoever counts row i - 1 */
             below->ret.starts[i + 1] = vt__gram_row_take(row, NULL, NULL);
-        else
+        } else {
+            uint64_t at = below->ret.starts[i];
             vt__gram_row_take(row, below->ret.columns + at, below->ret.values + at);
+        }
     }
 }
 
