@@ -86,7 +86,7 @@ static double adds_per_entry(const struct vt_ials_options *options)
     const double dim = options->factors;
     switch ((enum vt_ials_solver)options->solver) {
     case VT_IALS_CG:
-        return dim * (4.0 * options->cg_steps + 3);
+        return dim * (4.0 * options->cg_steps + 5);
     case VT_IALS_SUBSPACE:
         return dim * (fmin(options->block_size, dim) + 6);
     default:

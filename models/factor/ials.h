@@ -48,7 +48,7 @@ struct vt_ials_options {
     uint32_t threads; /* 0: one per CPU */
     uint32_t solver;  /* enum vt_ials_solver */
     uint32_t
-        cg_steps; /* of VT_IALS_CG for an item; a user takes one more; 1 … VT_IALS_CG_STEPS_MAX */
+        cg_steps; /* of VT_IALS_CG for an item; a user takes two more; 1 … VT_IALS_CG_STEPS_MAX */
     uint32_t block_size; /* of VT_IALS_SUBSPACE; a multiple of VT_IALS_BLOCK_STEP */
     /* Instead of random first factors, borrowed: n_items × start_stride floats, finite; from a
      * checkpoint, or from an earlier model for a warm start. NULL: random. */
@@ -95,7 +95,7 @@ struct vt_fold_in_model vt_ials_fold_in_model(const struct vt_ials_model *model)
  * range (`diag` says which); VT_EXHAUSTED without memory; VT_CORRUPT when the equations cannot be
  * solved or the factors are not finite. Multiply-adds of an iteration over both sides, beside the
  * Gram matrices: Cholesky n_entries·dim² + (n_users + n_items)·dim³/6; CG n_entries·dim·(4·cg_steps
- * + 3); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
+ * + 5); subspace n_entries·dim·(block_size + 6) + (n_users + n_items)·dim·block_size²/6. Memory:
  * both sides' factors, the matrix transposed, 64·dim² doubles, and at most dim² floats and
  * 1.25 MiB a thread. With a group each rank has its part of the factors and of both matrices, two
  * blocks of exchange_rows factors, and rank 0 all items beside; an error ends this rank's part

@@ -26,7 +26,7 @@ struct scratch {
 };
 enum {
     N_VECTORS = 6,
-    COLD_STEPS = 1, /* more, from nothing: adr/0090 */
+    COLD_STEPS = 2, /* more, from nothing: adr/0090 */
 };
 
 static size_t cg_scratch_bytes(const struct vt__sizes *sizes)
