@@ -22,6 +22,8 @@
 
 #define SECONDS_DEFAULT 300.0
 #define HELD_SHARE 0.2
+#define MEMORY_DEFAULT (UINT64_C(4) << 30) /* a number, not what is free: the choice hangs on it   \
+                                            */
 enum { HELD_USERS = 4000, KERNEL_CELLS = 16000000, KERNEL_ROW_MIN = 200 };
 
 static const enum vt_blend_family families[] = {VT_BLEND_IALS, VT_BLEND_EASE, VT_BLEND_SHARPENED,
@@ -45,6 +47,8 @@ static void prepare_options(const struct vt_algorithm_options *options, uint64_t
     ret_prepared->blend.weights = VT_BLEND_GIVEN;
     if (!(ret_prepared->seconds_max > 0))
         ret_prepared->seconds_max = SECONDS_DEFAULT;
+    if (ret_prepared->memory_bytes == 0)
+        ret_prepared->memory_bytes = MEMORY_DEFAULT;
 }
 
 /* ---- choosing ---- */
@@ -53,13 +57,13 @@ static void tell_data(const struct vt__auto_search *search, const struct vt_spar
 {
     vt__tell(&search->options,
              "auto: %u customers, %u items, %llu pairs, %.1f a customer, %.3g %% of all pairs; "
-             "tries are measured on %llu pairs that are held back, budget %.0f GFLOP (%.0f s at "
-             "%.0f GFLOP/s)",
+             "tries are measured on %llu pairs that are held back and may take %.0f MiB and %.0f "
+             "GFLOP (%.0f s at %.0f GFLOP/s); then the choice is trained on everything",
              matrix->n_rows, matrix->n_cols, (unsigned long long)matrix->n_entries,
              (double)matrix->n_entries / matrix->n_rows,
              100.0 * (double)matrix->n_entries / matrix->n_rows / matrix->n_cols,
-             (unsigned long long)search->held.n_entries, search->gflop_max,
-             search->options.seconds_max, VT__AUTO_GFLOP_PER_SECOND);
+             (unsigned long long)search->held.n_entries, (double)search->memory_max / (1 << 20),
+             search->gflop_max, search->options.seconds_max, VT__AUTO_GFLOP_PER_SECOND);
 }
 
 static void tell_choice(const struct vt__auto_search *search, const double *weight,
@@ -136,7 +140,7 @@ static struct vt_err auto_train(const struct vt_sparse *matrix,
     struct vt__auto_search search = {.best_value = -1};
     prepare_options(options, matrix->n_cols, &search.options);
     search.gflop_max = search.options.seconds_max * VT__AUTO_GFLOP_PER_SECOND;
-    search.memory_max = options->memory_bytes;
+    search.memory_max = search.options.memory_bytes;
     struct vt_err err = search_on(matrix, &search, diag);
     struct vt_algorithm_options chosen = search.options;
     search_fini(&search); /* before the last training wants the memory */
@@ -160,8 +164,8 @@ static struct vt_need auto_need(const struct vt_shape *shape,
         prepared.blend.weight[families[i]] = 1;
     prepared.ials.factors = VT__AUTO_FACTORS_MAX;
     struct vt_need need = vt__family_blend.need(shape, &prepared);
-    if (options->memory_bytes > 0 && need.memory_bytes > options->memory_bytes)
-        need.memory_bytes = options->memory_bytes; /* what does not fit is left out */
+    if (need.memory_bytes > prepared.memory_bytes)
+        need.memory_bytes = prepared.memory_bytes; /* what does not fit is left out */
     const double budget = prepared.seconds_max * VT__AUTO_GFLOP_PER_SECOND;
     const double tries = vt__auto_gflop(shape, &prepared);
     need.gflop += tries < budget ? tries : budget;

@@ -82,7 +82,7 @@ static bool may_try(struct vt__auto_search *search, enum vt_blend_family family,
     const uint64_t memory = vt__blend_family(family)->need(&shape, options).memory_bytes;
     const double gflop = gflop_of(&shape, family, options);
     const char *name = vt__blend_family(family)->name;
-    if (search->memory_max > 0 && memory > search->memory_max) {
+    if (memory > search->memory_max) {
         vt__tell(&search->options, "auto: %s%s would take %.0f MiB: not tried", name, what,
                  (double)memory / (1 << 20));
         return false;

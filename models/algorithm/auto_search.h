@@ -14,7 +14,7 @@ struct vt__auto_search {
     struct vt_sparse fit, held;
     struct vt__blend_parts parts; /* the best of every family, trained on `fit` */
     double gflop_max, gflop_spent;
-    uint64_t memory_max; /* 0: none was given */
+    uint64_t memory_max; /* of one training */
     double best_value;   /* of a single family: the mean of recall and ndcg */
     enum vt_blend_family best_family;
 };
