@@ -1,15 +1,15 @@
 /*
  * The row solver by conjugate gradients (Hestenes, Stiefel 1952; for iALS Takács, Pilászy and Tikk,
  * "Applications of the conjugate gradient method for implicit feedback collaborative filtering",
- * 2011): a few steps, for an item from its row as it was. A user begins from nothing and takes one
- * step more: so the items are all that an iteration hands to the next, and a checkpoint without any
- * customer's row goes on to the same bytes. The row's neighbours are gathered once and stay in the
- * cache; each step is one pass over them, and the last half a pass, because its residual is of no
- * use any more.
+ * 2011): a few steps, for an item from its row as it was. A user begins from nothing and takes two
+ * steps more: so the items are all that an iteration hands to the next, and a checkpoint without
+ * any customer's row goes on to the same bytes. The row's neighbours are gathered once and stay in
+ * the cache; each step is one pass over them, and the last half a pass, because its residual is of
+ * no use any more.
  *
  * Both sides' factors are first turned into the eigenbasis of the Gram matrix. There it is a
  * diagonal, so its product costs nothing beside a pass, and with the diagonal of Σ z zᵀ it makes a
- * preconditioner that knows all of the Gram matrix: adr/0091 has what that is worth in steps.
+ * preconditioner that knows all of the Gram matrix (adr/0091).
  *
  * The objective falls by a step's length times r·M⁻¹r exactly, so it is followed from its value at
  * the start.
