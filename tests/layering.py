@@ -31,11 +31,13 @@ MODEL_ARROWS = {
     "eval": ["dataset", "index", "kernels", "popularity"],
     "tune": ["dataset"],
     "blend": ["dataset", "eval", "index", "kernels", "neighbor"],
+    "deep": ["dataset", "eval", "kernels"],
     # These two put the families together: a line each.
     "algorithm": [
         "blend",
         "content",
         "dataset",
+        "deep",
         "eval",
         "factor",
         "graph",

@@ -4,6 +4,7 @@
 #include "models/algorithm/blend_options.h"
 #include "models/content/space.h"
 #include "models/dataset/dataset.h"
+#include "models/deep/autoencoder.h"
 #include "models/eval/recommender.h"
 #include "models/factor/ials.h"
 #include "models/graph/graph.h"
@@ -31,6 +32,7 @@ struct vt_algorithm_options {
     struct vt_ials_options ials;
     struct vt_ease_options ease;
     struct vt_graph_options graph, sharpened;
+    struct vt_autoencoder_options autoencoder;
     struct vt_neighbor_options neighbor;
     struct vt_user_neighbors_options user_neighbors;
     struct vt_content_options content;

@@ -39,6 +39,14 @@ struct vt_kernels {
     void (*matmul_nt_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                           uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                           uint32_t ret_stride);
+    /* ret[i·ret_stride + j] ≈ Σ_r a[i][r]·b[r][j], in float. a: n_a × dim, b: dim × n_b. */
+    void (*matmul_nn_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                          uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                          uint32_t ret_stride);
+    /* ret[i·ret_stride + j] ≈ Σ_r a[r][i]·b[r][j], in float. a: dim × n_a, b: dim × n_b. */
+    void (*matmul_tn_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                          uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                          uint32_t ret_stride);
     /* ret −= what matmul_nt_f32 gives. */
     void (*matmul_nt_sub_f32)(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                               uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,

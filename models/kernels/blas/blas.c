@@ -42,6 +42,22 @@ void vt__blas_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, con
                 1.0F, a, (blasint)a_stride, b, (blasint)b_stride, 0.0F, ret, (blasint)ret_stride);
 }
 
+void vt__blas_matmul_nn_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                            uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                            uint32_t ret_stride)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)n_a, (blasint)n_b, (blasint)dim,
+                1.0F, a, (blasint)a_stride, b, (blasint)b_stride, 0.0F, ret, (blasint)ret_stride);
+}
+
+void vt__blas_matmul_tn_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                            uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                            uint32_t ret_stride)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)n_a, (blasint)n_b, (blasint)dim,
+                1.0F, a, (blasint)a_stride, b, (blasint)b_stride, 0.0F, ret, (blasint)ret_stride);
+}
+
 void vt__blas_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                                 uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                                 uint32_t ret_stride)

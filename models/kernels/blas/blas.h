@@ -17,6 +17,12 @@ void vt__blas_matvec_f32(const float *rows, uint32_t n_rows, uint32_t row_stride
 void vt__blas_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                             uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                             uint32_t ret_stride);
+void vt__blas_matmul_nn_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                            uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                            uint32_t ret_stride);
+void vt__blas_matmul_tn_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                            uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                            uint32_t ret_stride);
 void vt__blas_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                                 uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                                 uint32_t ret_stride);

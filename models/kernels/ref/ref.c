@@ -50,6 +50,32 @@ void vt__ref_matmul_nt_f32(const float *a, uint32_t n_a, uint32_t a_stride, cons
                            ret + (size_t)i * ret_stride);
 }
 
+void vt__ref_matmul_nn_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                           uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                           uint32_t ret_stride)
+{
+    for (uint32_t i = 0; i < n_a; i++)
+        for (uint32_t j = 0; j < n_b; j++) {
+            double sum = 0;
+            for (uint32_t r = 0; r < dim; r++)
+                sum += (double)a[(size_t)i * a_stride + r] * (double)b[(size_t)r * b_stride + j];
+            ret[(size_t)i * ret_stride + j] = (float)sum;
+        }
+}
+
+void vt__ref_matmul_tn_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
+                           uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
+                           uint32_t ret_stride)
+{
+    for (uint32_t i = 0; i < n_a; i++)
+        for (uint32_t j = 0; j < n_b; j++) {
+            double sum = 0;
+            for (uint32_t r = 0; r < dim; r++)
+                sum += (double)a[(size_t)r * a_stride + i] * (double)b[(size_t)r * b_stride + j];
+            ret[(size_t)i * ret_stride + j] = (float)sum;
+        }
+}
+
 void vt__ref_matmul_nt_sub_f32(const float *a, uint32_t n_a, uint32_t a_stride, const float *b,
                                uint32_t n_b, uint32_t b_stride, uint32_t dim, float *ret,
                                uint32_t ret_stride)

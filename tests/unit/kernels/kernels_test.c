@@ -123,6 +123,37 @@ static void matmul_and_matvec_match_ref(void **state)
         assert_true(fabsf(expected[i] - row[i]) < 1e-4F);
 }
 
+/* The three products of the same numbers, laid out as each wants them. */
+static void transposed_matmuls_match_ref(void **state)
+{
+    (void)state;
+    enum { DIM = 13, N_A = 5, N_B = 9, STRIDE = 16 };
+    static const char *const names[] = {"ref", "blas"};
+    float a[N_A * STRIDE], b[DIM * STRIDE], a_turned[DIM * STRIDE], b_turned[N_B * STRIDE];
+    float expected[N_A * STRIDE], got[N_A * STRIDE];
+    fill(a, N_A * STRIDE, 21);
+    fill(b, DIM * STRIDE, 22);
+    for (size_t r = 0; r < DIM; r++) {
+        for (size_t i = 0; i < N_A; i++)
+            a_turned[r * STRIDE + i] = a[i * STRIDE + r];
+        for (size_t j = 0; j < N_B; j++)
+            b_turned[j * STRIDE + r] = b[r * STRIDE + j];
+    }
+    vt_kernels_find("ref")->matmul_nt_f32(a, N_A, STRIDE, b_turned, N_B, STRIDE, DIM, expected,
+                                          STRIDE);
+    for (size_t v = 0; v < sizeof names / sizeof names[0]; v++)
+        for (int turned = 0; turned < 2; turned++) {
+            const struct vt_kernels *kernels = vt_kernels_find(names[v]);
+            if (turned)
+                kernels->matmul_tn_f32(a_turned, N_A, STRIDE, b, N_B, STRIDE, DIM, got, STRIDE);
+            else
+                kernels->matmul_nn_f32(a, N_A, STRIDE, b, N_B, STRIDE, DIM, got, STRIDE);
+            for (size_t i = 0; i < N_A; i++)
+                for (size_t j = 0; j < N_B; j++)
+                    assert_true(fabsf(expected[i * STRIDE + j] - got[i * STRIDE + j]) < 1e-4F);
+        }
+}
+
 static void count_block(void *ctx, uint32_t block, uint32_t thread)
 {
     (void)thread;
@@ -158,6 +189,7 @@ int main(void)
         cmocka_unit_test(solve_leaves_a_small_residual),
         cmocka_unit_test(solve_refuses_what_is_not_positive_definite),
         cmocka_unit_test(matmul_and_matvec_match_ref),
+        cmocka_unit_test(transposed_matmuls_match_ref),
         cmocka_unit_test(parallel_runs_each_block_once),
         cmocka_unit_test(this_machines_openblas_is_accepted),
     };
