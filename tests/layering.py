@@ -45,6 +45,7 @@ MODEL_ARROWS = {
         "linear",
         "neighbor",
         "popularity",
+        "rank",
     ],
     "train": [
         "algorithm",

@@ -18,13 +18,14 @@ struct vt_algorithm {
 };
 
 static const struct vt_algorithm algorithms[] = {
-    {&vt__family_ials},        {&vt__family_ease},   {&vt__family_graph},  {&vt__family_sharpened},
-    {&vt__family_autoencoder}, {&vt__family_itemcf}, {&vt__family_usercf}, {&vt__family_popularity},
-    {&vt__family_content},     {&vt__family_blend},  {&vt__family_auto},
+    {&vt__family_ials},        {&vt__family_ease},    {&vt__family_graph},  {&vt__family_sharpened},
+    {&vt__family_autoencoder}, {&vt__family_boosted}, {&vt__family_itemcf}, {&vt__family_usercf},
+    {&vt__family_popularity},  {&vt__family_content}, {&vt__family_blend},  {&vt__family_auto},
 };
 enum { N_ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
 
-#define CHOICES "ials|ease|graph|sharpened|autoencoder|itemcf|usercf|popularity|content|blend|auto"
+#define CHOICES                                                                                    \
+    "ials|ease|graph|sharpened|autoencoder|boosted|itemcf|usercf|popularity|content|blend|auto"
 
 void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
 {
@@ -33,6 +34,9 @@ void vt_algorithm_options_default(struct vt_algorithm_options *ret_options)
     vt_ease_options_default(&ret_options->ease);
     vt_graph_options_default(&ret_options->graph);
     vt_graph_options_sharpened(&ret_options->sharpened);
+    vt_boost_options_default(&ret_options->boosted.boost);
+    ret_options->boosted.candidates = 200;
+    ret_options->boosted.users = 6000;
     vt_autoencoder_options_default(&ret_options->autoencoder);
     vt_neighbor_options_default(&ret_options->neighbor);
     vt_user_neighbors_options_default(&ret_options->user_neighbors);

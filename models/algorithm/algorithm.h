@@ -11,6 +11,7 @@
 #include "models/linear/ease.h"
 #include "models/neighbor/neighbor.h"
 #include "models/neighbor/user_neighbors.h"
+#include "models/rank/boost.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,10 +29,18 @@ typedef bool (*vt_training_progress_fn)(void *ctx, uint32_t done, uint32_t total
 /* A line for people about what a family that searches does; on the caller's thread. */
 typedef void (*vt_training_tell_fn)(void *ctx, const char *line);
 
+/* The learned ranker: trees over the candidates of other families. */
+struct vt_boosted_options {
+    struct vt_boost_options boost; /* its seed and progress are those below */
+    uint32_t candidates;           /* of a customer; 1 … VT_RANK_CANDIDATES_MAX */
+    uint32_t users;                /* at most about so many are learned from; ≥ 10 */
+};
+
 struct vt_algorithm_options {
     struct vt_ials_options ials;
     struct vt_ease_options ease;
     struct vt_graph_options graph, sharpened;
+    struct vt_boosted_options boosted;
     struct vt_autoencoder_options autoencoder;
     struct vt_neighbor_options neighbor;
     struct vt_user_neighbors_options user_neighbors;
@@ -87,6 +96,10 @@ struct vt_trained {
     const struct vt_item_kernel *neighbors; /* item-CF */
     struct vt_mix mix;
     struct vt_settled settled;
+
+    /* Of the probabilities that the family gives, on customers that nothing was fitted on: the
+     * expected calibration error of models/rank/calibration.h; 0: it gives none. */
+    double calibration_error;
     void *model; /* owned */
     void (*free_model)(void *model);
     char note[VT_TRAINED_NOTE_BYTES]; /* what was chosen from the data, and why; "": nothing was */

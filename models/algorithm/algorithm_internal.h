@@ -31,7 +31,7 @@ struct vt__family {
 };
 
 extern const struct vt__family vt__family_ials, vt__family_ease, vt__family_graph,
-    vt__family_sharpened, vt__family_autoencoder, vt__family_itemcf, vt__family_usercf,
-    vt__family_popularity, vt__family_content, vt__family_blend, vt__family_auto;
+    vt__family_sharpened, vt__family_boosted, vt__family_autoencoder, vt__family_itemcf,
+    vt__family_usercf, vt__family_popularity, vt__family_content, vt__family_blend, vt__family_auto;
 
 #endif

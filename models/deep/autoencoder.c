@@ -34,13 +34,13 @@ struct trainer {
 
 void vt_autoencoder_options_default(struct vt_autoencoder_options *ret_options)
 {
-    *ret_options = (struct vt_autoencoder_options){.hidden = 256,
+    *ret_options = (struct vt_autoencoder_options){.hidden = 128,
                                                    .epochs = 100,
                                                    .patience = 10,
                                                    .batch = 256,
                                                    .learning_rate = 0.001,
-                                                   .weight_decay = 0.01,
-                                                   .dropout = 0.5,
+                                                   .weight_decay = 0.1,
+                                                   .dropout = 0.7,
                                                    .user_exponent = 0.5,
                                                    .seed = 1};
 }

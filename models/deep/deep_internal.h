@@ -70,7 +70,7 @@ void vt__adam_apply(void *ctx, size_t first, const float *gradient, size_t n);
  */
 struct vt__kept_back {
     struct vt_sparse train, test;
-    bool any; /* false: too small to keep anything back; train is the matrix then */
+    bool any; /* false: too small to keep anything back; train is the whole then */
 };
 enum { VT__KEPT_BACK_USERS_MAX = 1000 };
 VT_MUST_USE struct vt_err vt__keep_back(const struct vt_sparse *matrix, uint64_t seed,

@@ -17,10 +17,10 @@ enum { LABEL_MAX = 31, NDCG_AT_MAX = 1000 };
 
 void vt_boost_options_default(struct vt_boost_options *ret_options)
 {
-    *ret_options = (struct vt_boost_options){.rounds = 200,
-                                             .depth = 6,
-                                             .learning_rate = 0.1,
-                                             .leaf_weight = 1,
+    *ret_options = (struct vt_boost_options){.rounds = 150,
+                                             .depth = 5,
+                                             .learning_rate = 0.05,
+                                             .leaf_weight = 0.1,
                                              .l2 = 1,
                                              .row_share = 1,
                                              .feature_share = 1,

@@ -359,6 +359,8 @@ static struct vt_err print_json(const struct evaluation_run *run)
         "score_s", run->score_s, "threads", (json_int_t)run->algorithm_options.threads, "seed",
         (json_int_t)run->options->seed, "k", (json_int_t)run->options->k, "test_users",
         (json_int_t)full->n_users);
+    if (run->trained.calibration_error > 0)
+        json_object_set_new(object, "calibration_error", json_real(run->trained.calibration_error));
     return vt_command_print_json(object);
 }
 
@@ -394,6 +396,9 @@ static struct vt_err print_table(const struct evaluation_run *run)
     print_measures(&run->full);
     printf("\nas served, from the newest %u events: recall %.4f, ndcg %.4f\n",
            run->options->history_max, run->served.recall, run->served.ndcg);
+    if (run->trained.calibration_error > 0)
+        printf("probabilities are off by %.4f on average (expected calibration error)\n",
+               run->trained.calibration_error);
     printf("trained in %.2f s, ranked in %.2f s on %u threads, peak memory %.0f MiB\n",
            run->train_s, run->score_s, run->algorithm_options.threads, peak_mib());
     return vt_ok();
