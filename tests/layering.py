@@ -32,6 +32,7 @@ MODEL_ARROWS = {
     "tune": ["dataset"],
     "blend": ["dataset", "eval", "index", "kernels", "neighbor"],
     "deep": ["dataset", "eval", "kernels"],
+    "report": ["bundle", "eval"],
     # These two put the families together: a line each.
     "algorithm": [
         "blend",
@@ -54,9 +55,11 @@ MODEL_ARROWS = {
         "dataset",
         "eval",
         "factor",
+        "index",
         "kernels",
         "neighbor",
         "popularity",
+        "report",
         "rules",
     ],
 }

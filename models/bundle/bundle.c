@@ -114,6 +114,35 @@ static struct vt_err open_array(struct vt_bundle *bundle, const char *folder,
     return vt_ok();
 }
 
+static struct vt_err refuse_report(struct vt_diag *diag, const char *reason)
+{
+    vt_diag_set(diag, VT__REPORT_FILE, VT__REPORT_FILE ": %s", reason);
+    return VT_ERR(VT_CORRUPT, "the bundle is damaged");
+}
+
+/* The page is no part of serving, but a version is whole or it is not. */
+static struct vt_err open_report(struct vt_bundle *bundle, const char *folder, bool verify,
+                                 struct vt_diag *diag)
+{
+    const struct vt_manifest_file *listed = find_file(&bundle->manifest, VT__REPORT_FILE);
+    if (listed == NULL)
+        return vt_ok();
+    char path[VT__PATH_BYTES], sha256[VT_SHA256_HEX_BYTES];
+    int n = snprintf(path, sizeof path, "%s/" VT__REPORT_FILE, folder);
+    VT_CHECK(n > 0 && n < VT__PATH_BYTES, VT_INVALID, "path of the bundle is too long");
+    struct vt_err err = vt_file_map(path, diag, &bundle->report);
+    if (err.code == VT_NOT_FOUND)
+        return refuse_report(diag, "the manifest lists it, but it is missing");
+    VT_TRY(err);
+    if (!verify)
+        return vt_ok();
+    VT_TRY(vt_file_sha256(path, diag, sha256));
+    return strcmp(sha256, listed->sha256) == 0
+               ? vt_ok()
+               : refuse_report(diag,
+                               "sha256 is not the manifest's: the file was changed or damaged");
+}
+
 /* Before the checks: only shapes that decoding promised are looked at. */
 static struct vt_csr csr_of(const struct vt_bundle *bundle, enum vt__bundle_array starts)
 {
@@ -167,6 +196,7 @@ static void fill_view(struct vt_bundle *bundle)
         .first_time_ms = manifest->first_time_ms,
         .last_time_ms = manifest->last_time_ms,
         .blas = manifest->blas,
+        .report = bundle->report,
     };
     memcpy(bundle->view.event_weights, manifest->event_weights, sizeof bundle->view.event_weights);
 }
@@ -264,6 +294,7 @@ static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, boo
     VT_TRY(read_manifest(folder, diag, &bundle->manifest));
     for (unsigned which = 0; which < VT__N_ARRAYS; which++)
         VT_TRY(open_array(bundle, folder, which, verify, diag));
+    VT_TRY(open_report(bundle, folder, verify, diag));
     fill_view(bundle);
     VT_TRY(vt__bundle_check_structure(bundle, diag));
     if (verify)
@@ -363,6 +394,7 @@ void vt_bundle_release(struct vt_bundle *bundle)
         return;
     for (unsigned which = 0; which < VT__N_ARRAYS; which++)
         vt_array_close(&bundle->arrays[which]);
+    vt_file_unmap(bundle->report);
     vt_index_free(bundle->index);
     free(bundle->popular_rows);
     free(bundle->trending_rows);

@@ -4,6 +4,7 @@
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
+#include "services/common/base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -122,6 +123,8 @@ struct vt_bundle_view {
     uint32_t n_parameters;
     int64_t first_time_ms, last_time_ms; /* of the events it was trained on; 0 0: not known */
     const char *blas; /* library and core type that made the numbers; may be "" */
+    /* report.html (models/report), for people; nothing is computed from it. Empty: none. */
+    struct vt_slice report;
     /* Made when the bundle is opened, off the serving threads; not part of what is written: */
     const struct vt_index *index; /* exact search over item_factors; NULL without factors */
     double popular_mean, popular_deviation; /* of ln(1 + popularity) over the items */

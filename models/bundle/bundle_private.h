@@ -48,12 +48,15 @@ struct vt__bundle_file {
     uint32_t n_dims;
 };
 extern const struct vt__bundle_file vt__bundle_files[VT__N_ARRAYS];
+/* Beside the arrays, listed and hashed like them. */
+#define VT__REPORT_FILE "report.html"
 
 struct vt_bundle {
     struct vt_bundle_view view;
     struct vt_manifest manifest;
     struct vt_array arrays[VT__N_ARRAYS];
-    uint32_t *row_of; /* [number - first number]; NULL: search */
+    struct vt_slice report; /* mapped */
+    uint32_t *row_of;       /* [number - first number]; NULL: search */
     uint32_t n_row_of;
     struct vt_index *index;
     uint32_t *popular_rows, *trending_rows;

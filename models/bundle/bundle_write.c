@@ -193,6 +193,20 @@ static struct vt_err write_arrays(const char *data_dir, const char *name,
     return vt_ok();
 }
 
+static struct vt_err write_report(const char *data_dir, const char *name,
+                                  const struct vt_bundle_view *content,
+                                  struct vt_manifest *manifest, struct vt_diag *diag)
+{
+    char path[VT__PATH_BYTES];
+    if (content->report.len == 0)
+        return vt_ok();
+    struct vt_manifest_file *entry = &manifest->files[manifest->n_files++];
+    snprintf(entry->name, sizeof entry->name, "%s", VT__REPORT_FILE);
+    VT_TRY(vt__bundle_path(path, data_dir, name, entry->name));
+    VT_TRY(vt_file_write_atomic(path, content->report, diag));
+    return vt_file_sha256(path, diag, entry->sha256);
+}
+
 static struct vt_err verify_folder(const char *folder, struct vt_diag *diag)
 {
     struct vt_bundle *bundle;
@@ -222,6 +236,7 @@ static struct vt_err fill_folder(const char *data_dir, const char *name, const c
     VT_TRY(fill_manifest(content, &manifest));
     VT_TRY(vt_folder_create(folder, diag));
     VT_TRY(write_arrays(data_dir, name, content, &manifest, diag));
+    VT_TRY(write_report(data_dir, name, content, &manifest, diag));
     VT_TRY(write_manifest(data_dir, name, &manifest, diag));
     VT_TRY(vt_folder_sync(folder, diag));
     return verify_folder(folder, diag);

@@ -104,6 +104,16 @@ static void note_user(const struct vt_per_user_metrics *per_user, uint32_t user,
         per_user->ndcg[user] = ndcg;
 }
 
+static void note_list(const struct vt_eval_options *options, uint32_t user, const uint32_t *top,
+                      uint32_t n_top)
+{
+    if (options->lists == NULL)
+        return;
+    uint32_t *list = options->lists + (uint64_t)user * options->k;
+    for (uint32_t i = 0; i < options->k; i++)
+        list[i] = i < n_top ? top[i] : VT_EVAL_NO_ITEM;
+}
+
 static void add_accuracy(const struct evaluation *evaluation, uint32_t user, const uint32_t *top,
                          uint32_t n_top, struct sums *sums)
 {
@@ -175,6 +185,7 @@ static struct vt_err evaluate_user(const struct evaluation *evaluation, uint32_t
     VT_TRY(score_user(evaluation, user, scratch));
     uint32_t n_top = rank_items(evaluation, scratch);
     sums->n_users++;
+    note_list(evaluation->options, user, scratch->top, n_top);
     add_accuracy(evaluation, user, scratch->top, n_top, sums);
     add_variety(evaluation, scratch->top, n_top, scratch->user_sums, sums);
     return vt_ok();
@@ -187,10 +198,12 @@ static void evaluate_block(void *ctx, uint32_t block, uint32_t thread)
     uint32_t n_users = evaluation->options->test->n_rows;
     uint32_t end = (block + 1) * BLOCK_USERS < n_users ? (block + 1) * BLOCK_USERS : n_users;
     for (uint32_t user = block * BLOCK_USERS; user < end && !vt_failed(scratch->err); user++)
-        if (row_length(evaluation->options->test, user) > 0)
+        if (row_length(evaluation->options->test, user) > 0) {
             scratch->err = evaluate_user(evaluation, user, scratch, &evaluation->blocks[block]);
-        else
+        } else {
             note_user(&evaluation->options->per_user, user, (double)NAN, (double)NAN);
+            note_list(evaluation->options, user, NULL, 0);
+        }
 }
 
 static struct sums add_blocks(const struct evaluation *evaluation)

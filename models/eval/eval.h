@@ -29,6 +29,7 @@ struct vt_metrics_at_k {
 };
 
 enum { VT_EVAL_K_MAX = 1000 };
+#define VT_EVAL_NO_ITEM UINT32_MAX
 
 /* The same by customer, for significance.h and segments: arrays of the test matrix's n_rows that
  * the caller owns, each may be NULL; NaN for a customer without test items. */
@@ -43,6 +44,9 @@ struct vt_eval_options {
     uint32_t k;                          /* 1 … VT_EVAL_K_MAX */
     uint32_t threads;                    /* 0: one per CPU */
     struct vt_per_user_metrics per_user; /* filled beside the means */
+    /* The lists themselves, n_rows × k columns, best first; VT_EVAL_NO_ITEM behind the end of a
+     * list and in rows without test items. The caller's, NULL: not wanted. */
+    uint32_t *lists;
 };
 
 /* The same numbers to the last bit for any thread count. A user without a history gets the most

@@ -36,6 +36,7 @@ struct vt_held_out {
     bool parent_has_seen; /* some of it */
     double *recall,
         *ndcg; /* n_rows: of the model that has not seen it; NaN: not asked or not yet */
+    uint32_t *lists; /* its lists, n_rows × k of vt_eval_options.lists; NULL: not asked yet */
 };
 
 /* Too few to hold any out is not an error: n_rows is 0 then. VT_EXHAUSTED. Owned result. Same

@@ -140,9 +140,13 @@ static struct vt_err measure_algorithm(const struct vt_train_options *options,
                                        struct vt__stage *stage, struct vt_diag *diag,
                                        struct vt_train_result *result, uint32_t *ret_iterations)
 {
-    const struct vt_held_out *held_out = &result->held_out;
+    struct vt_held_out *held_out = &result->held_out;
     struct vt_eval_options eval = eval_options(options, held_out);
     struct vt_metrics_at_k measured;
+    held_out->lists =
+        malloc(((size_t)eval.test->n_rows * options->k + 1) * sizeof *held_out->lists);
+    VT_CHECK(held_out->lists != NULL, VT_EXHAUSTED, "out of memory for the measured lists");
+    eval.lists = held_out->lists;
     eval.per_user = (struct vt_per_user_metrics){held_out->recall, held_out->ndcg};
     VT_TRY(vt__watch_can(options->algorithm)
                ? measure_watched(options, stage, diag, &eval, result, &measured, ret_iterations)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -49,6 +50,16 @@ void vt_train_unlock(int fd)
     close(fd);
 }
 
+static struct vt_err make_page(struct vt_train_result *result)
+{
+    size_t len;
+    free(result->page);
+    result->page = NULL;
+    VT_TRY(vt_report_page(&result->view, &result->report, &result->page, &len));
+    result->view.report = vt_slice(result->page, len);
+    return vt_ok();
+}
+
 struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
                              struct vt_diag *diag, struct vt_train_result *result)
 {
@@ -57,6 +68,7 @@ struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
     if (vt_failed(err))
         result->parent[0] = '\0';
     vt_bundle_version_name(&result->view, result->version);
+    VT_TRY(make_page(result));
     VT_TRY(vt_bundle_write(data_dir, &result->view, diag));
     return publish ? vt_bundle_publish(data_dir, result->version, diag) : vt_ok();
 }

@@ -7,6 +7,7 @@
 #include "models/factor/moments.h"
 #include "models/kernels/kernels.h"
 #include "models/popularity/popularity.h"
+#include "models/train/report_data.h"
 #include "models/train/watch.h"
 
 #include <inttypes.h>
@@ -38,6 +39,7 @@ void vt_train_result_free(struct vt_train_result *result)
     vt_train_goods_free(&result->goods);
     free(result->factor_moments);
     free(result->popularity);
+    free(result->page);
     *result = (struct vt_train_result){0};
 }
 
@@ -240,7 +242,8 @@ static struct vt_err run_stages(const struct vt_train_input *input,
     VT_TRY(train_sources(&rest, stage, diag, result));
     VT_TRY(add_moments(&rest, result));
     fill_view(result, &rest);
-    return vt__train_goods(input, &rest, diag, result);
+    VT_TRY(vt__train_goods(input, &rest, diag, result));
+    return vt__train_report(input, &rest, result);
 }
 
 static struct vt_err check_serves(const struct vt_algorithm *algorithm, struct vt_diag *diag)

@@ -6,6 +6,7 @@
 #include "models/dataset/catalog.h"
 #include "models/dataset/dataset.h"
 #include "models/dataset/split.h"
+#include "models/report/report.h"
 #include "models/train/curve.h"
 #include "models/train/gate.h"
 #include "models/train/goods.h"
@@ -71,6 +72,8 @@ struct vt_train_result {
     struct vt_train_goods goods;
     struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
+    struct vt_report_data report; /* for the page that goes with the version */
+    char *page;                   /* of `report`, made when the version is stored; NULL: not yet */
     char version[VT_VERSION_BYTES_MAX], parent[VT_VERSION_BYTES_MAX];
 };
 /* Zeroed is allowed. */
@@ -93,7 +96,11 @@ VT_MUST_USE struct vt_err vt_train_lock(const char *data_dir, struct vt_diag *di
 /* Gives the lock back. */
 void vt_train_unlock(int fd);
 
-/* Names the version, writes it beside the others and, with `publish`, makes it CURRENT. */
+/* Adds a line to what the report says of the version before; more than fit are left out. */
+void vt_train_result_note(struct vt_train_result *result, const char *text);
+
+/* Names the version, makes its report, writes it beside the others and, with `publish`, makes it
+ * CURRENT. */
 VT_MUST_USE struct vt_err vt_train_store(const char *data_dir, int64_t now_ms, bool publish,
                                          struct vt_diag *diag, struct vt_train_result *result);
 

@@ -2,60 +2,12 @@
  * The scorecard as one page that can be mailed around: style and SVG charts inside, no script,
  * nothing loaded from anywhere. Texts of the files are escaped; they come from outside.
  */
+#include "services/common/base/html.h"
 #include "services/common/base/time_text.h"
 #include "services/ingest/fields.h"
 #include "services/ingest/ingest.h"
 
 #include <string.h>
-
-static const char STYLE[] =
-    "<style>:root{--ink:#1c2430;--soft:#667085;--line:#e4e7ec;--paper:#fff;--back:#f5f6f8;"
-    "--good:#1b8a5a;--fair:#c98a04;--poor:#c4362f;--hue:#3056d3}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#98a2b3;--line:#2b3442;"
-    "--paper:#171d27;--back:#0f141c;--hue:#7d9bff;--good:#3cc48a;--fair:#e3ad3a;--poor:#f0736b}}"
-    "*{box-sizing:border-box}body{margin:0;background:var(--back);color:var(--ink);"
-    "font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
-    "main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;margin:0 0 4px}"
-    "h2{font-size:17px;margin:0 0 12px}p{margin:0 0 8px;color:var(--soft)}"
-    "section{background:var(--paper);border:1px solid var(--line);border-radius:12px;"
-    "padding:20px;margin-top:18px;overflow-x:auto}"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:14px;"
-    "margin-top:18px}.cards section{margin:0;text-align:center}.two{display:grid;"
-    "grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:18px}"
-    "table{border-collapse:collapse;width:100%;font-size:14px}th{text-align:left;color:var(--soft);"
-    "font-weight:600;white-space:nowrap}th,td{padding:6px 10px 6px 0;border-bottom:1px solid "
-    "var(--line);vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "code{font:13px ui-monospace,Menlo,Consolas,monospace}.small{font-size:13px;color:var(--soft)}"
-    ".tag{border:1px solid var(--line);border-radius:99px;padding:1px 8px;font-size:12px}"
-    "svg text{fill:var(--soft);font-size:12px}svg .big{fill:var(--ink);font-weight:700}"
-    ".ring{stroke:var(--line)}</style>";
-
-static void escape(const char *text, FILE *out)
-{
-    for (; *text != '\0'; text++) {
-        const char *named = *text == '<'   ? "&lt;"
-                            : *text == '>' ? "&gt;"
-                            : *text == '&' ? "&amp;"
-                            : *text == '"' ? "&quot;"
-                                           : NULL;
-        if (named != NULL)
-            fputs(named, out);
-        else
-            fputc(*text, out);
-    }
-}
-
-/* 541909 as 541 909 with thin spaces. */
-static void number(uint64_t n, FILE *out)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            fputs("&#8239;", out);
-        fputc(digits[i], out);
-    }
-}
 
 static const char *color_of(double percent)
 {
@@ -77,9 +29,9 @@ static void ring(const char *name, const char *meaning, const struct vt_dimensio
         "</svg><h2>%s</h2><p class='small'>%s</p><p class='small'>",
         name, score->percent, RING_RADIUS, RING_RADIUS, color_of(score->percent),
         RING_LENGTH * score->percent / 100, score->percent, name, meaning);
-    number(score->passed, out);
+    vt_html_number(score->passed, out);
     fputs(" of ", out);
-    number(score->checked, out);
+    vt_html_number(score->checked, out);
     fputs(" rows</p></section>", out);
 }
 
@@ -113,7 +65,7 @@ static void stacked_bar(const struct part *parts, size_t n_parts, uint64_t total
     fputs("</svg><p class='small'>", out);
     for (size_t i = 0; i < n_parts; i++) {
         fprintf(out, "<span style='color:%s'>&#9632;</span> %s ", parts[i].color, parts[i].name);
-        number(parts[i].n, out);
+        vt_html_number(parts[i].n, out);
         fputs(" &nbsp; ", out);
     }
     fputs("</p>", out);
@@ -128,7 +80,7 @@ static void fates(const struct vt_ingest_result *result, FILE *out)
         {"rejected", "var(--poor)", rows->rejected},
     };
     fputs("<section><h2>What became of ", out);
-    number(rows->read, out);
+    vt_html_number(rows->read, out);
     fputs(" rows</h2>", out);
     stacked_bar(parts, sizeof parts / sizeof parts[0], rows->read, out);
     fputs("</section>", out);
@@ -217,7 +169,7 @@ static void field_rows(const struct vt_ingest_result *result, enum vt_record_kin
                 "</td><td class='n'>%.2f %%</td><td class='n'>",
                 vt_record_kind_name(kind), fields[i].name, percent,
                 fields[i].expected ? color_of(percent) : "var(--hue)", percent);
-        number(result->filled[kind][i], out);
+        vt_html_number(result->filled[kind][i], out);
         fputs("</td></tr>", out);
     }
 }
@@ -240,17 +192,17 @@ static void tally_row(const struct vt_ingest_result *result, const char *name,
             "<tr><td><code>%s</code><div class='small'>%s</div></td><td>%s</td>"
             "<td><span class='tag'>%s</span></td><td class='n'>",
             name, summary, dimension, action);
-    number(tally->n, out);
+    vt_html_number(tally->n, out);
     fputs("</td><td class='small'>", out);
     for (size_t i = 0; i < VT_EXAMPLES_MAX && i < tally->n; i++) {
         if (result->n_files > 1) {
             const char *path = result->files[tally->examples[i].file].path;
             const char *slash = strrchr(path, '/');
-            escape(slash != NULL ? slash + 1 : path, out);
+            vt_html_text(vt_slice_str(slash != NULL ? slash + 1 : path), out);
             fputc(' ', out);
         }
         fprintf(out, "line %llu: ", (unsigned long long)tally->examples[i].line);
-        escape(tally->examples[i].text, out);
+        vt_html_text(vt_slice_str(tally->examples[i].text), out);
         fputs("<br>", out);
     }
     fputs("</td></tr>", out);
@@ -285,7 +237,7 @@ static void heading(const struct vt_ingest_result *result, FILE *out)
     fprintf(out, "<h1>Data quality: %.1f %%</h1><p>", result->score);
     for (size_t i = 0; i < result->n_files; i++) {
         fputs(i > 0 ? ", " : "", out);
-        escape(result->files[i].path, out);
+        vt_html_text(vt_slice_str(result->files[i].path), out);
     }
     fputs("</p>", out);
     if (result->last_event_ms == 0)
@@ -299,11 +251,7 @@ static void heading(const struct vt_ingest_result *result, FILE *out)
 
 void vt_report_html(const struct vt_ingest_result *result, FILE *out)
 {
-    fputs("<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
-          "content='width=device-width,initial-scale=1'><title>Vitrine: data quality</title>",
-          out);
-    fputs(STYLE, out);
-    fputs("</head><body><main>", out);
+    vt_html_begin("Vitrine: data quality", out);
     heading(result, out);
     rings(result, out);
     fates(result, out);
@@ -313,5 +261,5 @@ void vt_report_html(const struct vt_ingest_result *result, FILE *out)
     fputs("</div>", out);
     rule_table(result, out);
     field_table(result, out);
-    fputs("</main></body></html>\n", out);
+    vt_html_end(out);
 }

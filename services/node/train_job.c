@@ -183,6 +183,8 @@ static struct vt_err store(struct vt_train_job *job, struct vt_diag *diag)
     if (err.code == VT_PRECONDITION)
         vt_train_checkpoints_remove(command->data_dir); /* the same model would be refused again */
     VT_TRY(err);
+    for (uint32_t i = 0; i < job->opinion.n; i++)
+        vt_train_result_note(&job->result, job->opinion.lines[i]);
     VT_TRY(vt_train_store(command->data_dir, vt_clock_unix_ms(vt_clock_system()),
                           !command->no_publish, diag, &job->result));
     vt_train_checkpoints_remove(command->data_dir);
