@@ -4,30 +4,35 @@
  */
 #include "models/bundle/npy.h"
 
+#include "models/bundle/npy_internal.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { HEADER_BYTES = 128, PREFIX_BYTES = 10 };
+enum { PREFIX_BYTES = 10 };
 
 static const char *const descriptors[] = {
     [VT_ARRAY_F32] = "<f4", [VT_ARRAY_F64] = "<f8", [VT_ARRAY_U32] = "<u4", [VT_ARRAY_U64] = "<u8"};
 
-static void make_header(const struct vt_array *array, char header[HEADER_BYTES + 1])
+void vt__npy_header(const char *descriptor, uint32_t n_dims, uint64_t rows, uint64_t cols,
+                    char ret_header[VT__NPY_HEADER_BYTES + 1])
 {
-    char cols[32] = "";
-    if (array->n_dims == 2)
-        snprintf(cols, sizeof cols, " %" PRIu64, array->cols);
-    memset(header, ' ', HEADER_BYTES);
-    memcpy(header, "\x93NUMPY\x01\x00", 8);
-    header[8] = HEADER_BYTES - PREFIX_BYTES; /* little-endian, below 256 */
-    header[9] = 0;
-    int n = snprintf(header + PREFIX_BYTES, HEADER_BYTES - PREFIX_BYTES,
-                     "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRIu64 ",%s), }",
-                     descriptors[array->type], array->rows, cols);
-    header[PREFIX_BYTES + n] = ' '; /* snprintf's NUL */
-    header[HEADER_BYTES - 1] = '\n';
+    char shape[64] = "";
+    if (n_dims == 1)
+        snprintf(shape, sizeof shape, "%" PRIu64 ",", rows);
+    else if (n_dims == 2)
+        snprintf(shape, sizeof shape, "%" PRIu64 ", %" PRIu64, rows, cols);
+    memset(ret_header, ' ', VT__NPY_HEADER_BYTES);
+    ret_header[VT__NPY_HEADER_BYTES] = '\0';
+    memcpy(ret_header, "\x93NUMPY\x01\x00", 8);
+    ret_header[8] = VT__NPY_HEADER_BYTES - PREFIX_BYTES; /* little-endian, below 256 */
+    ret_header[9] = 0;
+    int n = snprintf(ret_header + PREFIX_BYTES, VT__NPY_HEADER_BYTES - PREFIX_BYTES,
+                     "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descriptor, shape);
+    ret_header[PREFIX_BYTES + n] = ' '; /* snprintf's NUL */
+    ret_header[VT__NPY_HEADER_BYTES - 1] = '\n';
 }
 
 static bool write_rows(FILE *out, const struct vt_array *array, uint64_t row_stride)
@@ -43,10 +48,11 @@ static bool write_rows(FILE *out, const struct vt_array *array, uint64_t row_str
 struct vt_err vt_npy_write(const char *path, const struct vt_array *array, uint64_t row_stride,
                            struct vt_diag *diag)
 {
-    char header[HEADER_BYTES + 1];
-    make_header(array, header);
+    char header[VT__NPY_HEADER_BYTES + 1];
+    vt__npy_header(descriptors[array->type], array->n_dims, array->rows, array->cols, header);
     FILE *out = fopen(path, "wxe");
-    bool written = out != NULL && fwrite(header, 1, HEADER_BYTES, out) == HEADER_BYTES &&
+    bool written = out != NULL &&
+                   fwrite(header, 1, VT__NPY_HEADER_BYTES, out) == VT__NPY_HEADER_BYTES &&
                    write_rows(out, array, row_stride);
     int sys = errno;
     if (out != NULL && fclose(out) != 0) {

@@ -14,7 +14,7 @@ enum {
     HEIGHT = 240,
     LEFT = 58,
     RIGHT = 14,
-    TOP = 22,
+    TOP = 30,
     BOTTOM = 44,
     ROW_HEIGHT = 30,
     NAME_WIDTH = 150,

@@ -105,7 +105,7 @@ void vt__report_curves(const struct vt_bundle_view *view, FILE *out)
                   &(struct vt_chart_line){"iteration", "objective", xs, loss, view->n_curve,
                                           -INFINITY, false},
                   out);
-    curve_section("Held-out NDCG of the customers that steer the training",
+    curve_section("Held-out NDCG while training",
                   &(struct vt_chart_line){"iteration", "NDCG", xs, ndcg, view->n_curve, 0, true},
                   out);
     fputs("</div>", out);
