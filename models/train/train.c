@@ -33,6 +33,8 @@ void vt_train_options_default(struct vt_train_options *ret_options)
 void vt_train_result_free(struct vt_train_result *result)
 {
     vt_trained_free(&result->trained);
+    vt_ials_model_free(result->imported);
+    free(result->imported);
     vt_item_kernel_free(&result->neighbors);
     vt_dataset_free(&result->dataset);
     vt_held_out_free(&result->held_out);

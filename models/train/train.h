@@ -66,6 +66,7 @@ struct vt_train_result {
     struct vt_held_out held_out; /* what was kept back, and how the measured model found it */
     struct vt_curve curve;       /* of the measured training; n 0: the family has none */
     struct vt_trained trained;
+    struct vt_ials_model *imported;  /* factors from elsewhere (import.h); NULL: trained ones */
     struct vt_item_kernel neighbors; /* empty where `trained` has them */
     double *factor_moments;          /* models/factor/moments.h; NULL without factors */
     float *popularity;

@@ -3,24 +3,26 @@
  * CURRENT within two seconds, so the same commands work beside it and without it.
  */
 #include "models/bundle/bundle.h"
-#include "models/bundle/npy.h"
+#include "models/report/report.h"
 #include "services/common/base/file.h"
 #include "services/common/base/options.h"
 #include "services/common/base/table.h"
 #include "services/common/base/time_text.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+#include "services/node/models_export.h"
+#include "services/node/models_import.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_BYTES = 4096 };
-
 struct models_options {
-    const char *data_dir, *out_dir;
-    bool json;
+    const char *data_dir, *out;
+    const char *factors_path, *items_path, *train_path;
+    double regularization, regularization_exponent, unobserved_weight;
+    bool activate, json;
 };
 
 #define AT(field_) offsetof(struct models_options, field_)
@@ -34,9 +36,60 @@ static const struct vt_option option_table[] = {
      .flag_only = true},
     {.name = "out",
      .kind = VT_OPTION_TEXT,
-     .offset = AT(out_dir),
-     .argument = "DIR",
-     .help = "of export: the folder for the .npy files",
+     .offset = AT(out),
+     .argument = "PATH",
+     .help =
+         "of export: the folder for .npy and .npz; of report: the page, default standard output",
+     .flag_only = true},
+    {.name = "item-factors",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(factors_path),
+     .argument = "FILE.npy",
+     .help = "of import: float32 or float64, items × dimensions",
+     .flag_only = true},
+    {.name = "items",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(items_path),
+     .argument = "FILE",
+     .help = "of import: the SKU of each row, one a line, or # and the item number",
+     .flag_only = true},
+    {.name = "train",
+     .kind = VT_OPTION_TEXT,
+     .offset = AT(train_path),
+     .argument = "FILE",
+     .help = "of import: an adjacency file instead of the folder's events, for popularity",
+     .flag_only = true},
+    {.name = "regularization",
+     .kind = VT_OPTION_F64,
+     .offset = AT(regularization),
+     .argument = "X",
+     .help = "of import: how strongly a customer's vector is held at 0",
+     .fallback = "0.01",
+     .min = 0,
+     .max = 1000000,
+     .flag_only = true},
+    {.name = "regularization-exponent",
+     .kind = VT_OPTION_F64,
+     .offset = AT(regularization_exponent),
+     .argument = "X",
+     .help = "of import: 1 scales it by the customer's events, 0 does not",
+     .fallback = "1",
+     .min = 0,
+     .max = 2,
+     .flag_only = true},
+    {.name = "unobserved-weight",
+     .kind = VT_OPTION_F64,
+     .offset = AT(unobserved_weight),
+     .argument = "X",
+     .help = "of import: of what a customer did not touch; 0: 5 × the density",
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .flag_only = true},
+    {.name = "activate",
+     .kind = VT_OPTION_BOOL,
+     .offset = AT(activate),
+     .help = "of import: let it serve at once",
      .flag_only = true},
     {.name = "json",
      .kind = VT_OPTION_BOOL,
@@ -47,11 +100,12 @@ static const struct vt_option option_table[] = {
 
 static const struct vt_options_spec options_spec = {
     .command = "vitrine models",
-    .summary = "list, show, activate, roll back, verify and export the model versions of a folder",
+    .summary =
+        "list, show, switch, verify, report, export and import the model versions of a folder",
     .example = "vitrine models list --data DIR",
     .options = option_table,
     .n_options = sizeof option_table / sizeof option_table[0],
-    .positional = "list|show V|activate V|rollback|verify V|export V",
+    .positional = "list|show V|activate V|rollback|verify V|report V|export V|import",
     .max_positional = 2,
 };
 
@@ -260,77 +314,84 @@ static struct vt_err do_rollback(const struct models_call *call, struct vt_diag 
     return switch_to(call, version, diag);
 }
 
-static struct vt_err export_array(const char *folder, const char *name,
-                                  const struct vt_array *array, uint64_t row_stride,
-                                  struct vt_diag *diag)
-{
-    char path[PATH_BYTES];
-    if (array->values == NULL)
-        return vt_ok();
-    int n = snprintf(path, sizeof path, "%s/%s.npy", folder, name);
-    VT_CHECK(n > 0 && n < PATH_BYTES, VT_INVALID, "path of the folder is too long");
-    return vt_npy_write(path, array, row_stride, diag);
-}
-
-static struct vt_err export_view(const char *folder, const struct vt_bundle_view *view,
-                                 struct vt_diag *diag)
-{
-    const struct vt_csr *csr = &view->neighbors;
-    uint64_t n_neighbors = csr->n_rows > 0 ? csr->starts[csr->n_rows] : 0;
-    const struct {
-        const char *name;
-        struct vt_array array;
-        uint64_t row_stride;
-    } files[] = {
-        {"item_numbers", {VT_ARRAY_U32, 1, view->n_items, 1, view->item_numbers, {0}}, 1},
-        {"item_factors",
-         {VT_ARRAY_F32, 2, view->n_items, view->dim, view->item_factors, {0}},
-         view->factor_stride},
-        {"gram", {VT_ARRAY_F64, 2, view->dim, view->dim, view->gram, {0}}, view->dim},
-        {"neighbor_starts", {VT_ARRAY_U64, 1, (uint64_t)csr->n_rows + 1, 1, csr->starts, {0}}, 1},
-        {"neighbor_columns", {VT_ARRAY_U32, 1, n_neighbors, 1, csr->columns, {0}}, 1},
-        {"neighbor_values", {VT_ARRAY_F32, 1, n_neighbors, 1, csr->values, {0}}, 1},
-        {"popularity", {VT_ARRAY_F32, 1, view->n_items, 1, view->popularity, {0}}, 1},
-    };
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        VT_TRY(export_array(folder, files[i].name, &files[i].array, files[i].row_stride, diag));
-    return vt_ok();
-}
-
-static struct vt_err copy_manifest(const struct models_call *call, struct vt_diag *diag)
-{
-    char from[PATH_BYTES], to[PATH_BYTES], *text;
-    size_t len;
-    int n = snprintf(from, sizeof from, "%s/bundles/%s/manifest.json", call->options->data_dir,
-                     call->version);
-    int m = snprintf(to, sizeof to, "%s/manifest.json", call->options->out_dir);
-    VT_CHECK(n > 0 && n < PATH_BYTES && m > 0 && m < PATH_BYTES, VT_INVALID,
-             "path of the folder is too long");
-    VT_TRY(vt_file_read(from, (size_t)1 << 20, diag, &text, &len));
-    struct vt_err err = vt_file_write_atomic(to, vt_slice(text, len), diag);
-    free(text);
-    return err;
-}
-
 static struct vt_err do_export(const struct models_call *call, struct vt_diag *diag)
 {
-    struct vt_bundle *bundle;
-    if (call->options->out_dir == NULL) {
+    const char *out = call->options->out;
+    if (out == NULL) {
         vt_diag_set(diag, "out", "export needs --out DIR");
         return VT_ERR(VT_INVALID, "export needs --out DIR");
     }
-    VT_TRY(vt_bundle_open(call->options->data_dir, call->version, true, diag, &bundle));
-    struct vt_err err = vt_folder_create(call->options->out_dir, diag);
-    if (!vt_failed(err))
-        err = export_view(call->options->out_dir, vt_bundle_view(bundle), diag);
-    if (!vt_failed(err))
-        err = copy_manifest(call, diag);
-    vt_bundle_release(bundle);
-    VT_TRY(err);
+    VT_TRY(vt_models_export(call->options->data_dir, call->version, out, diag));
     if (call->options->json)
         return vt_command_print_json(json_pack("{s:s}", "version", call->version));
-    printf("%s is in %s; numpy.load reads the .npy files\n", call->version, call->options->out_dir);
+    printf("%s is in %s; numpy.load reads .npy, scipy.sparse.load_npz reads .npz\n", call->version,
+           out);
     return vt_ok();
+}
+
+/* What import did not fit is its own mistake, and so is a file that is not there. */
+static struct vt_err do_import(const struct models_call *call, struct vt_diag *diag)
+{
+    const struct models_options *options = call->options;
+    const struct vt_models_import import = {
+        .data_dir = options->data_dir,
+        .factors_path = options->factors_path,
+        .items_path = options->items_path,
+        .train_path = options->train_path,
+        .regularization = options->regularization,
+        .regularization_exponent = options->regularization_exponent,
+        .unobserved_weight = options->unobserved_weight,
+        .activate = options->activate,
+    };
+    char version[VT_VERSION_BYTES_MAX];
+    if (import.factors_path == NULL || import.items_path == NULL) {
+        vt_diag_set(diag, "", "import needs --item-factors FILE.npy and --items FILE");
+        return VT_ERR(VT_INVALID, "import needs --item-factors and --items");
+    }
+    VT_TRY(vt_models_import(&import, diag, version));
+    if (options->json)
+        return vt_command_print_json(
+            json_pack("{s:s, s:b}", "version", version, "active", (int)import.activate));
+    printf("version %s %s\n", version,
+           import.activate ? "serves now" : "is written; vitrine models activate lets it serve");
+    return vt_ok();
+}
+
+static struct vt_err put_page(const struct models_call *call, struct vt_slice page,
+                              struct vt_diag *diag)
+{
+    const char *out = call->options->out;
+    if (out == NULL)
+        return fwrite(page.data, 1, page.len, stdout) == page.len && fflush(stdout) == 0
+                   ? vt_ok()
+                   : VT_ERR(VT_UNAVAILABLE, "cannot write the page to standard output");
+    VT_TRY(vt_file_write_atomic(out, page, diag));
+    if (call->options->json)
+        return vt_command_print_json(
+            json_pack("{s:s, s:s}", "version", call->version, "report", out));
+    printf("%s is described in %s\n", call->version, out);
+    return vt_ok();
+}
+
+/* A version of an earlier release has no page of its own: it is made of what the version says. */
+static struct vt_err do_report(const struct models_call *call, struct vt_diag *diag)
+{
+    struct vt_bundle *bundle;
+    char *made = NULL;
+    VT_CHECK(call->options->out != NULL || !call->options->json, VT_INVALID,
+             "report --json needs --out FILE.html");
+    VT_TRY(vt_bundle_open(call->options->data_dir, call->version, true, diag, &bundle));
+    struct vt_slice page = vt_bundle_view(bundle)->report;
+    struct vt_err err = vt_ok();
+    if (page.len == 0)
+        err = vt_report_page(vt_bundle_view(bundle), NULL, &made, &page.len);
+    if (made != NULL)
+        page.data = made;
+    if (!vt_failed(err))
+        err = put_page(call, page, diag);
+    free(made);
+    vt_bundle_release(bundle);
+    return err;
 }
 
 static const struct {
@@ -338,8 +399,9 @@ static const struct {
     bool wants_version;
     struct vt_err (*run)(const struct models_call *call, struct vt_diag *diag);
 } actions[] = {
-    {"list", false, do_list},         {"show", true, do_show},     {"activate", true, do_activate},
-    {"rollback", false, do_rollback}, {"verify", true, do_verify}, {"export", true, do_export},
+    {"list", false, do_list},         {"show", true, do_show},      {"activate", true, do_activate},
+    {"rollback", false, do_rollback}, {"verify", true, do_verify},  {"export", true, do_export},
+    {"report", true, do_report},      {"import", false, do_import},
 };
 enum { N_ACTIONS = sizeof actions / sizeof actions[0] };
 
@@ -377,7 +439,8 @@ static int run_models(void *target, const struct vt_options *options)
         call.version = actions[i].wants_version ? options->positional[1] : NULL;
         return run_action(i, &call);
     }
-    return wrong_usage("the first argument is list, show, activate, rollback, verify or export");
+    return wrong_usage("the first argument is list, show, activate, rollback, verify, "
+                       "report, export or import");
 }
 
 int vt_cmd_models(int argc, char **argv)

@@ -10,12 +10,15 @@
 #include "services/node/checkpoint.h"
 #include "services/profile/profile.h"
 
-enum { ITEMS_AT_ONCE = 500, ARENA_BYTES = 16 << 20 };
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { PATH_BYTES = 4096, ITEMS_AT_ONCE = 500, ARENA_BYTES = 16 << 20 };
 
 /* Where what is read goes. */
 struct destination {
-    struct vt_interactions *interactions;
-    struct vt_catalog *catalog; /* NULL: not wanted */
+    struct vt_interactions *interactions; /* NULL, as below: not wanted */
+    struct vt_catalog *catalog;
 };
 
 static struct vt_err append_event(void *ctx, const struct vt_logged_event *event)
@@ -94,7 +97,9 @@ static struct vt_err read_store(const char *data_dir, bool read_only, struct vt_
         .data_dir = data_dir, .clock = vt_clock_system(), .read_only = read_only};
     struct vt_profile *profile;
     VT_TRY(vt_profile_open(&options, diag, &profile));
-    struct vt_err err = vt_profile_each_event(profile, append_event, to->interactions);
+    struct vt_err err = vt_ok();
+    if (to->interactions != NULL)
+        err = vt_profile_each_event(profile, append_event, to->interactions);
     if (!vt_failed(err) && to->catalog != NULL)
         err = read_catalog(profile, diag, to->catalog);
     vt_profile_close(profile);
@@ -133,6 +138,18 @@ struct vt_err vt_training_data_read(const char *data_dir, struct vt_diag *diag,
         return vt_ok();
     vt_diag_set(diag, data_dir, "no event yet; `vitrine import --data %s` loads some", data_dir);
     return VT_ERR(VT_INVALID, "there are no events to learn from");
+}
+
+struct vt_err vt_training_catalog_read(const char *data_dir, struct vt_diag *diag,
+                                       struct vt_catalog *ret_catalog)
+{
+    const struct destination to = {NULL, ret_catalog};
+    char path[PATH_BYTES];
+    struct stat info;
+    int n = snprintf(path, sizeof path, "%s/live", data_dir);
+    VT_CHECK(n > 0 && n < PATH_BYTES, VT_INVALID, "path of the data folder is too long");
+    VT_CHECK(stat(path, &info) == 0, VT_NOT_FOUND, "the folder has no store");
+    return read_either(data_dir, diag, &to);
 }
 
 void vt_training_data_weigh_adjacency(struct vt_dataset_options *dataset)

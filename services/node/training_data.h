@@ -15,6 +15,11 @@ VT_MUST_USE struct vt_err vt_training_data_read(const char *data_dir, struct vt_
                                                 struct vt_interactions *ret,
                                                 struct vt_catalog *ret_catalog);
 
+/* The items of the folder's catalog alone, in the same way. VT_NOT_FOUND: the folder has no store
+ * (versions made from files). */
+VT_MUST_USE struct vt_err vt_training_catalog_read(const char *data_dir, struct vt_diag *diag,
+                                                   struct vt_catalog *ret_catalog);
+
 /* How interactions of an adjacency file count: it has neither types nor times, and says each thing
  * once. Sets the weights and `once`. */
 void vt_training_data_weigh_adjacency(struct vt_dataset_options *dataset);
