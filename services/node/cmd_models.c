@@ -329,7 +329,6 @@ static struct vt_err do_export(const struct models_call *call, struct vt_diag *d
     return vt_ok();
 }
 
-/* What import did not fit is its own mistake, and so is a file that is not there. */
 static struct vt_err do_import(const struct models_call *call, struct vt_diag *diag)
 {
     const struct models_options *options = call->options;
@@ -348,7 +347,10 @@ static struct vt_err do_import(const struct models_call *call, struct vt_diag *d
         vt_diag_set(diag, "", "import needs --item-factors FILE.npy and --items FILE");
         return VT_ERR(VT_INVALID, "import needs --item-factors and --items");
     }
-    VT_TRY(vt_models_import(&import, diag, version));
+    struct vt_err err = vt_models_import(&import, diag, version);
+    if (err.code == VT_INVALID)
+        err.code = VT_PRECONDITION; /* the files are wrong, not how the command was called */
+    VT_TRY(err);
     if (options->json)
         return vt_command_print_json(
             json_pack("{s:s, s:b}", "version", version, "active", (int)import.activate));

@@ -68,10 +68,10 @@ static struct vt_err check_known(const struct import *import, const struct vt_id
         if (vt_catalog_find(&import->catalog, number) != NULL ||
             bsearch(&number, ids->item_ids, ids->n_items, sizeof number, compare_u32) != NULL)
             continue;
-        diag->line = i + UINT64_C(1);
         vt_diag_set(diag, "items",
-                    "there is no item number %" PRIu32 ", neither in the catalog nor in an event",
-                    number);
+                    "line %" PRIu32 ": there is no item number %" PRIu32
+                    ", neither in the catalog nor in an event",
+                    i + 1, number);
         return VT_ERR(VT_INVALID, "an item is not known");
     }
     return vt_ok();

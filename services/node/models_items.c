@@ -129,16 +129,16 @@ static struct vt_err read_line(struct reading *reading, struct vt_slice line)
         line.len--;
     if (resolve(reading, line, &number))
         return append(reading, number);
-    if (reading->diag != NULL)
-        reading->diag->line = reading->n + UINT64_C(1);
+    const uint32_t at = reading->n + 1;
     if (line.len == 0)
         vt_diag_set(reading->diag, "items",
-                    "an empty line: each row of the factors needs its item");
+                    "line %" PRIu32 " is empty: each row of the factors needs its item", at);
     else
         vt_diag_set(reading->diag, "items",
-                    "'%.*s' is no SKU of this store; an item that the catalog does not describe is "
-                    "given as # and its number",
-                    (int)(line.len < 80 ? line.len : 80), line.data);
+                    "line %" PRIu32
+                    ": '%.*s' is no SKU of this store; an item that the catalog does not describe "
+                    "is given as # and its number",
+                    at, (int)(line.len < 80 ? line.len : 80), line.data);
     return VT_ERR(VT_INVALID, "an item is not known");
 }
 

@@ -40,3 +40,15 @@ def venv_python():
                  "grpcio", "grpcio-tools"], "grpcio")
         (venv / "complete").write_text("")
     return str(python)
+
+
+def venv_scipy():
+    """A Python that has numpy and scipy."""
+    venv = TOOLS / "venv-scipy"
+    python = venv / "bin" / "python"
+    if not (venv / "complete").exists():
+        install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
+        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
+                 "numpy", "scipy"], "scipy")
+        (venv / "complete").write_text("")
+    return str(python)
