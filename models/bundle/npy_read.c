@@ -239,7 +239,7 @@ struct vt_err vt_npy_decode(struct vt_slice file, struct vt_diag *diag, struct v
 {
     struct vt_npy npy = {0};
     struct header header = {0};
-    size_t start, len;
+    size_t start = 0, len = 0;
     VT_TRY(find_header(file, diag, &start, &len));
     struct cursor cursor = {file.data + start, file.data + start + len, file.data, diag};
     VT_TRY(read_header(&cursor, &header));
