@@ -199,6 +199,56 @@ struct vt_err vt_algorithm_set(const struct vt_algorithm *algorithm, const char 
                                                : apply_number(setting, equals + 1, diag, field);
 }
 
+static void write_choice(const char *choices, uint32_t place, char ret_text[VT_SETTING_BYTES])
+{
+    while (place-- > 0 && strchr(choices, '|') != NULL)
+        choices = strchr(choices, '|') + 1;
+    snprintf(ret_text, VT_SETTING_BYTES, "%.*s", (int)strcspn(choices, "|"), choices);
+}
+
+static void write_value(const struct vt__setting *setting,
+                        const struct vt_algorithm_options *options, char ret_text[VT_SETTING_BYTES])
+{
+    const char *field = (const char *)options + setting->offset;
+    uint32_t whole;
+    double number;
+    memcpy(&whole, field, sizeof whole);
+    if (setting->kind == VT__SETTING_CHOICE) {
+        write_choice(setting->choices, whole, ret_text);
+    } else if (setting->kind == VT__SETTING_U32) {
+        snprintf(ret_text, VT_SETTING_BYTES, "%u", whole);
+    } else {
+        memcpy(&number, field, sizeof number);
+        snprintf(ret_text, VT_SETTING_BYTES, "%.15g", number);
+    }
+}
+
+void vt_algorithm_settings(const struct vt_algorithm *algorithm,
+                           const struct vt_algorithm_options *options, vt_setting_fn fn, void *ctx)
+{
+    for (const struct vt__setting *setting = algorithm->family->settings; setting->key != NULL;
+         setting++) {
+        char value[VT_SETTING_BYTES];
+        write_value(setting, options, value);
+        fn(ctx, setting->key, value);
+    }
+}
+
+struct vt_err vt_settled_apply(const struct vt_settled *settled, struct vt_diag *diag,
+                               const struct vt_algorithm **ret_algorithm,
+                               struct vt_algorithm_options *ret_options)
+{
+    const struct vt_algorithm *algorithm = vt_algorithm_find(settled->algorithm, diag);
+    struct vt_algorithm_options options = *ret_options;
+    VT_CHECK(algorithm != NULL, VT_INTERNAL, "a search settled on a family that there is not");
+    for (uint32_t i = 0; i < settled->n_settings; i++)
+        if (vt_failed(vt_algorithm_set(algorithm, settled->settings[i], diag, &options)))
+            return VT_ERR(VT_INTERNAL, "a search settled on a setting that there is not");
+    *ret_algorithm = algorithm;
+    *ret_options = options;
+    return vt_ok();
+}
+
 /* ---- training ---- */
 
 struct vt_need vt_algorithm_need(const struct vt_algorithm *algorithm, const struct vt_shape *shape,

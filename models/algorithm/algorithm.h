@@ -134,6 +134,18 @@ VT_MUST_USE struct vt_err vt_algorithm_set(const struct vt_algorithm *algorithm,
                                            const char *key_value, struct vt_diag *diag,
                                            struct vt_algorithm_options *options);
 
+/* A setting as vt_algorithm_set takes it; both texts are valid during the call. */
+typedef void (*vt_setting_fn)(void *ctx, const char *key, const char *value);
+/* Each setting of the family with the value that `options` have, in the order of its table. */
+void vt_algorithm_settings(const struct vt_algorithm *algorithm,
+                           const struct vt_algorithm_options *options, vt_setting_fn fn, void *ctx);
+
+/* What a search came to, as a family and its options; threads, seed, limits and progress stay as
+ * they are in ret_options. VT_INTERNAL when it names what there is not. */
+VT_MUST_USE struct vt_err vt_settled_apply(const struct vt_settled *settled, struct vt_diag *diag,
+                                           const struct vt_algorithm **ret_algorithm,
+                                           struct vt_algorithm_options *ret_options);
+
 struct vt_need vt_algorithm_need(const struct vt_algorithm *algorithm, const struct vt_shape *shape,
                                  const struct vt_algorithm_options *options);
 

@@ -23,7 +23,7 @@ enum {
     VT_VERSION_BYTES_MAX = 64,
     VT_BUNDLE_NAME_BYTES = 32,
     VT_BUNDLE_VALUE_BYTES = 96,
-    VT_BUNDLE_PARAMETERS_MAX = 48,
+    VT_BUNDLE_PARAMETERS_MAX = 96,
     VT_BUNDLE_METRICS_MAX = 48,
     VT_BUNDLE_DIM_MAX = 1024,
     VT_BUNDLE_CURVE_COLUMNS = 3,  /* iteration, loss, held-out ndcg (below 0: not measured) */

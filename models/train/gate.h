@@ -15,7 +15,8 @@
  *
  *   the finished model       against the measured one, which had not seen what is held out: it must
  *                            not be worse, or it is not what was measured
- *   its parts                against the same parts of the serving version
+ *   its parts                against the same parts of the serving version, where those have not
+ *                            seen what is held out or were made by the same recipe
  *   the model                against the serving version: the measured model when the serving
  *                            version has not seen what is held out either; the finished one, with a
  *                            wide margin, when it has and both were made by the same recipe; else

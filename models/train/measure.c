@@ -84,12 +84,14 @@ static struct vt_eval_options eval_options(const struct vt_train_options *option
 /* Any family: trained, then asked. */
 static struct vt_err measure_plain(const struct vt_train_options *options, struct vt__stage *stage,
                                    struct vt_diag *diag, const struct vt_eval_options *eval,
+                                   struct vt_train_result *result,
                                    struct vt_metrics_at_k *ret_measured)
 {
     const struct vt_algorithm_options training = vt__observed_by(stage, options);
     struct vt_trained trained = {0};
     VT_TRY(vt__train_stage(stage, options->algorithm, eval->train, &training, diag, &trained));
     struct vt_err err = vt_evaluate(&trained.recommender, eval, ret_measured);
+    result->settled = trained.settled;
     vt_trained_free(&trained);
     return err;
 }
@@ -150,7 +152,7 @@ static struct vt_err measure_algorithm(const struct vt_train_options *options,
     eval.per_user = (struct vt_per_user_metrics){held_out->recall, held_out->ndcg};
     VT_TRY(vt__watch_can(options->algorithm)
                ? measure_watched(options, stage, diag, &eval, result, &measured, ret_iterations)
-               : measure_plain(options, stage, diag, &eval, &measured));
+               : measure_plain(options, stage, diag, &eval, result, &measured));
     add_metrics(result, &measured);
     return vt_ok();
 }

@@ -113,14 +113,27 @@ static struct vt_err train_factors(const struct vt_train_options *options, struc
     return err;
 }
 
+/* A family that searches has done so for the measured training: the same recipe makes the model of
+ * everything, so what was measured is what serves, and the search is paid for once. */
+static struct vt_err train_plain(const struct vt_train_options *options, struct vt__stage *stage,
+                                 struct vt_diag *diag, struct vt_train_result *result)
+{
+    const struct vt_algorithm *algorithm = options->algorithm;
+    struct vt_algorithm_options training = vt__observed_by(stage, options);
+    if (result->settled.n_settings > 0)
+        VT_TRY(vt_settled_apply(&result->settled, diag, &algorithm, &training));
+    VT_TRY(vt__train_stage(stage, algorithm, &result->dataset.matrix, &training, diag,
+                           &result->trained));
+    if (result->settled.n_settings == 0) /* too few events to measure on */
+        result->settled = result->trained.settled;
+    return vt_ok();
+}
+
 static struct vt_err train_model(const struct vt_train_options *options, struct vt__stage *stage,
                                  struct vt_diag *diag, struct vt_train_result *result)
 {
-    const struct vt_algorithm_options training = vt__observed_by(stage, options);
-    return vt__watch_can(options->algorithm)
-               ? train_factors(options, stage, diag, result)
-               : vt__train_stage(stage, options->algorithm, &result->dataset.matrix, &training,
-                                 diag, &result->trained);
+    return vt__watch_can(options->algorithm) ? train_factors(options, stage, diag, result)
+                                             : train_plain(options, stage, diag, result);
 }
 
 static struct vt_err train_sources(const struct vt_train_options *options, struct vt__stage *stage,
@@ -136,24 +149,41 @@ static struct vt_err train_sources(const struct vt_train_options *options, struc
 
 /* ---- the content of the bundle ---- */
 
-static void add_parameter(struct vt_train_result *result, const char *name, double value)
+static void add_text(void *ctx, const char *name, const char *value)
 {
+    struct vt_train_result *result = ctx;
     VT_ASSERT(result->view.n_parameters < VT_BUNDLE_PARAMETERS_MAX);
     struct vt_bundle_parameter *parameter = &result->parameters[result->view.n_parameters++];
     snprintf(parameter->name, sizeof parameter->name, "%s", name);
-    snprintf(parameter->value, sizeof parameter->value, "%.15g", value);
+    snprintf(parameter->value, sizeof parameter->value, "%s", value);
+}
+
+static void add_parameter(struct vt_train_result *result, const char *name, double value)
+{
+    char text[VT_SETTING_BYTES];
+    snprintf(text, sizeof text, "%.15g", value);
+    add_text(result, name, text);
+}
+
+/* What a search came to, so that `--algorithm` and `--set` make the same again. */
+static void add_settled(struct vt_train_result *result)
+{
+    const struct vt_settled *settled = &result->settled;
+    add_text(result, "settled_on", settled->algorithm);
+    for (uint32_t i = 0; i < settled->n_settings; i++) {
+        const char *setting = settled->settings[i], *value = strchr(setting, '=') + 1;
+        char key[VT_SETTING_BYTES];
+        snprintf(key, sizeof key, "%.*s", (int)(value - 1 - setting), setting);
+        add_text(result, key, value);
+    }
 }
 
 static void add_parameters(struct vt_train_result *result, const struct vt_train_options *options)
 {
-    const struct vt_ials_options *ials = &options->algorithm_options.ials;
-    const struct vt_neighbor_options *neighbor = &options->algorithm_options.neighbor;
-    add_parameter(result, "factors", ials->factors);
-    add_parameter(result, "iterations", ials->iterations);
-    add_parameter(result, "init_stddev", ials->init_stddev);
-    add_parameter(result, "neighbors", neighbor->neighbors);
-    add_parameter(result, "shrinkage", neighbor->shrinkage);
-    add_parameter(result, "user_items_max", neighbor->user_items_max);
+    if (result->settled.n_settings > 0)
+        add_settled(result);
+    else
+        vt_algorithm_settings(options->algorithm, &options->algorithm_options, add_text, result);
     add_parameter(result, "seed", (double)options->algorithm_options.seed);
     add_parameter(result, "test_share", options->test_share);
     add_parameter(result, "k", options->k);

@@ -68,6 +68,7 @@ struct vt_train_result {
     struct vt_trained trained;
     struct vt_ials_model *imported;  /* factors from elsewhere (import.h); NULL: trained ones */
     struct vt_item_kernel neighbors; /* empty where `trained` has them */
+    struct vt_settled settled;       /* of a family that searches: what the search came to */
     double *factor_moments;          /* models/factor/moments.h; NULL without factors */
     float *popularity;
     struct vt_train_goods goods;

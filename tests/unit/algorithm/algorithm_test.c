@@ -2,6 +2,7 @@
 #include "tests/testlib/testlib.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What is measured as popularity is what serves: a hundred purchases by one user weigh less than
@@ -74,6 +75,45 @@ static void needs_grow_with_the_data(void **state)
     }
 }
 
+struct told {
+    const struct vt_algorithm *algorithm;
+    struct vt_algorithm_options options;
+    uint32_t n;
+};
+
+static void set_again(void *ctx, const char *key, const char *value)
+{
+    struct told *told = ctx;
+    char setting[2 * VT_SETTING_BYTES];
+    (void)snprintf(setting, sizeof setting, "%s=%s", key, value);
+    /* 0 stands for "chosen from the data" where the range begins above it. */
+    struct vt_err err = vt_algorithm_set(told->algorithm, setting, NULL, &told->options);
+    told->n += !vt_failed(err) || strcmp(value, "0") == 0;
+}
+
+/* What a version's parameters say can be said to --set again. */
+static void settings_that_are_told_can_be_set(void **state)
+{
+    (void)state;
+    struct vt_algorithm_options options;
+    struct told told;
+    vt_algorithm_options_default(&options);
+    for (size_t place = 0; (told.algorithm = vt_algorithm_at(place)) != NULL; place++) {
+        struct told counted = {.algorithm = told.algorithm};
+        vt_algorithm_options_default(&counted.options);
+        vt_algorithm_settings(counted.algorithm, &options, set_again, &counted);
+        assert_memory_equal(&counted.options.ials, &options.ials, sizeof options.ials);
+    }
+    const struct vt_settled settled = {
+        .algorithm = "ials", .n_settings = 2, .settings = {"factors=9", "solver=subspace"}};
+    assert_ok(vt_settled_apply(&settled, NULL, &told.algorithm, &options));
+    assert_string_equal(vt_algorithm_name(told.algorithm), "ials");
+    assert_int_equal(options.ials.factors, 9);
+    const struct vt_settled broken = {
+        .algorithm = "ials", .n_settings = 1, .settings = {"nonsense=9"}};
+    assert_code(vt_settled_apply(&broken, NULL, &told.algorithm, &options), VT_INTERNAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +121,7 @@ int main(void)
         cmocka_unit_test(wrong_settings_name_the_nearest_right_one),
         cmocka_unit_test(every_family_is_found_by_its_name),
         cmocka_unit_test(needs_grow_with_the_data),
+        cmocka_unit_test(settings_that_are_told_can_be_set),
     };
     return cmocka_run_group_tests_name("algorithm/algorithm", tests, NULL, NULL);
 }
