@@ -181,7 +181,7 @@ const struct vt__family vt__family_blend = {
             {"neighbors", VT__SETTING_U32, AT(neighbors), 1, VT_EASE_NEIGHBORS_MAX, NULL},
             {"held_share", VT__SETTING_F64, AT(held_share), 0.001, 0.9, NULL},
             {"held_users", VT__SETTING_U32, AT(held_users), 1, UINT32_MAX, NULL},
-            {"k", VT__SETTING_U32, AT(k), 1, VT_BLEND_DEPTH, NULL},
+            {"held_k", VT__SETTING_U32, AT(k), 1, VT_BLEND_DEPTH, NULL},
             {0}},
     .composed = true,
     .serves = true,

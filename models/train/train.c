@@ -278,7 +278,7 @@ static struct vt_err run_stages(const struct vt_train_input *input,
     return vt__train_report(input, &rest, result);
 }
 
-static struct vt_err check_serves(const struct vt_algorithm *algorithm, struct vt_diag *diag)
+struct vt_err vt_train_check_serves(const struct vt_algorithm *algorithm, struct vt_diag *diag)
 {
     if (vt_algorithm_serves(algorithm))
         return vt_ok();
@@ -295,7 +295,7 @@ struct vt_err vt_train_run(const struct vt_train_input *input,
 {
     struct vt__stage stage = {
         .fn = options->progress, .stop_wanted = options->stop_wanted, .ctx = options->progress_ctx};
-    VT_TRY(check_serves(options->algorithm, diag));
+    VT_TRY(vt_train_check_serves(options->algorithm, diag));
     struct vt_err err = run_stages(input, options, &stage, diag, ret_result);
     if (vt_failed(err))
         vt_train_result_free(ret_result);

@@ -89,6 +89,10 @@ VT_MUST_USE struct vt_err vt_train_run(const struct vt_train_input *input,
                                        const struct vt_train_options *options, struct vt_diag *diag,
                                        struct vt_train_result *ret_result);
 
+/* VT_INVALID for a family that no bundle can carry. vt_train_run asks it too. */
+VT_MUST_USE struct vt_err vt_train_check_serves(const struct vt_algorithm *algorithm,
+                                                struct vt_diag *diag);
+
 /* Removes the checkpoints of a training that is done. Missing ones are fine. */
 void vt_train_checkpoints_remove(const char *data_dir);
 

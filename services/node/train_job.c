@@ -40,6 +40,7 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     vt_train_options_default(train);
     train->algorithm = vt_algorithm_find(command->algorithm, diag);
     VT_CHECK(train->algorithm != NULL, VT_INVALID, "unknown algorithm");
+    VT_TRY(vt_train_check_serves(train->algorithm, diag));
     train->algorithm_options.seed = command->seed;
     train->algorithm_options.threads = vt_threads_resolve(command->threads);
     train->algorithm_options.memory_bytes =
