@@ -1,10 +1,9 @@
 /*
  * One family's settings, an axis after the other: each is tried at a few values while the others
  * stay at the best so far. That is a dozen trainings instead of the hundreds of a grid; the axes
- * stand in the order in which they matter, measured on movielens-1m-split, on the same with 85 % of
- * its pairs dropped, and on generated sparse data (tests/perf/sparse_data.py). iALS is tried with
- * few factors and iterations, its regularisation being much the same with more, and then with more
- * factors while that helps.
+ * stand in the order in which they are expected to matter; the order is not measured. iALS is tried
+ * with few factors and iterations, its regularisation being much the same with more, and then with
+ * more factors while that helps.
  */
 #include "models/algorithm/auto_search.h"
 

@@ -12,9 +12,9 @@
 /*
  * Where a training of factors stands, on disk, so that a kill costs only the iterations since. The
  * items' side alone: no row of a customer is in it, so erasing a customer needs nothing done here,
- * and the next training, whose data differ, does not take it up. With the exact solver training
- * goes on from it to the same bytes; the others begin with one exact half-iteration and come to a
- * model as good, not the same bytes.
+ * and the next training, whose data differ, does not take it up. With the solvers cholesky and
+ * cg training goes on from it to the same bytes; subspace begins with one exact half-iteration and
+ * comes to a model as good, not the same bytes.
  */
 struct vt_train_checkpoint {
     uint64_t fingerprint;    /* of matrix and options: vt_train_factors_fingerprint */
