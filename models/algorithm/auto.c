@@ -22,9 +22,8 @@
 
 #define SECONDS_DEFAULT 300.0
 #define HELD_SHARE 0.2
-#define MEMORY_DEFAULT                                                                             \
-    (UINT64_C(4) << 30) /* a number, not what is free: the choice hangs on it                      \
-                         */
+/* A number, not what is free: the choice hangs on it. */
+#define MEMORY_DEFAULT (UINT64_C(4) << 30)
 enum { HELD_USERS = 4000, KERNEL_CELLS = 16000000, KERNEL_ROW_MIN = 200 };
 
 static const enum vt_blend_family families[] = {VT_BLEND_IALS, VT_BLEND_EASE, VT_BLEND_SHARPENED,
