@@ -5,8 +5,9 @@
 
 /* The state of auto's search, shared by auto.c (what is done) and auto_search.c (one family). */
 
-#define VT__AUTO_GFLOP_PER_SECOND 10.0 /* what a second of the budget stands for, on any machine   \
-                                        */
+#define VT__AUTO_GFLOP_PER_SECOND                                                                  \
+    10.0 /* what a second of the budget stands for, on any machine                                 \
+          */
 enum { VT__AUTO_FACTORS_MAX = 128 };
 
 struct vt__auto_search {

@@ -16,8 +16,8 @@ enum vt_protocol {
 struct vt_split_options {
     enum vt_protocol protocol;
     double test_share; /* of TIME and RANDOM, in (0, 1) */
-    int64_t cut_ms;    /* of TIME: newer ones are the test part, whatever their share; 0: by share */
-    uint64_t seed;     /* of RANDOM */
+    int64_t cut_ms; /* of TIME: newer ones are the test part, whatever their share; 0: by share */
+    uint64_t seed;  /* of RANDOM */
     /* Weights, decay and `once` for every matrix; history_max for `served` alone. */
     struct vt_dataset_options dataset;
 };

@@ -35,7 +35,7 @@ struct vt_held_out {
     struct vt_sparse judged;
     bool parent_has_seen; /* some of it */
     double *recall,
-        *ndcg; /* n_rows: of the model that has not seen it; NaN: not asked or not yet */
+        *ndcg;       /* n_rows: of the model that has not seen it; NaN: not asked or not yet */
     uint32_t *lists; /* its lists, n_rows × k of vt_eval_options.lists; NULL: not asked yet */
 };
 
