@@ -236,7 +236,9 @@ static void the_map_equals_a_direct_solution(void **state)
     (void)state;
     static struct problem problem;
     make_problem(&problem, false);
-    for (double ridge = 0.01; ridge < 20; ridge *= 10) {
+    static const double ridges[] = {0.01, 0.1, 1, 10};
+    for (size_t r = 0; r < sizeof ridges / sizeof ridges[0]; r++) {
+        double ridge = ridges[r];
         struct vt_content_map map = map_of(&problem, ridge, 2);
         for (uint32_t d = 0; d < DIM; d++) {
             long double solution[TERMS];

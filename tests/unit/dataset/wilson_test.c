@@ -8,11 +8,12 @@
 static void the_lower_end_solves_its_equation(void **state)
 {
     (void)state;
-    for (double n = 1; n < 40; n += 3)
-        for (double hits = 1; hits <= n; hits++) {
+    for (int n = 1; n < 40; n += 3)
+        for (int hits = 1; hits <= n; hits++) {
+            double share = (double)hits / n;
             double p = vt_wilson_lower(hits, n, 1.645);
-            assert_true(p > 0 && p < hits / n);
-            assert_true(fabs((hits / n - p) - 1.645 * sqrt(p * (1 - p) / n)) < 1e-12);
+            assert_true(p > 0 && p < share);
+            assert_true(fabs((share - p) - 1.645 * sqrt(p * (1 - p) / n)) < 1e-12);
         }
     assert_true(vt_wilson_lower(0, 0, 1.645) <= 0);
 }
