@@ -1,0 +1,231 @@
+/* From candidates to what the caller reads. A Recommend is never shorter than n while that many
+ * items may be recommended, and a Rank has every SKU of its request once, so both are filled up
+ * here. */
+#include "services/ranking/answer.h"
+
+#include "services/common/base/clock.h"
+#include "services/ranking/blend.h"
+#include "services/ranking/eligible.h"
+#include "services/ranking/reason.h"
+#include "services/ranking/token.h"
+
+#include <string.h>
+
+/* A list under construction. */
+struct list {
+    struct vt_ranked_item *items;
+    uint32_t n, capacity;
+};
+
+static struct vt_err copy_text(struct vt_arena *arena, struct vt_slice *text)
+{
+    if (text->len == 0)
+        return vt_ok();
+    *text = vt_arena_copy(arena, *text);
+    VT_CHECK(text->data != NULL, VT_EXHAUSTED, "the request's memory is full");
+    return vt_ok();
+}
+
+static struct vt_err add_details(const struct vt__run *run, struct vt_ranked_item *ranked)
+{
+    struct vt_arena *arena = run->request->arena;
+    struct vt_item item;
+    if (!vt_item_table_get(run->service->options.items, ranked->number, &item))
+        return vt_ok();
+    struct vt_slice *categories =
+        vt_arena_array(arena, item.n_categories + (size_t)1, sizeof *categories);
+    VT_CHECK(categories != NULL, VT_EXHAUSTED, "the request's memory is full");
+    for (uint32_t c = 0; c < item.n_categories; c++) {
+        categories[c] = item.categories[c];
+        VT_TRY(copy_text(arena, &categories[c]));
+    }
+    ranked->title = item.title;
+    ranked->currency_code = item.currency_code;
+    ranked->price = item.price;
+    ranked->categories = categories;
+    ranked->n_categories = item.n_categories;
+    VT_TRY(copy_text(arena, &ranked->title));
+    return copy_text(arena, &ranked->currency_code);
+}
+
+static struct vt_slice reason_of(const struct vt__run *run, const struct vt_candidate *candidate)
+{
+    struct vt__reason_facts facts = {
+        .items = run->service->options.items,
+        .history = run->profile.events,
+        .n_history = run->profile.n_events,
+        .context = run->context,
+        .n_context = run->n_context,
+    };
+    return vt__reason_text(&facts, candidate, run->request->arena);
+}
+
+static struct vt_err append(const struct vt__run *run, struct list *list,
+                            const struct vt_candidate *candidate, double score)
+{
+    if (list->n == list->capacity)
+        return vt_ok();
+    struct vt_ranked_item *ranked = &list->items[list->n];
+    *ranked = (struct vt_ranked_item){
+        .id = vt_item_table_id(run->service->options.items, candidate->item),
+        .number = candidate->item,
+        .score = score,
+        .sources = candidate->sources,
+    };
+    memcpy(ranked->source_scores, candidate->scores, sizeof ranked->source_scores);
+    VT_TRY(copy_text(run->request->arena, &ranked->id));
+    if (run->query.explain)
+        ranked->reason = reason_of(run, candidate);
+    if (run->query.return_details)
+        VT_TRY(add_details(run, ranked));
+    list->n++;
+    return vt_ok();
+}
+
+static bool is_in_list(const struct list *list, uint32_t item)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->items[i].number == item)
+            return true;
+    return false;
+}
+
+static struct vt_err fill_with(const struct vt__run *run, struct list *list, uint32_t item)
+{
+    if (!vt__is_eligible(run, item) || is_in_list(list, item))
+        return vt_ok();
+    struct vt_candidate candidate = {.item = item, .sources = 1U << VT_SOURCE_POPULAR};
+    candidate.scores[VT_SOURCE_POPULAR] =
+        (double)vt_item_table_count(run->service->options.items, item);
+    return append(run, list, &candidate, 0);
+}
+
+/* Never fewer than n while there are eligible items: popular ones, then any by number. */
+static struct vt_err fill_up(const struct vt__run *run, struct list *list)
+{
+    struct vt_item_table *items = run->service->options.items;
+    uint32_t n_popular = 0;
+    const uint32_t *popular = vt_item_table_popular(items, &n_popular);
+    for (uint32_t i = 0; i < n_popular && list->n < list->capacity; i++)
+        VT_TRY(fill_with(run, list, popular[i]));
+    uint32_t last = vt_item_table_max_number(items);
+    for (uint32_t item = 1; item <= last && list->n < list->capacity; item++)
+        VT_TRY(fill_with(run, list, item));
+    return vt_ok();
+}
+
+/* Rank answers with every SKU once: those without a score and those unknown stand last, as given.
+ */
+static struct vt_err append_rest(const struct vt__run *run, struct list *list)
+{
+    for (uint32_t i = 0; i < run->query.n_rank_ids; i++) {
+        struct vt_slice id = run->query.rank_ids[i];
+        bool listed = false;
+        for (uint32_t l = 0; l < list->n && !listed; l++)
+            listed = vt_slice_equal(list->items[l].id, id);
+        if (listed || list->n == list->capacity)
+            continue;
+        struct vt_ranked_item *ranked = &list->items[list->n++];
+        *ranked = (struct vt_ranked_item){
+            .id = id, .number = vt_item_table_number(run->service->options.items, id)};
+        VT_TRY(copy_text(run->request->arena, &ranked->id));
+        if (run->query.return_details && ranked->number != 0)
+            VT_TRY(add_details(run, ranked));
+    }
+    return vt_ok();
+}
+
+/* The pinned bundle, if it is the one the candidates were made with. */
+static const struct vt_bundle *bundle_of(const struct vt__run *run, struct vt_slice version)
+{
+    if (run->pin == NULL ||
+        !vt_slice_equal(vt_slice_str(vt_bundle_view(run->pin)->version), version))
+        return NULL;
+    return run->pin;
+}
+
+static struct vt_err rank_candidates(const struct vt__run *run,
+                                     const struct vt_candidate_list *found, struct list *list)
+{
+    uint32_t n = vt__keep_eligible(run, found->candidates, found->n);
+    struct vt__scored *scored = vt_arena_array(run->request->arena, (size_t)n + 1, sizeof *scored);
+    VT_CHECK(scored != NULL, VT_EXHAUSTED, "the request's memory is full");
+    unsigned level =
+        run->query.diversity != 0 ? run->query.diversity : run->service->options.diversity;
+    vt__blend(found->candidates, n, run->service->options.source_weights, scored);
+    uint32_t n_places =
+        vt__diversify(scored, n, list->capacity, run->query.mode == VT_RANKING_RANK ? 1 : level,
+                      bundle_of(run, found->version));
+    for (uint32_t i = 0; i < n_places; i++)
+        VT_TRY(append(run, list, scored[i].candidate, scored[i].score));
+    return vt_ok();
+}
+
+static struct vt_err make_list(const struct vt__run *run, const struct vt_candidate_list *found,
+                               struct list *list)
+{
+    bool rank = run->query.mode == VT_RANKING_RANK;
+    list->capacity = rank ? run->query.n_rank_ids : run->query.n;
+    list->items =
+        vt_arena_array(run->request->arena, (size_t)list->capacity + 1, sizeof *list->items);
+    VT_CHECK(list->items != NULL, VT_EXHAUSTED, "the request's memory is full");
+    VT_TRY(rank_candidates(run, found, list));
+    if (rank)
+        return append_rest(run, list);
+    if (run->query.mode == VT_RANKING_RECOMMEND || run->degraded_reason != NULL)
+        return fill_up(run, list);
+    return vt_ok();
+}
+
+static uint64_t customer_hash(const struct vt__run *run)
+{
+    unsigned char bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(run->profile.customer_number >> (56 - 8 * i));
+    return vt_token_hash(run->service->options.token_key, vt_slice(bytes, sizeof bytes));
+}
+
+/* An answer to somebody without consent is attributed to nothing, so it carries no token; neither
+ * does one to somebody whose consent is not known, because the profile service is away. */
+static bool is_attributed(const struct vt__run *run)
+{
+    return !run->asked_profile || run->profile.consent;
+}
+
+static struct vt_err make_token(const struct vt__run *run, struct vt_slice version,
+                                struct vt_slice *ret_text)
+{
+    if (!is_attributed(run))
+        return vt_ok();
+    struct vt_ranking_service *service = run->service;
+    uint64_t count = atomic_fetch_add_explicit(&service->n_tokens, 1, memory_order_relaxed);
+    struct vt_token token = {
+        .time_ms = vt_clock_unix_ms(service->options.clock),
+        .customer_hash = run->profile.found ? customer_hash(run) : 0,
+        .placement_hash = vt_token_hash(service->options.token_key, run->query.placement),
+        .model_version = version,
+    };
+    memcpy(token.nonce, service->nonce, sizeof service->nonce);
+    memcpy(token.nonce + sizeof service->nonce, &count, sizeof count);
+    return vt_token_encode(service->options.token_key, &token, run->request->arena, ret_text);
+}
+
+struct vt_err vt__answer_make(const struct vt__run *run, const struct vt_candidate_list *found,
+                              struct vt_ranking_answer *ret_answer)
+{
+    struct vt_item_table *items = run->service->options.items;
+    struct vt_ranking_answer answer = {
+        .model_version = found->version,
+        .degraded_reason = run->degraded_reason,
+    };
+    struct list list = {0};
+    unsigned ticket = vt_item_table_enter(items);
+    struct vt_err err = make_list(run, found, &list);
+    vt_item_table_leave(items, ticket);
+    VT_TRY(err);
+    VT_TRY(make_token(run, found->version, &answer.attribution_token));
+    answer.items = list.items;
+    answer.n = list.n;
+    *ret_answer = answer;
+    return vt_ok();
+}

@@ -1,0 +1,20 @@
+#ifndef VT_RANKING_ELIGIBLE_H
+#define VT_RANKING_ELIGIBLE_H
+
+#include "services/ranking/run.h"
+
+/* What may stand in an answer. All of them read the item table: enter it before. */
+
+/* Finds what the customer dislikes in the run's history, once, because every item of the answer is
+ * held against it. VT_EXHAUSTED when the request's memory is full. */
+VT_MUST_USE struct vt_err vt__find_dislikes(struct vt__run *run);
+/* Recommendable now, and neither excluded, nor in the context, nor disliked, nor seen. */
+bool vt__is_eligible(const struct vt__run *run, uint32_t item);
+/* Drops candidates that are not eligible (sold out since, a rule the port did not know); of the
+ * caller's own list (Rank) only what is disliked: it comes last, as what has no score does. Returns
+ * how many are left, in their order. */
+uint32_t vt__keep_eligible(const struct vt__run *run, struct vt_candidate *candidates, uint32_t n);
+/* O(n). */
+bool vt__is_listed(const uint32_t *items, uint32_t n, uint32_t item);
+
+#endif

@@ -1,0 +1,48 @@
+#ifndef VT_RANKING_RUN_H
+#define VT_RANKING_RUN_H
+
+#include "models/bundle/bundle_set.h"
+#include "services/ranking/ranking.h"
+#include "services/ranking/token.h"
+
+#include <stdatomic.h>
+
+/* What the parts of the domain share: the service, and one call on its way through it. Both are
+ * ranking.c's; eligible.c and answer.c read them. */
+
+enum vt__degradation {
+    VT__DEGRADED_PROFILE,
+    VT__DEGRADED_CANDIDATE,
+    VT__DEGRADED_MODEL,
+    VT__DEGRADED_COUNT
+};
+enum vt__step { VT__STEP_PROFILE, VT__STEP_CANDIDATE, VT__STEP_RANK, VT__STEP_COUNT };
+
+struct vt_ranking_service {
+    struct vt_ranking_options options;
+    struct vt_histogram *steps[VT__STEP_COUNT];
+    struct vt_counter *degraded[VT__DEGRADED_COUNT];
+    unsigned char nonce[VT_TOKEN_NONCE_BYTES / 2]; /* random, of this process */
+    _Atomic uint64_t n_tokens; /* the nonce's other half; relaxed: only has to differ */
+};
+
+/* One call, in its own arena. */
+struct vt__run {
+    struct vt_ranking_service *service;
+    struct vt_request *request;
+    struct vt_ranking_query query;
+    vt_ranking_answer_fn done;
+    void *ctx;
+    struct vt_bundle *pin; /* acquired; NULL: no model here */
+    struct vt_profile_view profile;
+    uint32_t *context, *exclude, *rank; /* item numbers; unknown SKUs are left out */
+    uint32_t n_context, n_exclude, n_rank;
+    uint32_t *disliked; /* item numbers, of the history */
+    uint32_t n_disliked;
+    struct vt_candidate_query ask;
+    bool asked_without_pin, asked_profile;
+    const char *degraded_reason;
+    int64_t mark_ns;
+};
+
+#endif
