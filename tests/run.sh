@@ -51,9 +51,12 @@ wanted() {
     [ -z "$only" ] || [[ $1 =~ $only ]]
 }
 
-# run NAME TIMEOUT_S COMMAND…, when it is wanted.
+# run NAME TIMEOUT_S COMMAND…, when it is wanted: alone; run_beside: beside others.
 run() {
     if wanted "$1"; then vt_run_tap "$@"; fi
+}
+run_beside() {
+    if wanted "$1"; then vt_start_tap "$@"; fi
 }
 
 # build PRESET TARGET…: configures and builds; a test by itself.
@@ -87,12 +90,13 @@ unit_tests() {
             vt_fail "${name%_test.c}: was not built"
         fi
     done
+    vt_wait_taps
 }
-run_release() { vt_run_tap "$1" $release_timeout "$2"; }
+run_release() { vt_start_tap "$1" $release_timeout "$2"; }
 # The long forms only against the release build: instrumented they would take hours.
-run_asan() { vt_run_tap "$1" 300 env -u VITRINE_TEST_ALL "$2"; }
+run_asan() { vt_start_tap "$1" 300 env -u VITRINE_TEST_ALL "$2"; }
 # Unquoted: it is several words, or none.
-run_tsan() { vt_run_tap "$1" 300 env -u VITRINE_TEST_ALL $(vt_without_aslr) "$2"; }
+run_tsan() { vt_start_tap "$1" 300 env -u VITRINE_TEST_ALL $(vt_without_aslr) "$2"; }
 
 install() {
     vt_stage "Packages (deploy/deps.txt)"
@@ -125,10 +129,11 @@ test_with_clang() {
     vt_stage "Fuzz targets, $fuzz_seconds s each"
     local source
     for source in tests/fuzz/*/*_fuzz.c; do
-        run "fuzz $(sed 's|tests/fuzz/||; s|_fuzz.c||' <<<"$source")" $((fuzz_seconds + 120)) \
+        run_beside "fuzz $(sed 's|tests/fuzz/||; s|_fuzz.c||' <<<"$source")" $((fuzz_seconds + 120)) \
             tests/testlib/checks/fuzz.sh "$fuzz_seconds" \
             "build/fuzz/tests/fuzz/$(target_of "$source")" "${source%_fuzz.c}_corpus"
     done
+    vt_wait_taps
 }
 
 test_for_races() {

@@ -43,17 +43,27 @@ vt_count_tap() {
     done < <(grep -E '^(not )?ok\b' "$file")
 }
 
-# vt_run_tap NAME TIMEOUT_S COMMAND…: runs it, its output in $vt_logs, and counts.
-vt_run_tap() {
-    local name=$1 limit_s=$2 status=0 failed_before=$vt_failed began=$SECONDS
-    local log=$vt_logs/${1//[^A-Za-z0-9_.-]/_}.log
+# The log of a test program's output.
+vt_log_of() {
+    printf '%s/%s.log\n' "$vt_logs" "${1//[^A-Za-z0-9_.-]/_}"
+}
+
+# vt_execute NAME TIMEOUT_S COMMAND…: runs it with its output in its log; its exit status.
+vt_execute() {
+    local log limit_s=$2
+    log=$(vt_log_of "$1")
     shift 2
-    CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null ||
-        status=$?
+    CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null
+}
+
+# vt_report_tap NAME TIMEOUT_S STATUS SECONDS: counts and shows what its log says.
+vt_report_tap() {
+    local name=$1 limit_s=$2 status=$3 seconds=$4 failed_before=$vt_failed log
+    log=$(vt_log_of "$name")
     vt_count_tap "$name" "$log"
-    if [ $status -eq 124 ] || [ $status -eq 137 ]; then
+    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
         vt_fail "$name: not done after $limit_s s" "$log"
-    elif [ $status -ne 0 ] && [ "$vt_failed" -eq "$failed_before" ]; then
+    elif [ "$status" -ne 0 ] && [ "$vt_failed" -eq "$failed_before" ]; then
         vt_fail "$name: exit status $status" "$log"
     elif ! grep -qE '^(not )?ok\b' "$log"; then
         vt_fail "$name: printed no result" "$log"
@@ -62,7 +72,35 @@ vt_run_tap() {
         printf '         | all of it: %s\n' "$log"
     fi
     printf '%-8s %s (%d s)\n' "$([ "$vt_failed" -eq "$failed_before" ] && echo ok || echo FAILED)" \
-        "$name" $((SECONDS - began))
+        "$name" "$seconds"
+}
+
+# vt_run_tap NAME TIMEOUT_S COMMAND…: runs it alone and counts.
+vt_run_tap() {
+    local status=0 began=$SECONDS
+    vt_execute "$@" || status=$?
+    vt_report_tap "$1" "$2" $status $((SECONDS - began))
+}
+
+# vt_start_tap NAME TIMEOUT_S COMMAND…: the same beside others, one for each processor, counted when
+# it ends; vt_wait_taps waits for the last of them. For programs that mind nobody's load.
+declare -A vt_started=()
+vt_start_tap() {
+    [ ${#vt_started[@]} -lt "$(vt_jobs)" ] || vt_wait_tap
+    vt_execute "$@" &
+    vt_started[$!]="$2 $SECONDS $1"
+}
+
+vt_wait_tap() {
+    local pid status=0 limit_s began name
+    wait -n -p pid "${!vt_started[@]}" || status=$?
+    read -r limit_s began name <<<"${vt_started[$pid]}"
+    unset "vt_started[$pid]"
+    vt_report_tap "$name" "$limit_s" $status $((SECONDS - began))
+}
+
+vt_wait_taps() {
+    while [ ${#vt_started[@]} -gt 0 ]; do vt_wait_tap; done
 }
 
 # vt_step NAME COMMAND…: one step that is a test by itself, such as a build.
