@@ -67,8 +67,9 @@ static void neighbours_in_wrong_order_are_pooled(void **state)
     static float scores[3 * STEP], labels[3 * STEP];
     static const uint32_t wanted[] = {20, 100, 60};
     for (uint32_t i = 0; i < 3 * STEP; i++) {
-        scores[i] = (float)(i / STEP);
-        labels[i] = i % STEP < wanted[i / STEP];
+        uint32_t step = i / STEP;
+        scores[i] = (float)step;
+        labels[i] = i % STEP < wanted[step];
     }
     struct vt_calibration calibration;
     assert_ok(vt_calibration_fit(scores, labels, 3 * STEP, NULL, &calibration));
