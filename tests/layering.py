@@ -27,7 +27,7 @@ MODEL_ARROWS = {
     "content": ["dataset", "kernels"],
     "graph": ["dataset", "index", "kernels", "neighbor"],
     "rank": ["dataset", "index"],
-    "bundle": ["index"],
+    "bundle": ["index", "rank"],
     "eval": ["dataset", "index", "kernels", "popularity"],
     "tune": ["dataset"],
     "blend": ["dataset", "eval", "index", "kernels", "neighbor"],

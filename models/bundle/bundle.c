@@ -47,6 +47,7 @@ const struct vt__bundle_file vt__bundle_files[VT__N_ARRAYS] = {
     [VT__RANKER_STARTS] = {"ranker_starts.arr", VT_ARRAY_U32, 1},
     [VT__RANKER_NODES] = {"ranker_nodes.arr", VT_ARRAY_U32, 2},
     [VT__RANKER_VALUES] = {"ranker_values.arr", VT_ARRAY_F32, 1},
+    [VT__RANKER_CALIBRATION] = {"ranker_calibration.arr", VT_ARRAY_F32, 2},
     [VT__CURVE] = {"curve.arr", VT_ARRAY_F64, 2},
 };
 
@@ -185,7 +186,9 @@ static void fill_view(struct vt_bundle *bundle)
                     arrays[VT__CONTENT_IDF].values, arrays[VT__CONTENT_MAP].values},
         .ranker = {ranker ? (uint32_t)arrays[VT__RANKER_STARTS].rows - 1 : 0,
                    arrays[VT__RANKER_STARTS].values, arrays[VT__RANKER_NODES].values,
-                   arrays[VT__RANKER_VALUES].values},
+                   arrays[VT__RANKER_VALUES].values, manifest->ranker_features,
+                   arrays[VT__RANKER_CALIBRATION].values,
+                   (uint32_t)arrays[VT__RANKER_CALIBRATION].cols},
         .curve = arrays[VT__CURVE].values,
         .n_curve = (uint32_t)arrays[VT__CURVE].rows,
         .popularity = arrays[VT__POPULARITY].values,

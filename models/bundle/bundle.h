@@ -1,6 +1,7 @@
 #ifndef VT_BUNDLE_BUNDLE_H
 #define VT_BUNDLE_BUNDLE_H
 
+#include "models/rank/row.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
@@ -75,6 +76,12 @@ struct vt_bundle_ranker {
      * array, behind their parent; both 0: a leaf */
     const uint32_t *nodes;
     const float *values; /* n_nodes: the threshold of a split, the value of a leaf */
+    struct vt_rank_features
+        features; /* of the rows that the trees were learnt on, in their order */
+    /* 2 × n_knots: scores, then how often such a candidate was wanted (models/rank/calibration.h)
+     */
+    const float *calibration;
+    uint32_t n_knots; /* 0: none */
 };
 
 struct vt_bundle_metric {

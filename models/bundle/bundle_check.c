@@ -4,6 +4,7 @@
  * threads; afterwards the arrays are used without a check.
  */
 #include "models/bundle/bundle_private.h"
+#include "models/rank/trees.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -127,23 +128,32 @@ static struct vt_err check_content(const struct vt_bundle *bundle, struct vt_dia
     return check_optional_shape(bundle, VT__CONTENT_MAP, terms->rows, stride, diag);
 }
 
-/* Children stand behind their parent in the same tree, so that every walk ends. */
-static bool node_is_sound(const uint32_t *node, uint32_t place, uint32_t end)
-{
-    bool leaf = node[1] == 0 && node[2] == 0;
-    return leaf || (node[1] > place && node[1] < end && node[2] > place && node[2] < end);
-}
-
 static struct vt_err check_trees(const struct vt_bundle *bundle, struct vt_diag *diag)
 {
     const struct vt_bundle_ranker *ranker = &bundle->view.ranker;
-    for (uint32_t tree = 0; tree < ranker->n_trees; tree++) {
-        uint32_t begin = ranker->starts[tree], end = ranker->starts[tree + 1];
-        if (end <= begin || end > bundle->arrays[VT__RANKER_VALUES].rows)
-            return vt__bundle_refuse(diag, VT__RANKER_STARTS, "a tree is empty or out of range");
-        for (uint32_t place = begin; place < end; place++)
-            if (!node_is_sound(ranker->nodes + (size_t)place * 4, place, end))
-                return vt__bundle_refuse(diag, VT__RANKER_NODES, "a node points out of its tree");
+    const struct vt_trees trees = {ranker->n_trees, ranker->starts, ranker->nodes, ranker->values};
+    const uint32_t n_nodes = (uint32_t)bundle->arrays[VT__RANKER_VALUES].rows;
+    struct vt_diag why = {0};
+    struct vt_err err = vt_trees_check(&trees, n_nodes, ranker->features.n, &why);
+    return vt_failed(err) ? vt__bundle_refuse(diag, VT__RANKER_NODES, why.text) : vt_ok();
+}
+
+/* Scores ascend, probabilities do not fall. */
+static struct vt_err check_calibration(const struct vt_bundle *bundle, struct vt_diag *diag)
+{
+    const struct vt_array *array = &bundle->arrays[VT__RANKER_CALIBRATION];
+    const float *scores = array->values;
+    if (scores == NULL)
+        return vt_ok();
+    VT_TRY(check_shape(bundle, VT__RANKER_CALIBRATION, 2, array->cols, diag));
+    const float *probabilities = scores + array->cols;
+    for (uint64_t i = 0; i < array->cols; i++) {
+        bool sound =
+            probabilities[i] >= 0 && probabilities[i] <= 1 &&
+            (i == 0 || (scores[i] > scores[i - 1] && probabilities[i] >= probabilities[i - 1]));
+        if (!sound)
+            return vt__bundle_refuse(diag, VT__RANKER_CALIBRATION,
+                                     "knots do not ascend, or are no probabilities");
     }
     return vt_ok();
 }
@@ -154,14 +164,15 @@ static struct vt_err check_ranker(const struct vt_bundle *bundle, struct vt_diag
     const struct vt_array *values = &bundle->arrays[VT__RANKER_VALUES];
     if (starts->values == NULL && values->values == NULL &&
         bundle->arrays[VT__RANKER_NODES].values == NULL)
-        return vt_ok();
+        return check_calibration(bundle, diag);
     if (starts->values == NULL || starts->rows < 2 || ((const uint32_t *)starts->values)[0] != 0)
         return vt__bundle_refuse(diag, VT__RANKER_STARTS, "has no trees, or does not begin with 0");
     VT_TRY(
         check_shape(bundle, VT__RANKER_STARTS, (uint64_t)bundle->view.ranker.n_trees + 1, 1, diag));
     VT_TRY(check_shape(bundle, VT__RANKER_VALUES, values->rows, 1, diag));
     VT_TRY(check_shape(bundle, VT__RANKER_NODES, values->rows, 4, diag));
-    return check_trees(bundle, diag);
+    VT_TRY(check_trees(bundle, diag));
+    return check_calibration(bundle, diag);
 }
 
 static struct vt_err check_all_finite(const struct vt_bundle *bundle, struct vt_diag *diag)

@@ -38,6 +38,7 @@ enum vt__bundle_array {
     VT__RANKER_STARTS,
     VT__RANKER_NODES,
     VT__RANKER_VALUES,
+    VT__RANKER_CALIBRATION,
     VT__CURVE,
     VT__N_ARRAYS
 };

@@ -59,6 +59,8 @@ static void list_arrays(const struct vt_bundle_view *content,
                                ranker->n_trees > 0 ? ranker->starts : NULL},
         [VT__RANKER_NODES] = {n_nodes, 4, ranker->n_trees > 0 ? ranker->nodes : NULL},
         [VT__RANKER_VALUES] = {n_nodes, 1, ranker->n_trees > 0 ? ranker->values : NULL},
+        [VT__RANKER_CALIBRATION] = {2, ranker->n_knots,
+                                    ranker->n_knots > 0 ? ranker->calibration : NULL},
         [VT__CURVE] = {content->n_curve, VT_BUNDLE_CURVE_COLUMNS,
                        content->n_curve > 0 ? content->curve : NULL},
     };
@@ -91,6 +93,10 @@ static void hash_content(EVP_MD_CTX *hash, const struct vt_bundle_view *content)
         EVP_DigestUpdate(hash, header, sizeof header);
         EVP_DigestUpdate(hash, array->values,
                          array->rows * array->cols * vt_array_type_bytes(array->type));
+    }
+    for (uint32_t f = 0; f < content->ranker.features.n; f++) {
+        const char *name = vt_rank_feature_name(content->ranker.features.ids[f]);
+        EVP_DigestUpdate(hash, name, strlen(name));
     }
     for (uint32_t i = 0; i < content->n_parameters; i++) {
         EVP_DigestUpdate(hash, content->parameters[i].name, strlen(content->parameters[i].name));
@@ -151,6 +157,7 @@ static struct vt_err fill_manifest(const struct vt_bundle_view *content,
     manifest->decay_half_life_days = content->decay_half_life_days;
     memcpy(manifest->event_weights, content->event_weights, sizeof manifest->event_weights);
     manifest->mix = content->mix;
+    manifest->ranker_features = content->ranker.features;
     manifest->n_metrics = content->n_metrics;
     manifest->n_parameters = content->n_parameters;
     if (content->n_metrics > 0)

@@ -131,6 +131,15 @@ static json_t *encode_mix(const struct vt_manifest *manifest)
     return mix;
 }
 
+static json_t *encode_features(const struct vt_manifest *manifest)
+{
+    json_t *features = json_array();
+    for (uint32_t f = 0; f < manifest->ranker_features.n; f++)
+        json_array_append_new(features,
+                              json_string(vt_rank_feature_name(manifest->ranker_features.ids[f])));
+    return features;
+}
+
 static json_t *encode_parameters(const struct vt_manifest *manifest)
 {
     json_t *parameters = json_object();
@@ -167,10 +176,11 @@ static bool fill_root(const struct vt_manifest *manifest, json_t *root)
     json_object_set_new(root, "event_weights", encode_weights(manifest));
     json_object_set_new(root, "kernel", json_string(manifest->kernel_name));
     json_object_set_new(root, "mix", encode_mix(manifest));
+    json_object_set_new(root, "ranker_features", encode_features(manifest));
     json_object_set_new(root, "parameters", encode_parameters(manifest));
     json_object_set_new(root, "metrics", encode_metrics(manifest));
     json_object_set_new(root, "files", encode_files(manifest));
-    return json_object_size(root) == N_SCALARS + 7 &&
+    return json_object_size(root) == N_SCALARS + 8 &&
            json_object_size(json_object_get(root, "mix")) == N_MEMBERS &&
            json_object_size(json_object_get(root, "metrics")) == manifest->n_metrics &&
            json_object_size(json_object_get(root, "parameters")) == manifest->n_parameters &&
@@ -276,6 +286,32 @@ static struct vt_err decode_mix(const json_t *object, struct vt_diag *diag,
     return vt_ok();
 }
 
+static struct vt_err refuse_feature(struct vt_diag *diag, const char *name)
+{
+    vt_diag_set(diag, "ranker_features",
+                "manifest.json: \"ranker_features\" has '%.40s', which this program does not know: "
+                "its trees cannot be asked. The version was made by a later vitrine",
+                name != NULL ? name : "(no text)");
+    return VT_ERR(VT_CORRUPT, "the ranker of a version asks for an unknown feature");
+}
+
+/* Absent in what was written before rankers served. */
+static struct vt_err decode_features(const json_t *array, struct vt_diag *diag,
+                                     struct vt_manifest *manifest)
+{
+    struct vt_rank_features *features = &manifest->ranker_features;
+    if (array == NULL)
+        return vt_ok();
+    if (!json_is_array(array) || json_array_size(array) > VT_RANK_FEATURES_MAX)
+        return refuse(diag, "ranker_features", "is no list, or has too many entries");
+    for (size_t f = 0; f < json_array_size(array); f++) {
+        const char *name = json_string_value(json_array_get(array, f));
+        if (name == NULL || !vt_rank_feature_find(name, &features->ids[features->n++]))
+            return refuse_feature(diag, name);
+    }
+    return vt_ok();
+}
+
 /* What came with format 2. */
 static struct vt_err decode_parts(const json_t *root, struct vt_diag *diag,
                                   struct vt_manifest *manifest)
@@ -283,6 +319,7 @@ static struct vt_err decode_parts(const json_t *root, struct vt_diag *diag,
     if (!copy_text(json_object_get(root, "kernel"), manifest->kernel_name,
                    sizeof manifest->kernel_name))
         return refuse(diag, "kernel", "is missing or too long");
+    VT_TRY(decode_features(json_object_get(root, "ranker_features"), diag, manifest));
     return decode_mix(json_object_get(root, "mix"), diag, manifest);
 }
 

@@ -29,6 +29,7 @@ struct vt_manifest {
     double regularization, regularization_exponent, unobserved_weight, decay_half_life_days;
     float event_weights[VT_EVENT_TYPE_COUNT];
     struct vt_bundle_mix mix;
+    struct vt_rank_features ranker_features; /* of the ranker's trees, by name in the text */
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];
     struct vt_bundle_metric metrics[VT_BUNDLE_METRICS_MAX];
     struct vt_manifest_file files[VT_MANIFEST_FILES_MAX];

@@ -100,11 +100,11 @@ static struct vt_err fit(const struct row *rows, uint32_t n, struct block *block
     uint32_t n_blocks = pool(rows, n, blocks);
     float *memory = calloc(n_blocks, 2 * sizeof *memory);
     VT_CHECK(memory != NULL, VT_EXHAUSTED, "out of memory for a calibration");
-    *ret = (struct vt_calibration){n_blocks, memory, memory + n_blocks};
     for (uint32_t b = 0; b < n_blocks; b++) {
-        ret->scores[b] = (float)(blocks[b].score_sum / blocks[b].n);
-        ret->probabilities[b] = (float)(blocks[b].label_sum / blocks[b].n);
+        memory[b] = (float)(blocks[b].score_sum / blocks[b].n);
+        memory[n_blocks + b] = (float)(blocks[b].label_sum / blocks[b].n);
     }
+    *ret = (struct vt_calibration){n_blocks, memory, memory + n_blocks, memory};
     return vt_ok();
 }
 
@@ -124,7 +124,7 @@ struct vt_err vt_calibration_fit(const float *scores, const float *labels, uint3
 
 void vt_calibration_free(struct vt_calibration *calibration)
 {
-    free(calibration->scores);
+    free(calibration->memory);
     *calibration = (struct vt_calibration){0};
 }
 

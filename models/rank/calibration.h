@@ -14,9 +14,10 @@
  * rows: a step that a few rows made is chance.
  */
 struct vt_calibration {
-    uint32_t n;           /* knots; 0: none */
-    float *scores;        /* owned, ascending: the mean score of the rows of each knot */
-    float *probabilities; /* of the knots, never falling; in the same block as scores */
+    uint32_t n;                 /* knots; 0: none */
+    const float *scores;        /* ascending: the mean score of the rows of each knot */
+    const float *probabilities; /* of the knots, never falling; n behind `scores` */
+    void *memory;               /* owned, both point into it; NULL: both are borrowed */
 };
 enum { VT_CALIBRATION_ROWS_MIN = 50, VT_CALIBRATION_BINS = 10 };
 

@@ -31,7 +31,8 @@ enum vt_source {
     VT_SOURCE_CAMPAIGN = 8,
     VT_SOURCE_KERNEL = 9,
     VT_SOURCE_MODEL = 10, /* factor, kernel, neighbours and popularity by the version's own mix */
-    VT_SOURCE_COUNT = 11,
+    VT_SOURCE_RANKER = 11, /* the version's trees; set by ranking */
+    VT_SOURCE_COUNT = 12,
 };
 
 enum { VT_CANDIDATES_MAX = 2000, VT_CONTEXT_MAX = 100, VT_EXCLUDE_MAX = 2000 };

@@ -28,7 +28,8 @@ bool vt__model_wants_neighbors(const struct vt_bundle_view *view)
     const struct vt_bundle_mix *mix = &view->mix;
     bool has_mix = counts((double)mix->factor) || counts((double)mix->kernel) ||
                    counts((double)mix->neighbor) || counts((double)mix->popular);
-    return !has_mix || counts((double)mix->neighbor);
+    return !has_mix || counts((double)mix->neighbor) ||
+           vt_rank_features_use(&view->ranker.features, VT_RANK_SCORE_NEIGHBOR);
 }
 
 /* ---- the kernel's sums ---- */

@@ -28,7 +28,8 @@ void vt__model_find_kernel(struct vt__gathering *gathering);
 /* Orders what was found so far by the model's score, instead of by the places in its members. */
 void vt__model_rank_found(struct vt__gathering *gathering);
 
-/* Whether the mix gives the item neighbours a weight, or there is no mix to say so. */
+/* Whether the mix gives the item neighbours a weight, or there is no mix to say so, or the
+ * version's ranker looks at them. */
 bool vt__model_wants_neighbors(const struct vt_bundle_view *view);
 
 #endif

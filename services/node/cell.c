@@ -160,6 +160,7 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
         .diversity = diversity_level(options->diversity),
     };
     ranking.source_weights[VT_SOURCE_FACTOR] = (float)options->weight_factor;
+    ranking.source_weights[VT_SOURCE_RANKER] = (float)options->weight_ranker;
     ranking.source_weights[VT_SOURCE_MODEL] = (float)options->weight_model;
     ranking.source_weights[VT_SOURCE_ITEM_NEIGHBOR] = (float)options->weight_item_neighbor;
     ranking.source_weights[VT_SOURCE_POPULAR] = (float)options->weight_popular;

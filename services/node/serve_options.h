@@ -22,6 +22,7 @@ struct vt_serve_options {
     const char *consent_default, *diversity;
     double weight_model, weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
     double weight_bought_together, weight_trending, weight_content;
+    double weight_ranker;
 };
 
 enum vt_role {

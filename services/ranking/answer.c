@@ -6,6 +6,7 @@
 #include "services/common/base/clock.h"
 #include "services/ranking/blend.h"
 #include "services/ranking/eligible.h"
+#include "services/ranking/features.h"
 #include "services/ranking/reason.h"
 #include "services/ranking/token.h"
 
@@ -144,6 +145,24 @@ static const struct vt_bundle *bundle_of(const struct vt__run *run, struct vt_sl
     return run->pin;
 }
 
+/* What the version's trees say, where they are wanted and can say something. Returns the sources
+ * that are in it. */
+static uint32_t ask_ranker(const struct vt__run *run, const struct vt_bundle *bundle,
+                           struct vt_candidate *candidates, uint32_t n)
+{
+    const struct vt_ranking_options *options = &run->service->options;
+    const struct vt_bundle_view *view = bundle != NULL ? vt_bundle_view(bundle) : NULL;
+    struct vt_ranking_list list;
+    if (view == NULL || run->query.mode == VT_RANKING_SIMILAR ||
+        !(options->source_weights[VT_SOURCE_RANKER] > 0) ||
+        !vt_ranking_can_rank(view, candidates, n))
+        return 0;
+    vt_ranking_list_make(options->items, run->profile.events, run->profile.n_events,
+                         vt_clock_unix_ms(options->clock), candidates, n, &list);
+    vt_ranking_rank(view, &list, candidates);
+    return vt_ranking_sources_inside(&view->ranker.features);
+}
+
 static struct vt_err rank_candidates(const struct vt__run *run,
                                      const struct vt_candidate_list *found, struct list *list)
 {
@@ -152,10 +171,11 @@ static struct vt_err rank_candidates(const struct vt__run *run,
     VT_CHECK(scored != NULL, VT_EXHAUSTED, "the request's memory is full");
     unsigned level =
         run->query.diversity != 0 ? run->query.diversity : run->service->options.diversity;
-    vt__blend(found->candidates, n, run->service->options.source_weights, scored);
-    uint32_t n_places =
-        vt__diversify(scored, n, list->capacity, run->query.mode == VT_RANKING_RANK ? 1 : level,
-                      bundle_of(run, found->version));
+    const struct vt_bundle *bundle = bundle_of(run, found->version);
+    uint32_t ranked = ask_ranker(run, bundle, found->candidates, n);
+    vt__blend(found->candidates, n, run->service->options.source_weights, ranked, scored);
+    uint32_t n_places = vt__diversify(scored, n, list->capacity,
+                                      run->query.mode == VT_RANKING_RANK ? 1 : level, bundle);
     for (uint32_t i = 0; i < n_places; i++)
         VT_TRY(append(run, list, scored[i].candidate, scored[i].score));
     return vt_ok();

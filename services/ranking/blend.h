@@ -14,11 +14,14 @@ struct vt__scored {
 
 /*
  * Puts the sources' scales together: score = Σ weight_s · score_s / max|score_s| over the list,
- * then divided by the highest |score|, so that a list's best is 1 (or all are 0). A function of the
- * list alone. `ret_scored` is n long. O(n).
+ * then divided by the highest |score|, so that a list's best is 1 (or all are 0). A ranker's score
+ * counts as weight · (score − lowest) / (highest − lowest), and stands for the sources
+ * `ranked_sources` (bits) of its candidate, which are not added again. A function of the list
+ * alone. `ret_scored` is n long. O(n).
  */
 void vt__blend(const struct vt_candidate *candidates, uint32_t n,
-               const float weights[VT_SOURCE_COUNT], struct vt__scored *ret_scored);
+               const float weights[VT_SOURCE_COUNT], uint32_t ranked_sources,
+               struct vt__scored *ret_scored);
 
 /*
  * Moves the best `n` to the front, by maximal marginal relevance (Carbonell and Goldstein, 1998):

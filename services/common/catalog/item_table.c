@@ -41,6 +41,7 @@ struct chunk {
     atomic_bool described[CHUNK_ITEMS];
     _Atomic double price[CHUNK_ITEMS], cost[CHUNK_ITEMS];
     _Atomic int64_t stock[CHUNK_ITEMS], from_ms[CHUNK_ITEMS], until_ms[CHUNK_ITEMS];
+    _Atomic int64_t create_ms[CHUNK_ITEMS];
     _Atomic float count[CHUNK_ITEMS];
     uint32_t told_in[CHUNK_ITEMS]; /* writer: the snapshot that told of it last */
 };
@@ -391,6 +392,7 @@ static void set_numbers(struct chunk *chunk, const struct vt_item *item)
     atomic_store_explicit(&chunk->stock[i], item->stock, memory_order_relaxed);
     atomic_store_explicit(&chunk->from_ms[i], item->available_from_ms, memory_order_relaxed);
     atomic_store_explicit(&chunk->until_ms[i], item->available_until_ms, memory_order_relaxed);
+    atomic_store_explicit(&chunk->create_ms[i], item->create_time_ms, memory_order_relaxed);
 }
 
 struct vt_err vt_item_table_upsert(struct vt_item_table *table, const struct vt_item *item)
@@ -609,6 +611,22 @@ bool vt_item_table_get(const struct vt_item_table *table, uint32_t number, struc
     ret_item->available_from_ms = atomic_load_explicit(&chunk->from_ms[i], memory_order_relaxed);
     ret_item->available_until_ms = atomic_load_explicit(&chunk->until_ms[i], memory_order_relaxed);
     return true;
+}
+
+double vt_item_table_price(const struct vt_item_table *table, uint32_t number)
+{
+    struct chunk *chunk = find_chunk(table, number);
+    if (chunk == NULL)
+        return 0;
+    return atomic_load_explicit(&chunk->price[number % CHUNK_ITEMS], memory_order_relaxed);
+}
+
+int64_t vt_item_table_create_time_ms(const struct vt_item_table *table, uint32_t number)
+{
+    struct chunk *chunk = find_chunk(table, number);
+    if (chunk == NULL)
+        return 0;
+    return atomic_load_explicit(&chunk->create_ms[number % CHUNK_ITEMS], memory_order_relaxed);
 }
 
 float vt_item_table_count(const struct vt_item_table *table, uint32_t number)

@@ -81,6 +81,9 @@ void vt_item_table_ids(const struct vt_item_table *table, const uint32_t *number
 /* Borrowed view (attributes included); false when the number is not described. */
 bool vt_item_table_get(const struct vt_item_table *table, uint32_t number,
                        struct vt_item *ret_item);
+/* As the item was described last; 0 when it is not known. O(1), no texts touched. */
+double vt_item_table_price(const struct vt_item_table *table, uint32_t number);
+int64_t vt_item_table_create_time_ms(const struct vt_item_table *table, uint32_t number);
 /* What _set_count told last; 0 for an unknown number. */
 float vt_item_table_count(const struct vt_item_table *table, uint32_t number);
 /* The popular list of the last refresh, best first; borrowed inside _enter/_leave. */

@@ -29,7 +29,7 @@ struct content {
     uint64_t terms[2];
     float idf[2], map[2 * CONTENT_STRIDE];
     uint32_t tree_starts[3], nodes[4 * 4];
-    float node_values[4];
+    float node_values[4], calibration[4];
     double curve[2 * VT_BUNDLE_CURVE_COLUMNS];
     struct vt_bundle_metric metrics[1];
     struct vt_bundle_parameter parameters[1];
@@ -99,6 +99,7 @@ static inline void content_add_parts(struct content *content)
         .tree_starts = {0, 3, 4},
         .nodes = {2, 1, 2, 1},
         .node_values = {0.5F, -1, 1, 0.25F},
+        .calibration = {-1, 1, 0.125F, 0.625F},
         .curve = {1, 100, -1, 2, 90, 0.25},
     };
     const size_t at = offsetof(struct content, kernel_starts);
@@ -115,8 +116,13 @@ static inline void content_add_parts(struct content *content)
         content->group_keys,
         {2, content->group_starts, content->group_columns, content->group_values}};
     view->content = (struct vt_bundle_content){2, content->terms, content->idf, content->map};
-    view->ranker =
-        (struct vt_bundle_ranker){2, content->tree_starts, content->nodes, content->node_values};
+    view->ranker = (struct vt_bundle_ranker){.n_trees = 2,
+                                             .starts = content->tree_starts,
+                                             .nodes = content->nodes,
+                                             .values = content->node_values,
+                                             .features = {3, {0, 2, 13}},
+                                             .calibration = content->calibration,
+                                             .n_knots = 2};
     view->curve = content->curve;
     view->n_curve = 2;
 }

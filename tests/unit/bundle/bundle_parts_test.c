@@ -1,3 +1,4 @@
+#include "models/bundle/manifest.h"
 #include "tests/testlib/testlib.h"
 #include "tests/unit/bundle/bundle_content.h"
 
@@ -27,6 +28,10 @@ static void every_part_reads_back(void **state)
     assert_memory_equal(view->content.map, content.map, sizeof content.map);
     assert_int_equal(view->ranker.n_trees, 2);
     assert_memory_equal(view->ranker.nodes, content.nodes, sizeof content.nodes);
+    assert_int_equal(view->ranker.features.n, 3);
+    assert_memory_equal(view->ranker.features.ids, content.view.ranker.features.ids, 3);
+    assert_int_equal(view->ranker.n_knots, 2);
+    assert_memory_equal(view->ranker.calibration, content.calibration, sizeof content.calibration);
     vt_bundle_release(bundle);
 }
 
@@ -116,6 +121,15 @@ static void plant_empty_tree(struct content *content)
     content->tree_starts[1] = 0;
 }
 
+static void plant_tree_of_unnamed_feature(struct content *content)
+{
+    content->view.ranker.features.n = 2;
+}
+static void plant_falling_probability(struct content *content)
+{
+    content->calibration[3] = 0;
+}
+
 static const struct {
     void (*plant)(struct content *content);
     const char *file, *reason;
@@ -133,9 +147,11 @@ static const struct {
     {plant_descending_terms, "content_terms.arr", "not ascending"},
     {plant_negative_idf, "content_idf.arr", "negative"},
     {plant_content_without_idf, "content_idf.arr", "missing"},
-    {plant_loop_in_tree, "ranker_nodes.arr", "out of its tree"},
-    {plant_child_in_other_tree, "ranker_nodes.arr", "out of its tree"},
-    {plant_empty_tree, "ranker_starts.arr", "empty"},
+    {plant_loop_in_tree, "ranker_nodes.arr", "points out of the tree"},
+    {plant_child_in_other_tree, "ranker_nodes.arr", "points out of the tree"},
+    {plant_empty_tree, "ranker_nodes.arr", "empty"},
+    {plant_tree_of_unnamed_feature, "ranker_nodes.arr", "out of the tree or of the features"},
+    {plant_falling_probability, "ranker_calibration.arr", "ascend"},
 };
 
 static void bad_parts_are_refused_by_name(void **state)
@@ -151,6 +167,27 @@ static void bad_parts_are_refused_by_name(void **state)
             strstr(diag.text, bad_parts[i].reason) == NULL)
             fail_msg("%s/%s: diag is '%s'", bad_parts[i].file, bad_parts[i].reason, diag.text);
     }
+}
+
+/* A later program's feature: its trees cannot be asked, so the version is refused and says why. */
+static void an_unknown_feature_of_the_ranker_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct vt_manifest manifest = {.version = "v1", .n_items = 1}, decoded;
+    struct vt_diag diag = {0};
+    char *text = NULL, *name;
+    vt_rank_features_all(&manifest.ranker_features);
+    assert_ok(vt_manifest_encode(&manifest, &text));
+    assert_ok(vt_manifest_decode(vt_slice_str(text), &diag, &decoded));
+    assert_memory_equal(&decoded.ranker_features, &manifest.ranker_features,
+                        sizeof decoded.ranker_features);
+    name = strstr(text, "\"price_to_customer\"");
+    assert_non_null(name);
+    name[1] = 'q';
+    assert_code(vt_manifest_decode(vt_slice_str(text), &diag, &decoded), VT_CORRUPT);
+    assert_non_null(strstr(diag.text, "'qrice_to_customer'"));
+    assert_non_null(strstr(diag.text, "later vitrine"));
+    free(text);
 }
 
 static int make_folder(void **state)
@@ -171,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_part_reads_back, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_version_without_them_has_none, make_folder,
                                         remove_folder),
+        cmocka_unit_test(an_unknown_feature_of_the_ranker_is_refused_by_name),
         cmocka_unit_test_setup_teardown(bad_parts_are_refused_by_name, make_folder, remove_folder),
     };
     return cmocka_run_group_tests_name("bundle/parts", tests, NULL, NULL);
