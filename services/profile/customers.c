@@ -149,11 +149,6 @@ static void port_get(void *self, struct vt_request *request, const struct vt_pro
     done(ctx, err, vt_failed(err) ? NULL : &view);
 }
 
-struct vt_profile_port vt_profile_local_port(struct vt_profile *profile)
-{
-    return (struct vt_profile_port){.self = profile, .get = port_get};
-}
-
 static struct vt_err list_from(struct vt_store_iter *rows, struct vt_request *request, uint32_t max,
                                struct vt_customer *ret_customers, uint64_t *ret_numbers,
                                uint32_t *ret_n, bool *ret_more)
@@ -194,6 +189,65 @@ struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_re
     struct vt_err err = list_from(rows, request, max, ret_customers, ret_numbers, ret_n, ret_more);
     vt_store_iter_close(rows);
     return err;
+}
+
+/* What is linked or erased between the page and the history is left out: it has moved. */
+static struct vt_err add_view(struct vt_profile *profile, struct vt_request *request,
+                              const struct vt_profile_view *listed, uint32_t max_events,
+                              struct vt_profile_page *page)
+{
+    struct vt_profile_view view = *listed;
+    bool moved = false;
+    if (view.consent && max_events != 0)
+        VT_TRY(read_history(profile, max_events, request, &view, &moved));
+    if (!moved)
+        page->views[page->n++] = view;
+    return vt_ok();
+}
+
+struct vt_err vt_profile_list(struct vt_profile *profile, struct vt_request *request,
+                              const struct vt_profile_page_query *query,
+                              struct vt_profile_page *ret_page)
+{
+    struct vt_arena *arena = request->arena;
+    struct vt_customer *customers = vt_arena_array(arena, query->max, sizeof *customers);
+    uint64_t *numbers = vt_arena_array(arena, query->max, sizeof *numbers);
+    struct vt_profile_page page = {
+        .views = vt_arena_array(arena, query->max, sizeof *page.views),
+    };
+    VT_CHECK(customers != NULL && numbers != NULL && page.views != NULL, VT_EXHAUSTED,
+             "the page does not fit the call's memory");
+    uint32_t n = 0;
+    VT_TRY(vt_profile_list_customers(profile, request, query->after, query->max, customers, numbers,
+                                     &n, &page.more));
+    page.last = n > 0 ? numbers[n - 1] : query->after;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct vt_profile_view listed = {
+            .found = true,
+            .customer_number = numbers[i],
+            .customer = customers[i],
+            .consent = vt__consents(profile, customers[i].consent),
+        };
+        VT_TRY(add_view(profile, request, &listed, query->max_events, &page));
+    }
+    *ret_page = page;
+    return vt_ok();
+}
+
+static void port_list(void *self, struct vt_request *request,
+                      const struct vt_profile_page_query *query, int64_t deadline_ns,
+                      vt_profile_page_fn done, void *ctx)
+{
+    (void)deadline_ns; /* the disk answers when it does */
+    struct vt_profile_page page = {0};
+    struct vt_err err = vt_profile_list(self, request, query, &page);
+    done(ctx, err, vt_failed(err) ? NULL : &page);
+}
+
+struct vt_profile_port vt_profile_local_port(struct vt_profile *profile)
+{
+    return (struct vt_profile_port){
+        .self = profile, .get = port_get, .list = port_list, .lists_inline = true};
 }
 
 /* ---- writing ---- */

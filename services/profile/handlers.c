@@ -22,8 +22,8 @@ enum {
     WATCHES_MAX = 64,
     LISTS_MAX = 16,
     CHECKPOINTS_MAX = 2,
-    /* GetItems, ListItems, ListCustomers; Checkpoint; Watch; ExportCustomer */
-    TASKS_MAX = 3 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX + VT__EXPORTS_MAX,
+    /* GetItems, ListItems, ListCustomers, ListProfiles; Checkpoint; Watch; ExportCustomer */
+    TASKS_MAX = 4 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX + VT__EXPORTS_MAX,
     N_ERASERS = 4,
     ERASURES_MAX = 64,
     READ_MS = 1000,
@@ -102,6 +102,8 @@ static const struct vt_rpc_method methods[] = {
      BULK_BYTES, WRITE_MS, 0, SHOP},
     {"/vitrine.v1.ProfileService/ListCustomers", vt__handle_list_customers, VT_RPC_UNARY,
      SMALL_BYTES, WRITE_MS, LISTS_MAX, SEES_ALL_PERSONS},
+    {"/vitrine.v1.ProfileService/ListProfiles", vt__handle_list_profiles, VT_RPC_UNARY, SMALL_BYTES,
+     WRITE_MS, LISTS_MAX, SEES_ALL_PERSONS | VT_CALLER_SERVICE},
     {"/vitrine.v1.ProfileService/LinkIdentities", vt__handle_link_identities, VT_RPC_UNARY,
      SMALL_BYTES, WRITE_MS, 0, SHOP},
     {"/vitrine.v1.ProfileService/ExportCustomer", vt__handle_export_customer, VT_RPC_SERVER_STREAM,

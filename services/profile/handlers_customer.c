@@ -99,6 +99,23 @@ void vt__handle_list_customers(struct vt_rpc_call *call, void *service)
     vt_handler_run_on(rpc->workers, call, rpc, list_customers);
 }
 
+static struct vt_err list_profiles(void *service, struct vt_request *request, struct vt_slice body,
+                                   struct vt_slice *ret_body)
+{
+    struct vt_profile_rpc *rpc = service;
+    struct vt_profile_page_query query;
+    struct vt_profile_page page = {0};
+    VT_TRY(vt_wire_list_profiles_decode(body, request->arena, request->diag, &query));
+    VT_TRY(vt_profile_list(rpc->profile, request, &query, &page));
+    return vt_wire_profile_page_encode(&page, request->arena, ret_body);
+}
+
+void vt__handle_list_profiles(struct vt_rpc_call *call, void *service)
+{
+    struct vt_profile_rpc *rpc = service;
+    vt_handler_run_on(rpc->workers, call, rpc, list_profiles);
+}
+
 struct link {
     struct vt_rpc_call *call;
     struct vt_wire_link request;

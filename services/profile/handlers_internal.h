@@ -36,6 +36,7 @@ void vt__handle_get_profile(struct vt_rpc_call *call, void *service);
 void vt__handle_batch_get_profiles(struct vt_rpc_call *call, void *service);
 void vt__handle_upsert_customers(struct vt_rpc_call *call, void *service);
 void vt__handle_list_customers(struct vt_rpc_call *call, void *service);
+void vt__handle_list_profiles(struct vt_rpc_call *call, void *service);
 void vt__handle_link_identities(struct vt_rpc_call *call, void *service);
 /* handlers_rights.c */
 void vt__handle_export_customer(struct vt_rpc_call *call, void *service);

@@ -79,14 +79,33 @@ VT_MUST_USE struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_r
 /* ---- the port through which ranking reaches this service, in one process or over gRPC ---- */
 typedef void (*vt_profile_view_fn)(void *ctx, struct vt_err err,
                                    const struct vt_profile_view *view);
+/* A run of customers, by ascending number. Lives in the request's arena. */
+struct vt_profile_page {
+    struct vt_profile_view *views;
+    uint32_t n;
+    bool more;     /* others follow … */
+    uint64_t last; /* … above this number */
+};
+typedef void (*vt_profile_page_fn)(void *ctx, struct vt_err err,
+                                   const struct vt_profile_page *page);
+/* Customers numbered above `after`, at most `max`, with at most `max_events` of each. */
+struct vt_profile_page_query {
+    uint64_t after;
+    uint32_t max, max_events;
+};
 struct vt_profile_port {
     void *self;
     /* Ends by calling `done` exactly once, inline or later on the request's serving thread, at
      * `deadline_ns` at the latest. */
     void (*get)(void *self, struct vt_request *request, const struct vt_profile_key *key,
                 uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done, void *ctx);
+    /* As `get`. Where `lists_inline` it reads the store on the caller's thread, which must be one
+     * that may block, and else it must be the request's serving thread. */
+    void (*list)(void *self, struct vt_request *request, const struct vt_profile_page_query *query,
+                 int64_t deadline_ns, vt_profile_page_fn done, void *ctx);
+    bool lists_inline;
 };
-/* The port of this process's own store: calls vt_profile_get inline. */
+/* The port of this process's own store: both are called inline. */
 struct vt_profile_port vt_profile_local_port(struct vt_profile *profile);
 
 /* ---- writes ---- */
@@ -207,6 +226,11 @@ VT_MUST_USE struct vt_err vt_profile_list_customers(struct vt_profile *profile,
                                                     uint32_t max, struct vt_customer *ret_customers,
                                                     uint64_t *ret_numbers, uint32_t *ret_n,
                                                     bool *ret_more);
+
+/* The same with consent and histories, as vt_profile_get tells them: at most `query->max` views. */
+VT_MUST_USE struct vt_err vt_profile_list(struct vt_profile *profile, struct vt_request *request,
+                                          const struct vt_profile_page_query *query,
+                                          struct vt_profile_page *ret_page);
 
 /* ---- following the catalog (Watch, and the item table of this process) ---- */
 enum vt_change_kind {

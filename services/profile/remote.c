@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define GET_PROFILE "/vitrine.v1.ProfileService/GetProfile"
+#define LIST_PROFILES "/vitrine.v1.ProfileService/ListProfiles"
 
 struct vt_profile_remote {
     struct vt_circuit circuit;
@@ -63,7 +64,41 @@ static void port_get(void *self, struct vt_request *request, const struct vt_pro
     vt_circuit_start(&remote->circuit, &get->call, request, &outgoing);
 }
 
+struct list {
+    struct vt_circuit_call call;
+    struct vt_request *request;
+    vt_profile_page_fn done;
+    void *ctx;
+};
+
+static void on_page(void *ctx, struct vt_err err, struct vt_slice body)
+{
+    struct list *list = ctx;
+    struct vt_profile_page page = {0};
+    if (!vt_failed(err))
+        err = vt_wire_profile_page_decode(body, list->request->arena, NULL, &page);
+    list->done(list->ctx, err, vt_failed(err) ? NULL : &page);
+}
+
+static void port_list(void *self, struct vt_request *request,
+                      const struct vt_profile_page_query *query, int64_t deadline_ns,
+                      vt_profile_page_fn done, void *ctx)
+{
+    struct vt_profile_remote *remote = self;
+    struct vt_slice body = {0};
+    struct list *list = vt_arena_alloc(request->arena, sizeof *list);
+    struct vt_err err = list != NULL ? vt_wire_list_profiles_encode(query, request->arena, &body)
+                                     : VT_ERR(VT_EXHAUSTED, "the call's memory is full");
+    if (vt_failed(err)) {
+        done(ctx, err, NULL);
+        return;
+    }
+    *list = (struct list){.request = request, .done = done, .ctx = ctx};
+    const struct vt_rpc_outgoing outgoing = {LIST_PROFILES, body, deadline_ns, on_page, list};
+    vt_circuit_start(&remote->circuit, &list->call, request, &outgoing);
+}
+
 struct vt_profile_port vt_profile_remote_port(struct vt_profile_remote *remote)
 {
-    return (struct vt_profile_port){.self = remote, .get = port_get};
+    return (struct vt_profile_port){.self = remote, .get = port_get, .list = port_list};
 }

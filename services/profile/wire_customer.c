@@ -12,7 +12,7 @@
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/profile.pb-c.h"
 
-enum { LIST_CUSTOMERS = 'C', CONSENT_MAX = 2 };
+enum { LIST_CUSTOMERS = 'C', LIST_PROFILES = 'P', CONSENT_MAX = 2 };
 
 /* ---- one customer ---- */
 
@@ -218,12 +218,10 @@ struct vt_err vt_wire_profiles_encode(const struct vt_profile_view *views, uint3
     return vt_wire_encode(&response.base, arena, ret_body);
 }
 
-struct vt_err vt_wire_profile_decode(struct vt_slice body, struct vt_arena *arena,
-                                     struct vt_diag *diag, struct vt_profile_view *ret_view)
+static struct vt_err read_profile(const Vitrine__V1__GetProfileResponse *message,
+                                  struct vt_arena *arena, struct vt_diag *diag,
+                                  struct vt_profile_view *ret_view)
 {
-    Vitrine__V1__GetProfileResponse *message = NULL;
-    VT_TRY(
-        vt_pb_decode(&vitrine__v1__get_profile_response__descriptor, body, arena, diag, &message));
     VT_TRY(vt_check_count(message->n_events, 0, VT_HISTORY_MAX, VT_FIELD("events"), diag));
     struct vt_profile_view view = {
         .found = message->found,
@@ -239,6 +237,87 @@ struct vt_err vt_wire_profile_decode(struct vt_slice body, struct vt_arena *aren
                                   &view.events));
     VT_TRY(vt_wire_slices(arena, message->segments, message->n_segments, &view.segments));
     *ret_view = view;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_profile_decode(struct vt_slice body, struct vt_arena *arena,
+                                     struct vt_diag *diag, struct vt_profile_view *ret_view)
+{
+    Vitrine__V1__GetProfileResponse *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__get_profile_response__descriptor, body, arena, diag, &message));
+    return read_profile(message, arena, diag, ret_view);
+}
+
+/* ---- ListProfiles ---- */
+
+struct vt_err vt_wire_list_profiles_encode(const struct vt_profile_page_query *query,
+                                           struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__ListProfilesRequest message = VITRINE__V1__LIST_PROFILES_REQUEST__INIT;
+    message.page_size = query->max;
+    message.max_events = query->max_events;
+    message.page_token = vt_wire_text(arena, vt_page_token_u64(arena, LIST_PROFILES, query->after));
+    return vt_wire_encode(&message.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_list_profiles_decode(struct vt_slice body, struct vt_arena *arena,
+                                           struct vt_diag *diag,
+                                           struct vt_profile_page_query *ret_query)
+{
+    Vitrine__V1__ListProfilesRequest *message = NULL;
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__list_profiles_request__descriptor, body, arena, diag, &message));
+    VT_TRY(
+        vt_check_range(message->page_size, 0, VT_PROFILE_BATCH_MAX, VT_FIELD("page_size"), diag));
+    VT_TRY(vt_check_range(message->max_events, 0, VT_HISTORY_MAX, VT_FIELD("max_events"), diag));
+    struct vt_profile_page_query query = {
+        .max = message->page_size == 0 ? VT_PROFILE_PAGE_DEFAULT : message->page_size,
+        .max_events = message->max_events == 0 ? VT_PROFILE_EVENTS_DEFAULT : message->max_events,
+    };
+    VT_TRY(vt_page_place_u64(LIST_PROFILES, vt_slice_str(message->page_token), UINT64_MAX, diag,
+                             &query.after));
+    *ret_query = query;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_profile_page_encode(const struct vt_profile_page *page,
+                                          struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__ListProfilesResponse response = VITRINE__V1__LIST_PROFILES_RESPONSE__INIT;
+    response.profiles =
+        vt_wire_messages(arena, &vitrine__v1__get_profile_response__descriptor, page->n);
+    if (response.profiles == NULL)
+        return vt_wire_full();
+    response.n_profiles = page->n;
+    for (uint32_t i = 0; i < page->n; i++)
+        VT_TRY(fill_profile(&page->views[i], NULL, arena, response.profiles[i]));
+    if (page->more)
+        response.next_page_token =
+            vt_wire_text(arena, vt_page_token_u64(arena, LIST_PROFILES, page->last));
+    return vt_wire_encode(&response.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_profile_page_decode(struct vt_slice body, struct vt_arena *arena,
+                                          struct vt_diag *diag, struct vt_profile_page *ret_page)
+{
+    Vitrine__V1__ListProfilesResponse *message = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__list_profiles_response__descriptor, body, arena, diag,
+                        &message));
+    VT_TRY(
+        vt_check_count(message->n_profiles, 0, VT_PROFILE_BATCH_MAX, VT_FIELD("profiles"), diag));
+    struct vt_slice token = vt_slice_str(message->next_page_token);
+    struct vt_profile_page page = {
+        .views = vt_arena_array(arena, message->n_profiles + 1, sizeof *page.views),
+        .n = (uint32_t)message->n_profiles,
+        .more = token.len != 0,
+    };
+    if (page.views == NULL)
+        return vt_wire_full();
+    VT_TRY(vt_page_place_u64(LIST_PROFILES, token, UINT64_MAX, diag, &page.last));
+    for (uint32_t i = 0; i < page.n; i++)
+        VT_TRY(read_profile(message->profiles[i], arena, diag, &page.views[i]));
+    *ret_page = page;
     return vt_ok();
 }
 

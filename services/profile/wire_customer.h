@@ -15,6 +15,7 @@ enum {
     VT_CUSTOMER_ATTRIBUTES_MAX = 64,
     VT_PROFILE_BATCH_MAX = 100,
     VT_PROFILE_EVENTS_DEFAULT = 50,
+    VT_PROFILE_PAGE_DEFAULT = 25,
 };
 
 /* ---- GetProfile, BatchGetProfiles ---- */
@@ -44,6 +45,20 @@ VT_MUST_USE struct vt_err vt_wire_profiles_encode(const struct vt_profile_view *
 VT_MUST_USE struct vt_err vt_wire_profile_decode(struct vt_slice body, struct vt_arena *arena,
                                                  struct vt_diag *diag,
                                                  struct vt_profile_view *ret_view);
+
+/* ---- ListProfiles ---- */
+VT_MUST_USE struct vt_err vt_wire_list_profiles_encode(const struct vt_profile_page_query *query,
+                                                       struct vt_arena *arena,
+                                                       struct vt_slice *ret_body);
+VT_MUST_USE struct vt_err vt_wire_list_profiles_decode(struct vt_slice body, struct vt_arena *arena,
+                                                       struct vt_diag *diag,
+                                                       struct vt_profile_page_query *ret_query);
+VT_MUST_USE struct vt_err vt_wire_profile_page_encode(const struct vt_profile_page *page,
+                                                      struct vt_arena *arena,
+                                                      struct vt_slice *ret_body);
+VT_MUST_USE struct vt_err vt_wire_profile_page_decode(struct vt_slice body, struct vt_arena *arena,
+                                                      struct vt_diag *diag,
+                                                      struct vt_profile_page *ret_page);
 
 /* ---- UpsertCustomers, ListCustomers ---- */
 struct vt_wire_upsert_customers {

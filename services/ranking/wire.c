@@ -41,11 +41,10 @@ static struct vt_err read_ids(const struct id_list *list, struct vt_arena *arena
     return vt_ok();
 }
 
-struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *arena,
-                                       struct vt_diag *diag, struct vt_ranking_query *ret_query)
+static struct vt_err read_recommend(const Vitrine__V1__RecommendRequest *message,
+                                    struct vt_arena *arena, struct vt_diag *diag,
+                                    struct vt_ranking_query *ret_query)
 {
-    Vitrine__V1__RecommendRequest *message = NULL;
-    VT_TRY(vt_pb_decode(&vitrine__v1__recommend_request__descriptor, body, arena, diag, &message));
     struct vt_ranking_query query = {
         .mode = VT_RANKING_RECOMMEND,
         .placement = vt_slice_str(message->placement),
@@ -70,6 +69,14 @@ struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *ar
                     arena, diag, &query.exclude_ids, &query.n_exclude_ids));
     *ret_query = query;
     return vt_ok();
+}
+
+struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *arena,
+                                       struct vt_diag *diag, struct vt_ranking_query *ret_query)
+{
+    Vitrine__V1__RecommendRequest *message = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__recommend_request__descriptor, body, arena, diag, &message));
+    return read_recommend(message, arena, diag, ret_query);
 }
 
 struct vt_err vt_wire_rank_decode(struct vt_slice body, struct vt_arena *arena,
@@ -145,20 +152,27 @@ static struct vt_err fill_item(const struct vt_ranked_item *item, struct vt_aren
                                  &message->sources);
 }
 
+static struct vt_err fill_answer(const struct vt_ranking_answer *answer, struct vt_arena *arena,
+                                 Vitrine__V1__RecommendResponse *message)
+{
+    message->items = vt_wire_messages(arena, &vitrine__v1__recommended_item__descriptor, answer->n);
+    if (message->items == NULL)
+        return vt_wire_full();
+    message->n_items = answer->n;
+    for (uint32_t i = 0; i < answer->n; i++)
+        VT_TRY(fill_item(&answer->items[i], arena, message->items[i]));
+    message->model_version = vt_wire_text(arena, answer->model_version);
+    message->attribution_token = vt_wire_text(arena, answer->attribution_token);
+    message->experiment_variant = vt_wire_text(arena, answer->experiment_variant);
+    message->degraded = answer->degraded_reason != NULL;
+    message->degraded_reason = vt_wire_text(arena, vt_slice_str(answer->degraded_reason));
+    return vt_ok();
+}
+
 struct vt_err vt_wire_answer_encode(const struct vt_ranking_answer *answer, struct vt_arena *arena,
                                     struct vt_slice *ret_body)
 {
     Vitrine__V1__RecommendResponse message = VITRINE__V1__RECOMMEND_RESPONSE__INIT;
-    message.items = vt_wire_messages(arena, &vitrine__v1__recommended_item__descriptor, answer->n);
-    if (message.items == NULL)
-        return vt_wire_full();
-    message.n_items = answer->n;
-    for (uint32_t i = 0; i < answer->n; i++)
-        VT_TRY(fill_item(&answer->items[i], arena, message.items[i]));
-    message.model_version = vt_wire_text(arena, answer->model_version);
-    message.attribution_token = vt_wire_text(arena, answer->attribution_token);
-    message.experiment_variant = vt_wire_text(arena, answer->experiment_variant);
-    message.degraded = answer->degraded_reason != NULL;
-    message.degraded_reason = vt_wire_text(arena, vt_slice_str(answer->degraded_reason));
+    VT_TRY(fill_answer(answer, arena, &message));
     return vt_wire_encode(&message.base, arena, ret_body);
 }

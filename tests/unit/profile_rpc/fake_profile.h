@@ -213,6 +213,28 @@ struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_re
     return fake.err;
 }
 
+struct vt_err vt_profile_list(struct vt_profile *profile, struct vt_request *request,
+                              const struct vt_profile_page_query *query,
+                              struct vt_profile_page *ret_page)
+{
+    (void)profile;
+    static const struct vt_history_event events[] = {
+        {.item = 7, .type = VT_EVENT_VIEW, .time_ms = 9}};
+    struct vt_profile_page page = {
+        .views = vt_arena_array(request->arena, query->max, sizeof *page.views),
+        .more = query->after + query->max < 5,
+    };
+    for (uint64_t number = query->after + 1; number <= 5 && page.n < query->max; number++)
+        page.views[page.n++] = (struct vt_profile_view){.found = true,
+                                                        .consent = number != 2,
+                                                        .customer_number = page.last = number,
+                                                        .customer.id = vt_slice_str("anna"),
+                                                        .events = events,
+                                                        .n_events = number != 2};
+    *ret_page = page;
+    return fake.err;
+}
+
 struct vt_err vt_watch_open(struct vt_profile *profile, uint64_t since_sequence,
                             void (*wake)(void *ctx), void *ctx, struct vt_watch **ret_watch)
 {

@@ -615,6 +615,55 @@ static void list_customers_pages_through_all_and_ends(void **state)
     assert_int_equal(pages, 1);
 }
 
+static struct vt_profile_page page_after(uint64_t after)
+{
+    const struct vt_profile_page_query query = {.after = after, .max = 2, .max_events = 3};
+    struct vt_slice body = {0};
+    struct vt_profile_page page;
+    assert_ok(vt_wire_list_profiles_encode(&query, &arena, &body));
+    struct vt_rpc_loopback_options options = options_of(false);
+    struct vt_rpc_loopback_result result =
+        vt_rpc_loopback_call(&options, "/vitrine.v1.ProfileService/ListProfiles", body, &arena);
+    assert_ok(result.err);
+    assert_ok(vt_wire_profile_page_decode(result.body, &arena, &diag, &page));
+    return page;
+}
+
+static void list_profiles_pages_through_all_as_another_service_reads_them(void **state)
+{
+    (void)state;
+    uint64_t after = 0, n_seen = 0, n_pages = 0;
+    struct vt_profile_page page;
+    do {
+        page = page_after(after);
+        for (uint32_t i = 0; i < page.n; i++) {
+            assert_int_equal(page.views[i].customer_number, ++n_seen);
+            assert_int_equal(page.views[i].consent, n_seen != 2);
+            assert_int_equal(page.views[i].n_events, n_seen != 2);
+        }
+        after = page.last;
+        n_pages++;
+    } while (page.more && n_pages < 10);
+    assert_int_equal(n_seen, 5);
+    assert_int_equal(n_pages, 3);
+}
+
+static void list_profiles_takes_pages_of_100_and_200_events(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t page_size, max_events;
+        enum vt_code code;
+    } rows[] = {{100, 200, VT_OK}, {101, 1, VT_INVALID}, {1, 201, VT_INVALID}};
+    for (size_t i = 0; i < 3; i++) {
+        Vitrine__V1__ListProfilesRequest message = VITRINE__V1__LIST_PROFILES_REQUEST__INIT;
+        message.page_size = rows[i].page_size;
+        message.max_events = rows[i].max_events;
+        assert_code(call("/vitrine.v1.ProfileService/ListProfiles", &message.base).err,
+                    rows[i].code);
+    }
+}
+
 static void delete_items_names_the_missing(void **state)
 {
     (void)state;
@@ -818,6 +867,8 @@ int main(void)
         TEST(get_items_tells_found_from_missing),
         TEST(list_items_pages_through_all_and_ends),
         TEST(list_customers_pages_through_all_and_ends),
+        TEST(list_profiles_pages_through_all_as_another_service_reads_them),
+        TEST(list_profiles_takes_pages_of_100_and_200_events),
         TEST(delete_items_names_the_missing),
         TEST(watch_sends_messages_of_500_changes_and_waits_to_be_woken),
         TEST(watch_of_a_reader_that_takes_nothing_ends_with_what_to_do),
