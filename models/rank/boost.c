@@ -27,6 +27,11 @@ void vt_boost_options_default(struct vt_boost_options *ret_options)
                                              .seed = 1};
 }
 
+struct vt_err vt_boost_check(struct vt_diag *diag)
+{
+    return vt__booster_check(diag);
+}
+
 void vt_boosted_free(struct vt_boosted *boosted)
 {
     free(boosted->memory);

@@ -39,6 +39,10 @@ enum { VT_BOOST_DEPTH_MAX = 16 };
 /* The defaults of docs/models.md. */
 void vt_boost_options_default(struct vt_boost_options *ret_options);
 
+/* Whether training can begin: VT_UNAVAILABLE with what to install in `diag` when libxgboost cannot
+ * be loaded. */
+VT_MUST_USE struct vt_err vt_boost_check(struct vt_diag *diag);
+
 struct vt_boosted {
     struct vt_trees trees;
     uint32_t n_features, n_nodes;

@@ -73,7 +73,7 @@ static void load_once(void)
         library.XGBSetGlobalConfig("{\"verbosity\": 0}");
 }
 
-static struct vt_err load(struct vt_diag *diag)
+struct vt_err vt__booster_check(struct vt_diag *diag)
 {
     pthread_once(&once, load_once);
     if (library.loaded)
@@ -179,7 +179,7 @@ struct vt_err vt__booster_train(const struct vt_boost_examples *examples,
                                 const struct vt_boost_options *options, struct vt_diag *diag,
                                 struct vt__booster **ret_booster)
 {
-    VT_TRY(load(diag));
+    VT_TRY(vt__booster_check(diag));
     struct vt__booster *booster = calloc(1, sizeof *booster);
     VT_CHECK(booster != NULL, VT_EXHAUSTED, "out of memory for the ranker");
     struct vt_err err = make_matrix(examples, diag, &booster->matrix);

@@ -8,6 +8,9 @@
 /* XGBoost behind plain functions, for boost.c and its test. One thread. */
 struct vt__booster;
 
+/* Loads the library; as vt_boost_check. */
+VT_MUST_USE struct vt_err vt__booster_check(struct vt_diag *diag);
+
 /* Trains options->rounds trees. Errors of vt_boost_train that are XGBoost's; its own words are in
  * `diag`. Owned result. */
 VT_MUST_USE struct vt_err vt__booster_train(const struct vt_boost_examples *examples,

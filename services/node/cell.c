@@ -159,15 +159,7 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
         .metrics = cell->metrics,
         .diversity = diversity_level(options->diversity),
     };
-    ranking.source_weights[VT_SOURCE_FACTOR] = (float)options->weight_factor;
-    ranking.source_weights[VT_SOURCE_RANKER] = (float)options->weight_ranker;
-    ranking.source_weights[VT_SOURCE_MODEL] = (float)options->weight_model;
-    ranking.source_weights[VT_SOURCE_ITEM_NEIGHBOR] = (float)options->weight_item_neighbor;
-    ranking.source_weights[VT_SOURCE_POPULAR] = (float)options->weight_popular;
-    ranking.source_weights[VT_SOURCE_NEW_ARRIVAL] = (float)options->weight_new_arrival;
-    ranking.source_weights[VT_SOURCE_BOUGHT_TOGETHER] = (float)options->weight_bought_together;
-    ranking.source_weights[VT_SOURCE_TRENDING] = (float)options->weight_trending;
-    ranking.source_weights[VT_SOURCE_CONTENT] = (float)options->weight_content;
+    vt_serve_source_weights(options, ranking.source_weights);
     VT_TRY(vt_token_key_load(options->data, diag, ranking.token_key));
     return vt_ranking_service_new(&ranking, &cell->ranking);
 }

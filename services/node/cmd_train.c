@@ -3,6 +3,7 @@
  * it prints; the work is train_job.c and train_schedule.c.
  */
 #include "models/kernels/parallel.h"
+#include "services/common/base/log.h"
 #include "services/common/base/options.h"
 #include "services/common/base/table.h"
 #include "services/node/command.h"
@@ -93,6 +94,11 @@ static const struct vt_option option_table[] = {
      .fallback = "6",
      .min = 0,
      .max = 1000,
+     .flag_only = true},
+    {.name = "ranker",
+     .kind = VT_OPTION_BOOL,
+     .offset = AT(ranker),
+     .help = "learn to order candidates from later events; kept where it measures better",
      .flag_only = true},
     {.name = "warm",
      .kind = VT_OPTION_BOOL,
@@ -204,6 +210,7 @@ static int train_once(struct vt_train_job *job)
         return vt_command_refuse(options_spec.command, err, &diag);
     if (job->command->every_ms > 0)
         return vt_train_schedule_run(job->command);
+    vt_log_set_level(VT_LOG_WARN); /* versions of the past are opened on the way: nobody's news */
     err = vt_train_job_run(job, &diag);
     if (!vt_failed(err))
         err = job->command->json ? print_json(job) : print_table(job);

@@ -122,6 +122,44 @@ unsigned vt_serve_roles(const struct vt_serve_options *options)
     return strcmp(options->role, "ranking") == 0 ? VT_ROLE_RANKING : VT_ROLE_ALL;
 }
 
+#define WEIGHT(source_, field_)                                                                    \
+    {                                                                                              \
+        source_, offsetof(struct vt_serve_options, field_)                                         \
+    }
+static const struct {
+    enum vt_source source;
+    size_t offset;
+} weight_table[] = {
+    WEIGHT(VT_SOURCE_MODEL, weight_model),
+    WEIGHT(VT_SOURCE_RANKER, weight_ranker),
+    WEIGHT(VT_SOURCE_FACTOR, weight_factor),
+    WEIGHT(VT_SOURCE_ITEM_NEIGHBOR, weight_item_neighbor),
+    WEIGHT(VT_SOURCE_POPULAR, weight_popular),
+    WEIGHT(VT_SOURCE_NEW_ARRIVAL, weight_new_arrival),
+    WEIGHT(VT_SOURCE_BOUGHT_TOGETHER, weight_bought_together),
+    WEIGHT(VT_SOURCE_TRENDING, weight_trending),
+    WEIGHT(VT_SOURCE_CONTENT, weight_content),
+};
+enum { N_WEIGHTS = sizeof weight_table / sizeof weight_table[0] };
+
+void vt_serve_source_weights(const struct vt_serve_options *options,
+                             float ret_weights[VT_SOURCE_COUNT])
+{
+    for (size_t i = 0; i < N_WEIGHTS; i++) {
+        double weight;
+        memcpy(&weight, (const char *)options + weight_table[i].offset, sizeof weight);
+        ret_weights[weight_table[i].source] = (float)weight;
+    }
+}
+
+void vt_serve_default_source_weights(float ret_weights[VT_SOURCE_COUNT])
+{
+    for (size_t i = 0; i < N_WEIGHTS; i++)
+        for (size_t o = 0; o < vt_serve_spec.n_options; o++)
+            if (option_table[o].offset == weight_table[i].offset)
+                ret_weights[weight_table[i].source] = strtof(option_table[o].fallback, NULL);
+}
+
 static struct vt_err need(const char *name, const char *value, bool needed, const char *role,
                           struct vt_diag *diag)
 {

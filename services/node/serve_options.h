@@ -1,6 +1,7 @@
 #ifndef VT_NODE_SERVE_OPTIONS_H
 #define VT_NODE_SERVE_OPTIONS_H
 
+#include "services/candidate/candidate.h"
 #include "services/common/base/options.h"
 #include "services/common/rpc/tls.h"
 
@@ -36,6 +37,10 @@ extern const struct vt_options_spec vt_serve_spec;
 
 /* The services that `role` names, as bits of enum vt_role. */
 unsigned vt_serve_roles(const struct vt_serve_options *options);
+/* The weights of the blend by source: as they were told, and where nobody tells. */
+void vt_serve_source_weights(const struct vt_serve_options *options,
+                             float ret_weights[VT_SOURCE_COUNT]);
+void vt_serve_default_source_weights(float ret_weights[VT_SOURCE_COUNT]);
 /* What the table cannot say: which options need which others. VT_INVALID with the option's name. */
 VT_MUST_USE struct vt_err vt_serve_options_check(const struct vt_serve_options *options,
                                                  struct vt_diag *diag);

@@ -15,6 +15,7 @@
 #include "services/node/training_data.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +55,8 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     for (size_t i = 0; i < command->settings.n; i++)
         VT_TRY(vt_algorithm_set(train->algorithm, command->settings.items[i], diag,
                                 &train->algorithm_options));
+    if (command->ranker)
+        VT_TRY(vt_boost_check(diag)); /* before hours of training, not after */
     train->algorithm_options.ials.group = job->group;
     return job->group != NULL ? check_divides(command, diag) : vt_ok();
 }
@@ -61,6 +64,7 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
 void vt_train_job_fini(struct vt_train_job *job)
 {
     vt_train_result_free(&job->result);
+    vt_ranker_free(&job->ranker);
     vt_bundle_release(job->parent);
     vt_interactions_free(&job->interactions);
     vt_catalog_free(&job->catalog);
@@ -122,7 +126,11 @@ static struct vt_err check_need(struct vt_train_job *job, struct vt_diag *diag)
     const struct vt_shape shape = {
         .n_users = ids.n_users, .n_items = ids.n_items, .n_interactions = job->interactions.n};
     vt_ids_free(&ids);
-    const struct vt_train_need need = vt_train_need(&job->train, &shape);
+    struct vt_train_need need = vt_train_need(&job->train, &shape);
+    if (job->command->ranker) { /* two more trainings, beside what the first one made */
+        need.memory_bytes += need.memory_bytes + vt_ranker_memory_bytes(shape.n_interactions);
+        need.seconds *= 2;
+    }
     tell_need(job, &shape, &need);
     return vt_train_need_check(&job->train, &shape, &need,
                                job->train.algorithm_options.memory_bytes, diag);
@@ -205,6 +213,28 @@ static struct vt_err train(struct vt_train_job *job, struct vt_diag *diag)
     return err;
 }
 
+/* Behind the version's own training, by its recipe. */
+static struct vt_err learn_ranker(struct vt_train_job *job, struct vt_diag *diag)
+{
+    char folder[PATH_MAX];
+    const struct vt_ranker_input input = {
+        .interactions = job->interactions.list,
+        .n = job->interactions.n,
+        .catalog = &job->catalog,
+        .options = &job->train,
+        .settled = &job->result.settled,
+        .folder = folder,
+        .keep_losing = job->command->no_gate,
+    };
+    int n = snprintf(folder, sizeof folder, "%s/train.ranker.tmp", job->command->data_dir);
+    VT_CHECK(n > 0 && n < PATH_MAX, VT_INVALID, "path of the data folder is too long");
+    struct vt_err err = vt_ranker_learn(&input, diag, &job->ranker);
+    close_stage(job);
+    if (!vt_failed(err))
+        vt_ranker_put(&job->ranker, &job->result);
+    return err;
+}
+
 static struct vt_err check_new(struct vt_train_job *job)
 {
     const struct vt_train_input input = input_of(job);
@@ -221,6 +251,8 @@ static struct vt_err run_locked(struct vt_train_job *job, struct vt_diag *diag)
     VT_TRY(check_need(job, diag));
     open_parent(job);
     VT_TRY(train(job, diag));
+    if (job->command->ranker)
+        VT_TRY(learn_ranker(job, diag));
     job->seconds = (double)(vt_clock_monotonic_ns(vt_clock_system()) - started_ns) / 1e9;
     return store(job, diag);
 }

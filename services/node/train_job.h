@@ -6,6 +6,7 @@
 #include "models/train/train.h"
 #include "services/common/base/options.h"
 #include "services/common/base/progress.h"
+#include "services/node/ranker_learn.h"
 
 /* What `vitrine train` is told. Borrowed texts. */
 struct vt_train_command {
@@ -16,7 +17,7 @@ struct vt_train_command {
     uint64_t seed, memory_bytes; /* 0: what is available */
     int64_t every_ms;            /* 0: once */
     int64_t checkpoint_every_ms;
-    bool warm, no_publish, no_gate, mpi, json;
+    bool ranker, warm, no_publish, no_gate, mpi, json;
 };
 
 /*
@@ -37,6 +38,7 @@ struct vt_train_job {
     struct vt_catalog catalog;
     struct vt_bundle *parent; /* the version that serves; NULL: none, or it cannot be read */
     struct vt_train_result result;
+    struct vt_ranker ranker; /* `result` may point into it */
     struct vt_gate_opinion opinion;
     struct vt_progress progress;
     const char *stage; /* whose bar is open; NULL: none */
