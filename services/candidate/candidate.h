@@ -30,12 +30,32 @@ enum vt_source {
     VT_SOURCE_NEW_ARRIVAL = 7,
     VT_SOURCE_CAMPAIGN = 8,
     VT_SOURCE_KERNEL = 9,
-    VT_SOURCE_MODEL = 10, /* factor, kernel, neighbours and popularity by the version's own mix */
+    VT_SOURCE_MODEL = 10,  /* factor, kernel, neighbours and popularity by the version's own mix */
     VT_SOURCE_RANKER = 11, /* the version's trees; set by ranking */
-    VT_SOURCE_COUNT = 12,
+    VT_SOURCE_RECENTLY_VIEWED = 12,
+    VT_SOURCE_BUY_AGAIN = 13,
+    VT_SOURCE_GROUP = 14, /* wanted where the customer is: enum vt_candidate_group */
+    VT_SOURCE_COUNT = 15,
 };
 
-enum { VT_CANDIDATES_MAX = 2000, VT_CONTEXT_MAX = 100, VT_EXCLUDE_MAX = 2000 };
+/* The lists that VT_SOURCE_GROUP may ask, as places of bits. The first three are of the context's
+ * categories, of the channel of the newest event, and of customers who know as many items. */
+enum vt_candidate_group {
+    VT_CANDIDATE_GROUP_CATEGORY,
+    VT_CANDIDATE_GROUP_CHANNEL,
+    VT_CANDIDATE_GROUP_SEGMENT,
+    VT_CANDIDATE_GROUP_DAY,
+    VT_CANDIDATE_GROUP_WEEK,
+    VT_CANDIDATE_GROUP_MONTH,
+    VT_CANDIDATE_GROUP_COUNT
+};
+
+enum {
+    VT_CANDIDATES_MAX = 2000,
+    VT_CONTEXT_MAX = 100,
+    VT_EXCLUDE_MAX = 2000,
+    VT_CAMPAIGN_MAX = 500,
+};
 
 struct vt_candidate_query {
     const struct vt_history_event *history; /* newest first */
@@ -49,7 +69,14 @@ struct vt_candidate_query {
     const uint32_t *score_only; /* score just these, instead of searching */
     uint32_t n_score_only;
     bool similar;
-    bool include_seen;
+    bool include_seen;                   /* both of the next two */
+    bool include_viewed, include_bought; /* what the history has is no reason to leave it out */
+    const uint32_t *budgets;  /* VT_SOURCE_COUNT of them: how many candidates each source may find;
+                                 NULL: vt_candidate_budgets_default */
+    uint32_t groups;          /* bits of enum vt_candidate_group; 0: the category, and without a
+                                 taste channel and segment, all with the score of popularity */
+    const uint32_t *campaign; /* item numbers of the campaigns that run here */
+    uint32_t n_campaign;
 };
 
 struct vt_candidate {
@@ -69,6 +96,15 @@ struct vt_candidate_list {
 
 /* True for events after which an item counts as seen; being shown or searched for does not. */
 bool vt_candidate_is_seen(unsigned event_type);
+/* True for those of them after which the item is in the cart, ordered or bought. */
+bool vt_candidate_is_bought(unsigned event_type);
+/* Whether the event keeps its item out of what is recommended. */
+bool vt_candidate_keeps_out(unsigned event_type, bool include_viewed, bool include_bought);
+/* What each source finds where nobody says otherwise: recently viewed, buy again and groups by
+ * their own score are off. */
+void vt_candidate_budgets_default(uint32_t ret_budgets[VT_SOURCE_COUNT]);
+/* The largest budget of a source; 0 where it finds nothing itself. */
+uint32_t vt_candidate_budget_max(unsigned source);
 
 /* Bundles, items, clock and metrics are borrowed; `metrics` may be NULL. VT_EXHAUSTED. */
 VT_MUST_USE struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles,

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Working memory of one request: 56 bytes a row of the model, what its fold-in needs (49 KiB at 64
- * factors), and under 120 KiB whatever the model is. Between requests every cell and every excluded
+ * factors), and under 270 KiB whatever the model is. Between requests every cell and every excluded
  * bit is zero. */
 struct vt__cell {
     double neighbor_score;
@@ -29,15 +29,18 @@ struct vt__kernel_cell {
 
 enum {
     VT__POPULAR_MAX = 500,
-    VT__NEW_MAX = 20,
+    VT__NEW_MAX = 100,
     VT__TOGETHER_TOUCHED_MAX = 1000,
-    VT__TOGETHER_MAX = 100,
-    VT__TRENDING_MAX = 20,
-    VT__GROUP_MAX = 20, /* of each of VT__GROUPS_MAX groups */
-    VT__GROUPS_MAX = 4,
-    VT__CONTENT_MAX = 50,
+    VT__TOGETHER_MAX = 200,
+    VT__TRENDING_MAX = 200,
+    VT__GROUP_MAX = 100, /* of each of VT__GROUPS_MAX groups */
+    VT__GROUPS_MAX = 8,
+    VT__CONTENT_MAX = 200,
+    VT__VIEWED_MAX = 100,
+    VT__AGAIN_MAX = 100,
     VT__FOUND_MAX = 2 * VT_CANDIDATES_MAX + 2 * VT__POPULAR_MAX + VT__NEW_MAX + VT__TOGETHER_MAX +
-                    VT__TRENDING_MAX + VT__GROUPS_MAX * VT__GROUP_MAX + VT__CONTENT_MAX,
+                    VT__TRENDING_MAX + VT__GROUPS_MAX * VT__GROUP_MAX + VT__CONTENT_MAX +
+                    VT__VIEWED_MAX + VT__AGAIN_MAX + VT_CAMPAIGN_MAX,
 };
 
 /* A candidate on its way: what the cut orders by, then what is returned. */
@@ -46,6 +49,9 @@ struct vt__found {
     uint32_t row;       /* UINT32_MAX: not in the bundle */
     uint32_t best_rank; /* its best place in any source */
     uint32_t new_rank;  /* place among the new arrivals; UINT32_MAX: none */
+    /* Scores of sources that know items and not rows; 0: that source did not find it. */
+    float viewed, again, group;
+    bool campaign;
 };
 
 struct vt__scratch {
@@ -62,7 +68,10 @@ struct vt__scratch {
     uint32_t together_touched[VT__TOGETHER_TOUCHED_MAX]; /* rows whose cell has `together` */
     uint32_t n_found, n_touched, n_kernel_touched, n_together_touched;
 };
-_Static_assert(sizeof(struct vt__scratch) < 120 << 10, "the README says so");
+_Static_assert(sizeof(struct vt__scratch) < 270 << 10, "the README says so");
+
+/* How many candidates the source may find. */
+uint32_t vt__budget(const struct vt_candidate_query *query, enum vt_source source);
 
 /* Scratch is lent for the length of one request. A thread asks first for the one it had last, so
  * serving threads do not share lines; one is made when none is free. Any thread. */

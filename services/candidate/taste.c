@@ -15,6 +15,18 @@ bool vt_candidate_is_seen(unsigned event_type)
     return event_type != VT_EVENT_IMPRESSION && event_type != VT_EVENT_SEARCH;
 }
 
+bool vt_candidate_is_bought(unsigned event_type)
+{
+    return event_type == VT_EVENT_CART || event_type == VT_EVENT_RESERVATION ||
+           event_type == VT_EVENT_ORDER || event_type == VT_EVENT_PURCHASE;
+}
+
+bool vt_candidate_keeps_out(unsigned event_type, bool include_viewed, bool include_bought)
+{
+    return vt_candidate_is_seen(event_type) &&
+           !(vt_candidate_is_bought(event_type) ? include_bought : include_viewed);
+}
+
 static int64_t newest_time(const struct vt_candidate_query *query)
 {
     int64_t newest_ms = 0;

@@ -161,7 +161,8 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
     };
     vt_serve_source_weights(options, ranking.source_weights);
     VT_TRY(vt_token_key_load(options->data, diag, ranking.token_key));
-    return vt_ranking_service_new(&ranking, &cell->ranking);
+    VT_TRY(vt_ranking_service_new(&ranking, &cell->ranking));
+    return vt_cell_reload(cell, diag);
 }
 
 static struct vt_err make_profile_rpc(struct vt_cell *cell)
@@ -337,6 +338,13 @@ static void close_data(struct vt_cell *cell)
     vt_item_table_free(cell->items);
     vt_rpc_tls_free(cell->tls);
     vt_metrics_free(cell->metrics);
+}
+
+struct vt_err vt_cell_reload(struct vt_cell *cell, struct vt_diag *diag)
+{
+    if (cell->ranking == NULL || cell->options->placements == NULL)
+        return vt_ok();
+    return vt_ranking_load_placements(cell->ranking, cell->options->placements, diag);
 }
 
 void vt_cell_stop(struct vt_cell *cell)

@@ -23,6 +23,9 @@ uint16_t vt_cell_grpc_port(const struct vt_cell *cell);
 uint16_t vt_cell_http_port(const struct vt_cell *cell); /* 0: none */
 /* Sets health to SERVING once the item table is complete; true from then on. */
 bool vt_cell_poll_ready(struct vt_cell *cell);
+/* Reads the placements again; requests from then on follow them. Whatever is wrong with the file is
+ * named in `diag`, and the old ones stay. Nothing to do where there is no such file. Blocking. */
+VT_MUST_USE struct vt_err vt_cell_reload(struct vt_cell *cell, struct vt_diag *diag);
 /* Drains and frees all. NULL is allowed. */
 void vt_cell_stop(struct vt_cell *cell);
 

@@ -1,6 +1,7 @@
 /*
- * vitrine serve: builds the cell, waits for SIGTERM or SIGINT, drains. Signals are blocked before
- * any thread starts and taken by sigtimedwait here, so that no handler runs anywhere.
+ * vitrine serve: builds the cell, waits for SIGTERM or SIGINT, drains; on SIGHUP it reads the
+ * placements again. Signals are blocked before any thread starts and taken by sigtimedwait here, so
+ * that no handler runs anywhere.
  */
 #include "services/common/base/log.h"
 #include "services/node/cell.h"
@@ -8,6 +9,7 @@
 #include "services/node/commands.h"
 #include "services/node/serve_options.h"
 #include "services/node/serve_tls.h"
+#include "services/ranking/placement.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,25 +19,42 @@
 
 enum { READY_POLL_MS = 20 };
 
-static void block_signals(sigset_t *ret_stop)
+/* SIGHUP only where there is something to read again: otherwise it means, as ever, that the terminal
+ * is gone. */
+static void block_signals(const struct vt_serve_options *options, sigset_t *ret_waited)
 {
     signal(SIGPIPE, SIG_IGN);
-    sigemptyset(ret_stop);
-    sigaddset(ret_stop, SIGTERM);
-    sigaddset(ret_stop, SIGINT);
-    pthread_sigmask(SIG_BLOCK, ret_stop, NULL);
+    sigemptyset(ret_waited);
+    sigaddset(ret_waited, SIGTERM);
+    sigaddset(ret_waited, SIGINT);
+    if (options->placements != NULL)
+        sigaddset(ret_waited, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret_waited, NULL);
+}
+
+static void reload(struct vt_cell *cell, const char *placements)
+{
+    struct vt_diag diag = {0};
+    struct vt_err err = vt_cell_reload(cell, &diag);
+    if (vt_failed(err))
+        vt_log(VT_LOG_ERROR, "placements_refused", VT_F_STR("file", placements),
+               VT_F_STR("reason", diag.text[0] != '\0' ? diag.text : err.what));
+    else
+        vt_log(VT_LOG_INFO, "placements_loaded", VT_F_STR("file", placements));
 }
 
 /* Returns the signal. Until the cell is ready it looks again every few milliseconds. */
-static int wait_for_stop(struct vt_cell *cell, const sigset_t *stop)
+static int wait_for_stop(struct vt_cell *cell, const sigset_t *waited, const char *placements)
 {
     const struct timespec poll = {.tv_nsec = READY_POLL_MS * 1000000L};
     bool ready = false;
     for (;;) {
         if (!ready && (ready = vt_cell_poll_ready(cell)))
             vt_log(VT_LOG_INFO, "ready", VT_F_INT("port", vt_cell_grpc_port(cell)));
-        int caught = ready ? sigwaitinfo(stop, NULL) : sigtimedwait(stop, NULL, &poll);
-        if (caught > 0)
+        int caught = ready ? sigwaitinfo(waited, NULL) : sigtimedwait(waited, NULL, &poll);
+        if (caught == SIGHUP)
+            reload(cell, placements);
+        else if (caught > 0)
             return caught;
     }
 }
@@ -51,10 +70,10 @@ static enum vt_log_level level_of(const char *name)
 
 static int run_cell(const struct vt_serve_options *options)
 {
-    sigset_t stop;
+    sigset_t waited;
     struct vt_diag diag = {0};
     struct vt_cell *cell = NULL;
-    block_signals(&stop);
+    block_signals(options, &waited);
     struct vt_err err = vt_cell_start(options, &diag, &cell);
     if (vt_failed(err))
         return vt_command_fail(vt_serve_spec.command, err, &diag);
@@ -63,11 +82,23 @@ static int run_cell(const struct vt_serve_options *options)
            VT_F_INT("http_port", vt_cell_http_port(cell)));
     if (options->plaintext_from_the_network)
         vt_log(VT_LOG_WARN, "plaintext_from_the_network", VT_F_STR("listen", options->listen));
-    int caught = wait_for_stop(cell, &stop);
+    int caught = wait_for_stop(cell, &waited, options->placements);
     vt_log(VT_LOG_INFO, "draining", VT_F_STR("signal", caught == SIGTERM ? "TERM" : "INT"));
     vt_cell_stop(cell);
     vt_log(VT_LOG_INFO, "stopped");
     return VT_EXIT_DONE;
+}
+
+static struct vt_err check_placements(const struct vt_serve_options *options, struct vt_diag *diag)
+{
+    struct vt_placement base;
+    struct vt_placements *placements = NULL;
+    vt_placement_default(&base);
+    if (options->placements == NULL)
+        return vt_ok();
+    VT_TRY(vt_placements_load(options->placements, &base, diag, &placements));
+    vt_published_release(&placements->published);
+    return vt_ok();
 }
 
 static int serve(void *target, const struct vt_options *parsed)
@@ -78,6 +109,8 @@ static int serve(void *target, const struct vt_options *parsed)
     struct vt_err err = vt_serve_options_check(options, &diag);
     if (!vt_failed(err))
         err = vt_serve_tls_check(options, &diag);
+    if (!vt_failed(err))
+        err = check_placements(options, &diag);
     if (vt_failed(err))
         return vt_command_refuse(vt_serve_spec.command, err, &diag);
     vt_log_set_level(level_of(options->log_level));

@@ -77,6 +77,8 @@ static const struct vt_option option_table[] = {
      .min = 1000, .max = 3600 * 1000},
     {OPTION("consent-default", VT_OPTION_CHOICE, consent_default, "ANSWER", "granted",
             "of customers who said nothing"), .choices = "granted|denied"},
+    {OPTION("placements", VT_OPTION_TEXT, placements, "FILE", NULL,
+            "YAML: sources and rules of each placement; read again on SIGHUP")},
     {OPTION("diversity", VT_OPTION_CHOICE, diversity, "LEVEL", "low",
             "of requests that name none"), .choices = "none|low|medium|high"},
     {OPTION("source-weights.model", VT_OPTION_F64, weight_model, "W", "1",
@@ -194,5 +196,7 @@ struct vt_err vt_serve_options_check(const struct vt_serve_options *options, str
     VT_TRY(check_address("profile", options->profile, diag));
     VT_TRY(check_address("candidate", options->candidate, diag));
     VT_TRY(need("profile", options->profile, (roles & VT_ROLE_PROFILE) == 0, options->role, diag));
+    if ((roles & VT_ROLE_RANKING) == 0)
+        VT_TRY(need("placements", options->placements, false, options->role, diag));
     return need("candidate", options->candidate, roles == VT_ROLE_RANKING, options->role, diag);
 }

@@ -20,7 +20,7 @@ struct vt_serve_options {
     uint32_t visitor_events_per_hour;
     int64_t event_retention_ms, visitor_expiry_ms;
     int64_t watch_stall_ms;
-    const char *consent_default, *diversity;
+    const char *consent_default, *diversity, *placements;
     double weight_model, weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
     double weight_bought_together, weight_trending, weight_content;
     double weight_ranker;

@@ -3,10 +3,10 @@
  * here. */
 #include "services/ranking/answer.h"
 
-#include "services/common/base/clock.h"
-#include "services/ranking/blend.h"
+#include "services/common/base/metrics.h"
 #include "services/ranking/eligible.h"
 #include "services/ranking/features.h"
+#include "services/ranking/places.h"
 #include "services/ranking/reason.h"
 #include "services/ranking/token.h"
 
@@ -16,6 +16,8 @@
 struct list {
     struct vt_ranked_item *items;
     uint32_t n, capacity;
+    const struct vt_rule_drop *drops;
+    uint32_t n_drops;
 };
 
 static struct vt_err copy_text(struct vt_arena *arena, struct vt_slice *text)
@@ -62,15 +64,20 @@ static struct vt_slice reason_of(const struct vt__run *run, const struct vt_cand
 }
 
 static struct vt_err append(const struct vt__run *run, struct list *list,
-                            const struct vt_candidate *candidate, double score)
+                            const struct vt__scored *scored)
 {
+    const struct vt_candidate *candidate = scored->candidate;
     if (list->n == list->capacity)
         return vt_ok();
     struct vt_ranked_item *ranked = &list->items[list->n];
     *ranked = (struct vt_ranked_item){
         .id = vt_item_table_id(run->service->options.items, candidate->item),
         .number = candidate->item,
-        .score = score,
+        .score = scored->score,
+        .rules = scored->rules,
+        .boosts = scored->boosts,
+        .factor = scored->factor,
+        .propensity = scored->propensity,
         .sources = candidate->sources,
     };
     memcpy(ranked->source_scores, candidate->scores, sizeof ranked->source_scores);
@@ -80,38 +87,6 @@ static struct vt_err append(const struct vt__run *run, struct list *list,
     if (run->query.return_details)
         VT_TRY(add_details(run, ranked));
     list->n++;
-    return vt_ok();
-}
-
-static bool is_in_list(const struct list *list, uint32_t item)
-{
-    for (uint32_t i = 0; i < list->n; i++)
-        if (list->items[i].number == item)
-            return true;
-    return false;
-}
-
-static struct vt_err fill_with(const struct vt__run *run, struct list *list, uint32_t item)
-{
-    if (!vt__is_eligible(run, item) || is_in_list(list, item))
-        return vt_ok();
-    struct vt_candidate candidate = {.item = item, .sources = 1U << VT_SOURCE_POPULAR};
-    candidate.scores[VT_SOURCE_POPULAR] =
-        (double)vt_item_table_count(run->service->options.items, item);
-    return append(run, list, &candidate, 0);
-}
-
-/* Never fewer than n while there are eligible items: popular ones, then any by number. */
-static struct vt_err fill_up(const struct vt__run *run, struct list *list)
-{
-    struct vt_item_table *items = run->service->options.items;
-    uint32_t n_popular = 0;
-    const uint32_t *popular = vt_item_table_popular(items, &n_popular);
-    for (uint32_t i = 0; i < n_popular && list->n < list->capacity; i++)
-        VT_TRY(fill_with(run, list, popular[i]));
-    uint32_t last = vt_item_table_max_number(items);
-    for (uint32_t item = 1; item <= last && list->n < list->capacity; item++)
-        VT_TRY(fill_with(run, list, item));
     return vt_ok();
 }
 
@@ -154,47 +129,95 @@ static uint32_t ask_ranker(const struct vt__run *run, const struct vt_bundle *bu
     const struct vt_bundle_view *view = bundle != NULL ? vt_bundle_view(bundle) : NULL;
     struct vt_ranking_list list;
     if (view == NULL || run->query.mode == VT_RANKING_SIMILAR ||
-        !(options->source_weights[VT_SOURCE_RANKER] > 0) ||
+        !(run->placement->weights[VT_SOURCE_RANKER] > 0) ||
         !vt_ranking_can_rank(view, candidates, n))
         return 0;
-    vt_ranking_list_make(options->items, run->profile.events, run->profile.n_events,
-                         vt_clock_unix_ms(options->clock), candidates, n, &list);
+    vt_ranking_list_make(options->items, run->profile.events, run->profile.n_events, run->now_ms,
+                         candidates, n, &list);
     vt_ranking_rank(view, &list, candidates);
     return vt_ranking_sources_inside(&view->ranker.features);
+}
+
+/* The caller's own items: boosts count, but no rule takes one out or puts another in. */
+static struct vt_err append_ranked(const struct vt__run *run, struct list *list,
+                                   struct vt__scored *scored, uint32_t n)
+{
+    vt__apply_boosts(run->placement, run->service->options.items, scored, n);
+    uint32_t n_places = vt__select_best(scored, n, list->capacity);
+    for (uint32_t i = 0; i < n_places; i++)
+        VT_TRY(append(run, list, &scored[i]));
+    return append_rest(run, list);
+}
+
+static struct vt_err append_places(const struct vt__run *run, struct list *list,
+                                   const struct vt__places_options *options)
+{
+    struct vt__places places;
+    const struct vt__scored *scored = NULL;
+    VT_TRY(vt__places_init(&places, run, options));
+    for (;;) {
+        VT_TRY(vt__places_next(&places, &scored));
+        if (scored == NULL)
+            break;
+        VT_TRY(append(run, list, scored));
+    }
+    list->drops = places.drops;
+    list->n_drops = places.n_drops;
+    return vt_ok();
 }
 
 static struct vt_err rank_candidates(const struct vt__run *run,
                                      const struct vt_candidate_list *found, struct list *list)
 {
+    bool rank = run->query.mode == VT_RANKING_RANK;
     uint32_t n = vt__keep_eligible(run, found->candidates, found->n);
-    struct vt__scored *scored = vt_arena_array(run->request->arena, (size_t)n + 1, sizeof *scored);
+    struct vt__scored *scored = vt_arena_array(
+        run->request->arena, (size_t)n + VT__PLACES_EXTRA(list->capacity), sizeof *scored);
     VT_CHECK(scored != NULL, VT_EXHAUSTED, "the request's memory is full");
-    unsigned level =
-        run->query.diversity != 0 ? run->query.diversity : run->service->options.diversity;
     const struct vt_bundle *bundle = bundle_of(run, found->version);
     uint32_t ranked = ask_ranker(run, bundle, found->candidates, n);
-    vt__blend(found->candidates, n, run->service->options.source_weights, ranked, scored);
-    uint32_t n_places = vt__diversify(scored, n, list->capacity,
-                                      run->query.mode == VT_RANKING_RANK ? 1 : level, bundle);
-    for (uint32_t i = 0; i < n_places; i++)
-        VT_TRY(append(run, list, scored[i].candidate, scored[i].score));
-    return vt_ok();
+    vt__blend(found->candidates, n, run->placement->weights, ranked, scored);
+    if (rank)
+        return append_ranked(run, list, scored, n);
+    return append_places(
+        run, list,
+        &(struct vt__places_options){
+            .scored = scored,
+            .n_scored = n,
+            .capacity = list->capacity,
+            .level = run->query.diversity != 0 ? run->query.diversity : run->placement->diversity,
+            .bundle = bundle,
+            .fill = run->query.mode == VT_RANKING_RECOMMEND || run->degraded_reason != NULL,
+        });
 }
 
 static struct vt_err make_list(const struct vt__run *run, const struct vt_candidate_list *found,
                                struct list *list)
 {
-    bool rank = run->query.mode == VT_RANKING_RANK;
-    list->capacity = rank ? run->query.n_rank_ids : run->query.n;
+    list->capacity = run->query.mode == VT_RANKING_RANK ? run->query.n_rank_ids : run->query.n;
     list->items =
         vt_arena_array(run->request->arena, (size_t)list->capacity + 1, sizeof *list->items);
     VT_CHECK(list->items != NULL, VT_EXHAUSTED, "the request's memory is full");
-    VT_TRY(rank_candidates(run, found, list));
-    if (rank)
-        return append_rest(run, list);
-    if (run->query.mode == VT_RANKING_RECOMMEND || run->degraded_reason != NULL)
-        return fill_up(run, list);
-    return vt_ok();
+    return rank_candidates(run, found, list);
+}
+
+/* Which sources and rules the lists are made of. */
+static void count_list(const struct vt_ranking_service *service, const struct list *list)
+{
+    uint64_t by_source[VT_SOURCE_COUNT] = {0}, by_rule[VT_RULE_COUNT] = {0};
+    for (uint32_t i = 0; i < list->n; i++) {
+        for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++)
+            by_source[source] += list->items[i].sources >> source & 1;
+        for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
+            by_rule[rule] += list->items[i].rules >> rule & 1;
+    }
+    by_rule[VT_RULE_CAP] = list->n_drops;
+    for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++)
+        if (by_source[source] > 0)
+            vt_counter_add(service->by_source[source], by_source[source]);
+    for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
+        if (by_rule[rule] > 0)
+            vt_counter_add(service->by_rule[rule], by_rule[rule]);
 }
 
 static uint64_t customer_hash(const struct vt__run *run)
@@ -220,7 +243,7 @@ static struct vt_err make_token(const struct vt__run *run, struct vt_slice versi
     struct vt_ranking_service *service = run->service;
     uint64_t count = atomic_fetch_add_explicit(&service->n_tokens, 1, memory_order_relaxed);
     struct vt_token token = {
-        .time_ms = vt_clock_unix_ms(service->options.clock),
+        .time_ms = run->now_ms,
         .customer_hash = run->profile.found ? customer_hash(run) : 0,
         .placement_hash = vt_token_hash(service->options.token_key, run->query.placement),
         .model_version = version,
@@ -244,8 +267,12 @@ struct vt_err vt__answer_make(const struct vt__run *run, const struct vt_candida
     vt_item_table_leave(items, ticket);
     VT_TRY(err);
     VT_TRY(make_token(run, found->version, &answer.attribution_token));
+    count_list(run->service, &list);
     answer.items = list.items;
     answer.n = list.n;
+    answer.placement = vt_arena_copy(run->request->arena, run->placement->name);
+    answer.drops = list.drops;
+    answer.n_drops = list.n_drops;
     *ret_answer = answer;
     return vt_ok();
 }

@@ -9,7 +9,11 @@ struct vt__scored {
     const struct vt_candidate *candidate; /* borrowed */
     uint32_t row;                         /* UINT32_MAX: the bundle does not have it */
     double score;
-    double nearest; /* highest cosine to what stands before it in the list */
+    double nearest;    /* highest cosine to what stands before it in the list */
+    uint32_t rules;    /* bits of enum vt_rule: what put it where it stands */
+    uint32_t boosts;   /* bits: which boosts of the placement matched */
+    double factor;     /* the product of those; 1: none */
+    double propensity; /* of an explored item: how likely it was to be chosen; else 0 */
 };
 
 /*
@@ -22,15 +26,5 @@ struct vt__scored {
 void vt__blend(const struct vt_candidate *candidates, uint32_t n,
                const float weights[VT_SOURCE_COUNT], uint32_t ranked_sources,
                struct vt__scored *ret_scored);
-
-/*
- * Moves the best `n` to the front, by maximal marginal relevance (Carbonell and Goldstein, 1998):
- * each place goes to the highest (1 − λ)·score + λ·(1 − nearest), ties to the lower item number,
- * which also becomes its score, so scores never rise down the list. λ is 0, .1, .25 and .45 for the
- * levels 1 none to 4 high. `bundle` gives the item factors; NULL: no diversity. Greedy,
- * O(n·pool·d). Returns how many places were filled.
- */
-uint32_t vt__diversify(struct vt__scored *scored, uint32_t n_scored, uint32_t n, unsigned level,
-                       const struct vt_bundle *bundle);
 
 #endif

@@ -3,7 +3,6 @@
 #include "services/ranking/eligible.h"
 
 #include "models/dataset/history.h"
-#include "services/common/base/clock.h"
 
 struct vt_err vt__find_dislikes(struct vt__run *run)
 {
@@ -25,35 +24,50 @@ bool vt__is_listed(const uint32_t *items, uint32_t n, uint32_t item)
 
 static bool is_seen(const struct vt__run *run, uint32_t item)
 {
-    for (uint32_t e = 0; !run->query.include_seen && e < run->profile.n_events; e++) {
+    if (run->include_viewed && run->include_bought)
+        return false;
+    for (uint32_t e = 0; e < run->profile.n_events; e++) {
         const struct vt_history_event *event = &run->profile.events[e];
-        if (event->item == item && vt_candidate_is_seen(event->type))
+        if (event->item == item &&
+            vt_candidate_keeps_out(event->type, run->include_viewed, run->include_bought))
             return true;
     }
     return false;
 }
 
-bool vt__is_eligible(const struct vt__run *run, uint32_t item)
+bool vt__is_pinnable(const struct vt__run *run, uint32_t item)
 {
-    const struct vt_ranking_options *options = &run->service->options;
-    return vt_item_table_recommendable(options->items, item, vt_clock_unix_ms(options->clock)) &&
+    return vt_item_table_recommendable(run->service->options.items, item, run->now_ms) &&
            !vt__is_listed(run->exclude, run->n_exclude, item) &&
            !vt__is_listed(run->context, run->n_context, item) &&
-           !vt__is_listed(run->disliked, run->n_disliked, item) && !is_seen(run, item);
+           !vt__is_listed(run->disliked, run->n_disliked, item);
 }
 
-static bool is_rankable(const struct vt__run *run, uint32_t item)
+bool vt__is_eligible(const struct vt__run *run, uint32_t item)
+{
+    return vt__is_pinnable(run, item) && !is_seen(run, item);
+}
+
+/* What was found because it was seen. */
+static bool is_known(const struct vt_candidate *candidate)
+{
+    return (candidate->sources & (1U << VT_SOURCE_RECENTLY_VIEWED | 1U << VT_SOURCE_BUY_AGAIN)) !=
+           0;
+}
+
+static bool is_rankable(const struct vt__run *run, const struct vt_candidate *candidate)
 {
     if (run->query.mode == VT_RANKING_RANK)
-        return !vt__is_listed(run->disliked, run->n_disliked, item);
-    return vt__is_eligible(run, item);
+        return !vt__is_listed(run->disliked, run->n_disliked, candidate->item);
+    return is_known(candidate) ? vt__is_pinnable(run, candidate->item)
+                               : vt__is_eligible(run, candidate->item);
 }
 
 uint32_t vt__keep_eligible(const struct vt__run *run, struct vt_candidate *candidates, uint32_t n)
 {
     uint32_t n_kept = 0;
     for (uint32_t i = 0; i < n; i++)
-        if (is_rankable(run, candidates[i].item))
+        if (is_rankable(run, &candidates[i]))
             candidates[n_kept++] = candidates[i];
     return n_kept;
 }

@@ -10,6 +10,8 @@
 VT_MUST_USE struct vt_err vt__find_dislikes(struct vt__run *run);
 /* Recommendable now, and neither excluded, nor in the context, nor disliked, nor seen. */
 bool vt__is_eligible(const struct vt__run *run, uint32_t item);
+/* The same but for what was seen: whoever pinned it wants it to be seen again. */
+bool vt__is_pinnable(const struct vt__run *run, uint32_t item);
 /* Drops candidates that are not eligible (sold out since, a rule the port did not know); of the
  * caller's own list (Rank) only what is disliked: it comes last, as what has no score does. Returns
  * how many are left, in their order. */

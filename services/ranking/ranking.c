@@ -15,10 +15,13 @@
 #include "services/common/base/metrics.h"
 #include "services/ranking/answer.h"
 #include "services/ranking/eligible.h"
+#include "services/ranking/places.h"
 #include "services/ranking/run.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PROFILE_SHARE = 4,   /* the profile may take 1/4 of what is left of the deadline */
@@ -41,6 +44,24 @@ static const struct {
 
 /* ---- life cycle ---- */
 
+static void register_list_metrics(struct vt_ranking_service *service, struct vt_metrics *metrics)
+{
+    static const char *const rules[VT_RULE_COUNT] = {"pin",   "slot", "explore",
+                                                     "boost", "bury", "cap"};
+    char label[64];
+    for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++) {
+        (void)snprintf(label, sizeof label, "source=\"%s\"", vt_source_name(source));
+        service->by_source[source] =
+            vt_metrics_counter(metrics, "vitrine_recommend_items_total",
+                               "Items answered that a source has a score for.", label);
+    }
+    for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++) {
+        (void)snprintf(label, sizeof label, "rule=\"%s\"", rules[rule]);
+        service->by_rule[rule] = vt_metrics_counter(metrics, "vitrine_recommend_rules_total",
+                                                    "Rules of placements that fired.", label);
+    }
+}
+
 static void register_metrics(struct vt_ranking_service *service, struct vt_metrics *metrics)
 {
     static const char *const labels[VT__STEP_COUNT] = {"step=\"profile\"", "step=\"candidate\"",
@@ -55,25 +76,58 @@ static void register_metrics(struct vt_ranking_service *service, struct vt_metri
         service->degraded[d] =
             vt_metrics_counter(metrics, "vitrine_recommend_degraded_total",
                                "Answers that were not the best possible.", degradations[d].label);
+    register_list_metrics(service, metrics);
+}
+
+/* What placements begin as: options say the weights of the sources that they know. */
+static void base_placement(const struct vt_ranking_options *options,
+                           struct vt_placement *ret_placement)
+{
+    vt_placement_default(ret_placement);
+    ret_placement->diversity = options->diversity;
+    for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++)
+        if (!vt_placement_only(source))
+            ret_placement->weights[source] = options->source_weights[source];
+}
+
+struct vt_err vt_ranking_load_placements(struct vt_ranking_service *service, const char *path,
+                                         struct vt_diag *diag)
+{
+    struct vt_placement base;
+    struct vt_placements *placements = NULL;
+    base_placement(&service->options, &base);
+    VT_TRY(vt_placements_load(path, &base, diag, &placements));
+    struct vt_err err = vt_publication_put(&service->placements, &placements->published);
+    if (vt_failed(err))
+        vt_published_release(&placements->published);
+    return err;
 }
 
 struct vt_err vt_ranking_service_new(const struct vt_ranking_options *options,
                                      struct vt_ranking_service **ret_service)
 {
     VT_CHECK(sodium_init() >= 0, VT_INTERNAL, "libsodium does not start");
-    struct vt_ranking_service *service = calloc(1, sizeof *service);
+    struct vt_ranking_service *service =
+        aligned_alloc(_Alignof(struct vt_ranking_service), sizeof *service);
     VT_CHECK(service != NULL, VT_EXHAUSTED, "no memory for the ranking service");
+    memset(service, 0, sizeof *service);
     service->options = *options;
     register_metrics(service, options->metrics);
     randombytes_buf(service->nonce, sizeof service->nonce);
-    *ret_service = service;
-    return vt_ok();
+    vt_publication_init(&service->placements);
+    struct vt_err err = vt_ranking_load_placements(service, NULL, NULL);
+    if (vt_failed(err))
+        vt_ranking_service_free(service);
+    else
+        *ret_service = service;
+    return err;
 }
 
 void vt_ranking_service_free(struct vt_ranking_service *service)
 {
     if (service == NULL)
         return;
+    vt_publication_fini(&service->placements);
     sodium_memzero(service->options.token_key, sizeof service->options.token_key);
     free(service);
 }
@@ -84,6 +138,8 @@ static void finish(struct vt__run *run, struct vt_err err, const struct vt_ranki
 {
     vt_bundle_release(run->pin);
     run->pin = NULL;
+    vt_published_release(&run->placements->published);
+    run->placements = NULL;
     run->done(run->ctx, err, answer);
 }
 
@@ -180,7 +236,13 @@ static void gather(struct vt__run *run)
         .score_only = rank ? run->rank : NULL,
         .n_score_only = run->n_rank,
         .similar = run->query.mode == VT_RANKING_SIMILAR,
-        .include_seen = run->query.include_seen,
+        .include_viewed = run->include_viewed,
+        .include_bought = run->include_bought,
+        .include_seen = run->include_viewed && run->include_bought,
+        .budgets = run->placement->budgets,
+        .groups = run->placement->groups,
+        .campaign = run->campaign,
+        .n_campaign = run->n_campaign,
     };
     if (run->pin != NULL)
         run->ask.version = vt_slice_str(vt_bundle_view(run->pin)->version);
@@ -248,9 +310,22 @@ static struct vt_err resolve(const struct vt__run *run, const struct vt_slice *i
     return vt_ok();
 }
 
+static struct vt_err find_campaigns(struct vt__run *run)
+{
+    if (run->query.mode != VT_RANKING_RECOMMEND || run->placement->n_campaigns == 0)
+        return vt_ok();
+    run->campaign =
+        vt_arena_array(run->request->arena, VT_PLACEMENT_CAMPAIGN_ITEMS_MAX, sizeof *run->campaign);
+    VT_CHECK(run->campaign != NULL, VT_EXHAUSTED, "the request's memory is full");
+    run->n_campaign = vt__running_campaigns(run->placement, run->service->options.items,
+                                            run->now_ms, run->campaign);
+    return vt_ok();
+}
+
 static struct vt_err resolve_all(struct vt__run *run)
 {
     const struct vt_ranking_query *query = &run->query;
+    VT_TRY(find_campaigns(run));
     VT_TRY(resolve(run, query->context_ids, query->n_context_ids, &run->context, &run->n_context));
     VT_TRY(resolve(run, query->exclude_ids, query->n_exclude_ids, &run->exclude, &run->n_exclude));
     return resolve(run, query->rank_ids, query->n_rank_ids, &run->rank, &run->n_rank);
@@ -296,6 +371,15 @@ static struct vt_err prepare(struct vt__run *run)
     return check_known(run);
 }
 
+static void choose_placement(struct vt__run *run)
+{
+    /* What is published begins the struct (placement.h). */
+    run->placements = (struct vt_placements *)vt_publication_take(&run->service->placements);
+    run->placement = vt_placements_find(run->placements, run->query.placement);
+    run->include_viewed = run->query.include_seen || run->placement->show_viewed;
+    run->include_bought = run->query.include_seen || run->placement->show_bought;
+}
+
 void vt_ranking_run(struct vt_ranking_service *service, struct vt_request *request,
                     const struct vt_ranking_query *query, vt_ranking_answer_fn done, void *ctx)
 {
@@ -311,7 +395,9 @@ void vt_ranking_run(struct vt_ranking_service *service, struct vt_request *reque
         .done = done,
         .ctx = ctx,
         .mark_ns = vt_clock_monotonic_ns(service->options.clock),
+        .now_ms = vt_clock_unix_ms(service->options.clock),
     };
+    choose_placement(run);
     struct vt_err err = prepare(run);
     if (vt_failed(err)) {
         finish(run, err, NULL);

@@ -23,16 +23,24 @@ struct vt_metrics;
 struct vt_ranking_options {
     struct vt_profile_port profile;
     struct vt_candidate_port candidate;
-    struct vt_bundle_set *bundles;         /* borrowed */
-    struct vt_item_table *items;           /* borrowed */
-    const struct vt_clock *clock;          /* borrowed */
-    struct vt_metrics *metrics;            /* borrowed, may be NULL */
-    float source_weights[VT_SOURCE_COUNT]; /* blend, from the configuration */
-    unsigned diversity;                    /* default level: 1 none … 4 high */
-    unsigned char token_key[32];           /* keys the attribution token's MAC */
+    struct vt_bundle_set *bundles; /* borrowed */
+    struct vt_item_table *items;   /* borrowed */
+    const struct vt_clock *clock;  /* borrowed */
+    struct vt_metrics *metrics;    /* borrowed, may be NULL */
+    /* What placements begin as: the blend's weights, and the level of diversity (1 none … 4 high).
+     * Sources that only placements can turn on have their own. */
+    float source_weights[VT_SOURCE_COUNT];
+    unsigned diversity;
+    unsigned char token_key[32]; /* keys the attribution token's MAC */
 };
 VT_MUST_USE struct vt_err vt_ranking_service_new(const struct vt_ranking_options *options,
                                                  struct vt_ranking_service **ret_service);
+/* Reads the placements of `path` (placement.h) and serves by them from the next request on; those
+ * that run finish by the ones they began with. NULL: none. On failure the old ones stay; errors are
+ * those of vt_placements_load, and VT_EXHAUSTED when too many old ones are still in use. Blocking;
+ * any thread. */
+VT_MUST_USE struct vt_err vt_ranking_load_placements(struct vt_ranking_service *service,
+                                                     const char *path, struct vt_diag *diag);
 /* No call may run any more. The token key is wiped. NULL is allowed. */
 void vt_ranking_service_free(struct vt_ranking_service *service);
 
@@ -55,10 +63,30 @@ struct vt_ranking_query {
     bool explain, return_details, include_seen;
 };
 
+/* Rules of a placement (placement.h) that gave an item its place, as places of bits. */
+enum vt_rule {
+    VT_RULE_PIN,
+    VT_RULE_SLOT,    /* a campaign's */
+    VT_RULE_EXPLORE, /* a new item on trial */
+    VT_RULE_BOOST,
+    VT_RULE_BURY,
+    VT_RULE_CAP, /* kept an item out: of vt_ranking_answer.drops, never of an item */
+    VT_RULE_COUNT
+};
+/* An item that a cap kept out. */
+struct vt_rule_drop {
+    uint32_t item; /* number */
+    uint32_t cap;  /* place among the placement's caps */
+};
+
 struct vt_ranked_item {
     struct vt_slice id;
     uint32_t number;
     double score;
+    uint32_t rules;    /* bits of enum vt_rule */
+    uint32_t boosts;   /* bits: which boosts of the placement matched */
+    double factor;     /* their product, which is in the score; 1: none */
+    double propensity; /* explored, and explain was asked for: how likely this one was */
     struct vt_slice reason;
     uint32_t sources; /* bits */
     double source_scores[VT_SOURCE_COUNT];
@@ -74,6 +102,9 @@ struct vt_ranking_answer {
     uint32_t n;
     struct vt_slice model_version, attribution_token, experiment_variant;
     const char *degraded_reason; /* valid as long as the arena; NULL: not degraded */
+    struct vt_slice placement;   /* whose rules held: "default" where the request's has none */
+    const struct vt_rule_drop *drops;
+    uint32_t n_drops;
 };
 typedef void (*vt_ranking_answer_fn)(void *ctx, struct vt_err err,
                                      const struct vt_ranking_answer *answer);

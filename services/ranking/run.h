@@ -2,6 +2,8 @@
 #define VT_RANKING_RUN_H
 
 #include "models/bundle/bundle_set.h"
+#include "services/common/base/publication.h"
+#include "services/ranking/placement.h"
 #include "services/ranking/ranking.h"
 #include "services/ranking/token.h"
 
@@ -22,6 +24,8 @@ struct vt_ranking_service {
     struct vt_ranking_options options;
     struct vt_histogram *steps[VT__STEP_COUNT];
     struct vt_counter *degraded[VT__DEGRADED_COUNT];
+    struct vt_counter *by_source[VT_SOURCE_COUNT], *by_rule[VT_RULE_COUNT];
+    struct vt_publication placements;              /* struct vt_placements */
     unsigned char nonce[VT_TOKEN_NONCE_BYTES / 2]; /* random, of this process */
     _Atomic uint64_t n_tokens; /* the nonce's other half; relaxed: only has to differ */
 };
@@ -33,10 +37,16 @@ struct vt__run {
     struct vt_ranking_query query;
     vt_ranking_answer_fn done;
     void *ctx;
-    struct vt_bundle *pin; /* acquired; NULL: no model here */
+    struct vt_bundle *pin;                /* acquired; NULL: no model here */
+    struct vt_placements *placements;     /* acquired */
+    const struct vt_placement *placement; /* of these */
+    int64_t now_ms;                       /* when the call came: one time for all of it */
     struct vt_profile_view profile;
     uint32_t *context, *exclude, *rank; /* item numbers; unknown SKUs are left out */
     uint32_t n_context, n_exclude, n_rank;
+    uint32_t *campaign; /* items of the campaigns that run here */
+    uint32_t n_campaign;
+    bool include_viewed, include_bought;
     uint32_t *disliked; /* item numbers, of the history */
     uint32_t n_disliked;
     struct vt_candidate_query ask;

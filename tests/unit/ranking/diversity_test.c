@@ -1,5 +1,5 @@
 /* What diversity does to an order, worked out by hand on five items of three directions. */
-#include "services/ranking/blend.h"
+#include "services/ranking/diversity.h"
 #include "tests/testlib/testlib.h"
 #include "tests/unit/bundle/bundle_content.h"
 
@@ -106,5 +106,5 @@ int main(void)
         CASE(an_item_without_a_row_is_unlike_all_others),
         CASE(equal_items_stand_by_number),
     };
-    return cmocka_run_group_tests_name("ranking/blend", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("ranking/diversity", tests, NULL, NULL);
 }
