@@ -29,12 +29,19 @@ struct vt_client_ask {
     uint32_t n;
     const char *diversity; /* "none" … "high" */
     bool include_seen;
+    uint32_t min_events; /* of recommend-all */
 };
 
 /* One call of RecommendationService each; `ask` is what its request has. */
 int vt_client_recommend(const struct vt_client *client, const struct vt_client_ask *ask);
 int vt_client_rank(const struct vt_client *client, const struct vt_client_ask *ask);
 int vt_client_similar(const struct vt_client *client, const struct vt_client_ask *ask);
+/* RecommendAll into the file `path`, a line of JSON a customer. Goes on where an earlier run that
+ * was cut off came to; a file that is whole is not written again. */
+int vt_client_recommend_all(const struct vt_client *client, const struct vt_client_ask *ask,
+                            const char *path);
+/* `ask->items`, `n`; `include_seen`: also buyers. With JSON a customer a line. */
+int vt_client_who_would_like(const struct vt_client *client, const struct vt_client_ask *ask);
 /* `token` is the attributionToken of an answer. */
 int vt_client_explain(const struct vt_client *client, const char *token);
 /* The customer's facts and newest events; titles come from the catalog of the same target. */

@@ -28,6 +28,7 @@
 #include "services/profile/profile.h"
 #include "services/profile/remote.h"
 #include "services/ranking/handlers.h"
+#include "services/ranking/handlers_audience.h"
 #include "services/ranking/ranking.h"
 
 #include <stdio.h>
@@ -52,6 +53,7 @@ struct vt_cell {
     struct vt_candidate_remote *candidate_remote;
     struct vt_candidate_service *candidate;
     struct vt_ranking_service *ranking;
+    struct vt_audience *audience;
     struct vt_profile_rpc *profile_rpc;
     struct vt_model_rpc *model_rpc;
     struct vt_rpc_server *server;
@@ -161,6 +163,7 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
     };
     vt_serve_source_weights(options, ranking.source_weights);
     VT_TRY(vt_token_key_load(options->data, diag, ranking.token_key));
+    VT_TRY(vt_audience_new(&ranking, &cell->audience));
     VT_TRY(vt_ranking_service_new(&ranking, &cell->ranking));
     return vt_cell_reload(cell, diag);
 }
@@ -201,6 +204,8 @@ static struct vt_err add_methods(struct vt_cell *cell)
     if ((cell->roles & VT_ROLE_RANKING) != 0) {
         methods = vt_ranking_rpc_methods(&n);
         VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->ranking));
+        methods = vt_audience_rpc_methods(&n);
+        VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->audience));
     }
     return vt_ok();
 }
@@ -321,6 +326,7 @@ static void free_services(struct vt_cell *cell)
 {
     vt_model_rpc_free(cell->model_rpc);
     vt_profile_rpc_free(cell->profile_rpc);
+    vt_audience_free(cell->audience);
     vt_ranking_service_free(cell->ranking);
     vt_candidate_service_free(cell->candidate);
     vt_candidate_remote_free(cell->candidate_remote);
@@ -344,6 +350,7 @@ struct vt_err vt_cell_reload(struct vt_cell *cell, struct vt_diag *diag)
 {
     if (cell->ranking == NULL || cell->options->placements == NULL)
         return vt_ok();
+    VT_TRY(vt_audience_load_placements(cell->audience, cell->options->placements, diag));
     return vt_ranking_load_placements(cell->ranking, cell->options->placements, diag);
 }
 

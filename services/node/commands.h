@@ -9,6 +9,8 @@ int vt_cmd_recommend(int argc, char **argv);
 int vt_cmd_rank(int argc, char **argv);
 int vt_cmd_similar(int argc, char **argv);
 int vt_cmd_explain(int argc, char **argv);
+int vt_cmd_recommend_all(int argc, char **argv);
+int vt_cmd_who_would_like(int argc, char **argv);
 int vt_cmd_profile(int argc, char **argv);
 int vt_cmd_event(int argc, char **argv);
 int vt_cmd_link(int argc, char **argv);

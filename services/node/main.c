@@ -33,6 +33,8 @@ static const struct vt_command commands[] = {
     {"recommend", "ask for the best items for somebody", vt_cmd_recommend},
     {"rank", "order given items for somebody", vt_cmd_rank},
     {"similar", "ask for items alike to given ones", vt_cmd_similar},
+    {"recommend-all", "a list for every customer, for e-mail", vt_cmd_recommend_all},
+    {"who-would-like", "the customers for an item", vt_cmd_who_would_like},
     {"explain", "replay an answer from its token", vt_cmd_explain},
     {"profile", "show what is known about a customer", vt_cmd_profile},
     {"event", "send one event", vt_cmd_event},

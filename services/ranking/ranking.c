@@ -280,6 +280,11 @@ static void start(struct vt__run *run)
 {
     const struct vt_profile_port *port = &run->service->options.profile;
     const struct vt_profile_key *who = &run->query.who;
+    if (run->query.profile != NULL) {
+        run->asked_profile = true;
+        on_profile(run, vt_ok(), run->query.profile);
+        return;
+    }
     bool somebody =
         vt_identity_choose(who->customer_id, who->visitor_id, who->identity).id.len != 0;
     if (!somebody || run->query.mode == VT_RANKING_SIMILAR) {

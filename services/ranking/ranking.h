@@ -51,8 +51,9 @@ enum vt_ranking_mode { VT_RANKING_RECOMMEND, VT_RANKING_RANK, VT_RANKING_SIMILAR
 struct vt_ranking_query {
     enum vt_ranking_mode mode;
     struct vt_slice placement;
-    struct vt_profile_key who;          /* all empty: nobody */
-    const struct vt_slice *context_ids; /* SIMILAR: the items to be like */
+    struct vt_profile_key who;             /* all empty: nobody */
+    const struct vt_profile_view *profile; /* of who, where the caller has it; NULL: it is asked */
+    const struct vt_slice *context_ids;    /* SIMILAR: the items to be like */
     uint32_t n_context_ids;
     const struct vt_slice *exclude_ids;
     uint32_t n_exclude_ids;

@@ -8,10 +8,11 @@
 #include "services/common/pb/pb.h"
 #include "services/common/wire/check.h"
 #include "services/common/wire/identity.h"
+#include "services/common/wire/page.h"
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/recommendation.pb-c.h"
 
-enum { DIVERSITY_MAX = 4 };
+enum { DIVERSITY_MAX = 4, RECOMMEND_ALL = 'R' };
 
 /* ---- requests ---- */
 
@@ -174,5 +175,58 @@ struct vt_err vt_wire_answer_encode(const struct vt_ranking_answer *answer, stru
 {
     Vitrine__V1__RecommendResponse message = VITRINE__V1__RECOMMEND_RESPONSE__INIT;
     VT_TRY(fill_answer(answer, arena, &message));
+    return vt_wire_encode(&message.base, arena, ret_body);
+}
+
+/* ---- RecommendAll ---- */
+
+static struct vt_err check_of_nobody(const struct vt_profile_key *who, struct vt_diag *diag)
+{
+    if (vt_identity_choose(who->customer_id, who->visitor_id, who->identity).id.len == 0)
+        return vt_ok();
+    return vt_check_failed(VT_FIELD("request.customer_id"), diag,
+                           "it, visitor_id and identity must be empty: everybody is asked for");
+}
+
+struct vt_err vt_wire_recommend_all_decode(struct vt_slice body, struct vt_arena *arena,
+                                           struct vt_diag *diag,
+                                           struct vt_wire_recommend_all *ret_request)
+{
+    Vitrine__V1__RecommendAllRequest *message = NULL;
+    struct vt_wire_recommend_all request = {0};
+    VT_TRY(
+        vt_pb_decode(&vitrine__v1__recommend_all_request__descriptor, body, arena, diag, &message));
+    if (message->request == NULL)
+        return vt_check_failed(VT_FIELD("request"), diag, "missing: what each customer is asked");
+    VT_TRY(read_recommend(message->request, arena, diag, &request.query));
+    VT_TRY(check_of_nobody(&request.query.who, diag));
+    VT_TRY(vt_check_range(message->min_events, 0, VT_HISTORY_MAX, VT_FIELD("min_events"), diag));
+    VT_TRY(vt_page_place_u64(RECOMMEND_ALL, vt_slice_str(message->page_token), UINT64_MAX, diag,
+                             &request.after));
+    request.min_events = message->min_events;
+    *ret_request = request;
+    return vt_ok();
+}
+
+struct vt_err vt_wire_recommend_all_encode(const struct vt_profile_view *view,
+                                           const struct vt_ranking_answer *answer,
+                                           struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__RecommendAllResponse message = VITRINE__V1__RECOMMEND_ALL_RESPONSE__INIT;
+    Vitrine__V1__RecommendResponse response = VITRINE__V1__RECOMMEND_RESPONSE__INIT;
+    VT_TRY(fill_answer(answer, arena, &response));
+    message.customer_number = view->customer_number;
+    message.customer_id = vt_wire_text(arena, view->customer.id);
+    message.response = &response;
+    return vt_wire_encode(&message.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_recommend_all_mark_encode(uint64_t last, uint64_t n_customers, bool more,
+                                                struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__RecommendAllResponse message = VITRINE__V1__RECOMMEND_ALL_RESPONSE__INIT;
+    message.customers = n_customers;
+    if (more)
+        message.page_token = vt_wire_text(arena, vt_page_token_u64(arena, RECOMMEND_ALL, last));
     return vt_wire_encode(&message.base, arena, ret_body);
 }

@@ -2,6 +2,7 @@
 #define VT_RANKING_WIRE_H
 
 #include "services/common/base/arena.h"
+#include "services/ranking/fans.h"
 #include "services/ranking/ranking.h"
 
 /* RecommendationService on the wire. Everything lives in the arena. */
@@ -26,5 +27,45 @@ VT_MUST_USE struct vt_err vt_wire_similar_decode(struct vt_slice body, struct vt
  * the same numbers, so their bytes are the same. */
 VT_MUST_USE struct vt_err vt_wire_answer_encode(const struct vt_ranking_answer *answer,
                                                 struct vt_arena *arena, struct vt_slice *ret_body);
+
+/* ---- RecommendAll ---- */
+struct vt_wire_recommend_all {
+    struct vt_ranking_query query; /* of nobody yet */
+    uint64_t after;                /* customer number */
+    uint32_t min_events;
+};
+VT_MUST_USE struct vt_err vt_wire_recommend_all_decode(struct vt_slice body, struct vt_arena *arena,
+                                                       struct vt_diag *diag,
+                                                       struct vt_wire_recommend_all *ret_request);
+VT_MUST_USE struct vt_err vt_wire_recommend_all_encode(const struct vt_profile_view *view,
+                                                       const struct vt_ranking_answer *answer,
+                                                       struct vt_arena *arena,
+                                                       struct vt_slice *ret_body);
+/* The mark after everybody numbered up to `last`; without `more` it is the end. */
+VT_MUST_USE struct vt_err vt_wire_recommend_all_mark_encode(uint64_t last, uint64_t n_customers,
+                                                            bool more, struct vt_arena *arena,
+                                                            struct vt_slice *ret_body);
+
+/* ---- WhoWouldLike ---- */
+struct vt_wire_who_would_like {
+    const struct vt_slice *item_ids;
+    uint32_t n_items, n;
+    bool include_buyers;
+};
+/* An InterestedCustomer: a fan, and the SKU of its item. */
+struct vt_wire_fan {
+    const struct vt_fan *fan;
+    struct vt_slice item_id;
+};
+VT_MUST_USE struct vt_err vt_wire_who_would_like_decode(struct vt_slice body,
+                                                        struct vt_arena *arena,
+                                                        struct vt_diag *diag,
+                                                        struct vt_wire_who_would_like *ret_request);
+/* Without fans: how many customers were looked at so far. */
+VT_MUST_USE struct vt_err vt_wire_who_would_like_encode(uint64_t n_customers,
+                                                        struct vt_slice version,
+                                                        const struct vt_wire_fan *fans, uint32_t n,
+                                                        struct vt_arena *arena,
+                                                        struct vt_slice *ret_body);
 
 #endif

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
-from vitrine import Folder, Server, Suite, run, run_json  # noqa: E402
+from vitrine import Folder, Server, Suite, ThreeServices, run, run_json  # noqa: E402
 
 suite = Suite("cell")
 folder = Folder()
@@ -24,30 +24,6 @@ KNOWN = None
 def answer_of(response):
     """What must be equal everywhere: everything but the token, which is new for each answer."""
     return {key: value for key, value in response.items() if key != "attributionToken"}
-
-
-class ThreeServices:
-    """profile, candidate and ranking as three processes over one data folder."""
-
-    def __init__(self):
-        self.profile = Server(DATA, "--role", "profile")
-        self.start_candidate()
-        self.start_ranking()
-
-    def start_candidate(self, port=0):
-        self.candidate = Server(DATA, "--role", "candidate", "--profile", self.profile.target,
-                                "--listen", f"127.0.0.1:{port}")
-
-    def start_ranking(self):
-        self.ranking = Server(DATA, "--role", "ranking", "--profile", self.profile.target,
-                              "--candidate", self.candidate.target)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for server in (self.ranking, self.candidate, self.profile):
-            server.stop()
 
 
 def fixed_requests(server):
@@ -122,7 +98,7 @@ def seen_and_excluded_items_are_left_out_unless_asked_for():
 def one_process_and_three_give_identical_answers():
     with Server(DATA) as one:
         alone = fixed_requests(one)
-    with ThreeServices() as three:
+    with ThreeServices(DATA) as three:
         together = fixed_requests(three.ranking)
     for left, right in zip(alone, together):
         assert left == right, f"{json.dumps(left)[:800]}\n!=\n{json.dumps(right)[:800]}"
@@ -141,7 +117,7 @@ def ask_until(server, good, seconds=20):
 
 @suite.test
 def ranking_degrades_and_recovers_when_candidate_goes_and_returns():
-    with ThreeServices() as three:
+    with ThreeServices(DATA) as three:
         full = answer_of(three.ranking.ask("recommend", "--customer", KNOWN))
         port = three.candidate.port
         three.candidate.stop(signal.SIGKILL)
@@ -153,7 +129,7 @@ def ranking_degrades_and_recovers_when_candidate_goes_and_returns():
 
 @suite.test
 def ranking_degrades_and_recovers_when_profile_stalls():
-    with ThreeServices() as three:
+    with ThreeServices(DATA) as three:
         full = answer_of(three.ranking.ask("recommend", "--customer", KNOWN))
         three.profile.process.send_signal(signal.SIGSTOP)
         degraded = three.ranking.ask("recommend", "--customer", KNOWN, "--timeout", "500ms")

@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
-from vitrine import Folder, Server, Suite, run, run_json  # noqa: E402
+from vitrine import Folder, Server, Suite, ThreeServices, run, run_json  # noqa: E402
 
 suite = Suite("identity")
 folder = Folder()
@@ -22,21 +22,6 @@ class OneProcess:
 
     def __exit__(self, *_):
         self.profile.stop()
-
-
-class ThreeServices:
-    def __init__(self):
-        self.profile = Server(DATA, "--role", "profile")
-        self.candidate = Server(DATA, "--role", "candidate", "--profile", self.profile.target)
-        self.ranking = Server(DATA, "--role", "ranking", "--profile", self.profile.target,
-                              "--candidate", self.candidate.target)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for server in (self.ranking, self.candidate, self.profile):
-            server.stop()
 
 
 def recommended(cell, *who):
@@ -104,7 +89,7 @@ def in_one_process_the_next_recommend_knows():
 
 @suite.test
 def in_three_processes_the_next_recommend_knows():
-    with ThreeServices() as cell:
+    with ThreeServices(DATA) as cell:
         till_web_and_app_become_one_member(cell, "bob")
 
 

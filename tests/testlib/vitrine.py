@@ -159,3 +159,28 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class ThreeServices:
+    """profile, candidate and ranking as three processes over one data folder."""
+
+    def __init__(self, data):
+        self.data = data
+        self.profile = Server(data, "--role", "profile")
+        self.start_candidate()
+        self.start_ranking()
+
+    def start_candidate(self, port=0):
+        self.candidate = Server(self.data, "--role", "candidate", "--profile", self.profile.target,
+                                "--listen", f"127.0.0.1:{port}")
+
+    def start_ranking(self):
+        self.ranking = Server(self.data, "--role", "ranking", "--profile", self.profile.target,
+                              "--candidate", self.candidate.target)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server in (self.ranking, self.candidate, self.profile):
+            server.stop()
