@@ -7,6 +7,7 @@
 #include "services/model/handlers.h"
 #include "services/profile/handlers.h"
 #include "services/ranking/handlers.h"
+#include "services/ranking/handlers_audience.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdio.h>
@@ -43,6 +44,8 @@ static void collect_methods(void)
     table = vt_candidate_rpc_methods(&n);
     add(table, n);
     table = vt_ranking_rpc_methods(&n);
+    add(table, n);
+    table = vt_audience_rpc_methods(&n);
     add(table, n);
     table = vt_model_rpc_methods(&n);
     add(table, n);
