@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { EVENTS_ON_STACK = 256 }; /* of a fold: what a read folds is mostly less */
+
 static int compare(int64_t a, int64_t b)
 {
     return (a > b) - (a < b);
@@ -90,24 +92,15 @@ static bool count_all(const struct vt_slice *values, size_t n_values, size_t *re
     return true;
 }
 
-bool vt__history_fold(const void *state, const struct vt_slice *values, size_t n_values,
-                      char **ret_value, size_t *ret_len)
+/* The folded events as the malloc'd value that RocksDB's merge takes over: the one allocation. */
+static bool pack_exactly(const struct vt_history_event *events, size_t n, char **ret_value,
+                         size_t *ret_len)
 {
-    size_t total = 0, used = 0, n = 0;
-    if (!count_all(values, n_values, &total))
+    struct vt__buffer buffer = {.capacity = 1 + n * VT__HISTORY_EVENT_BYTES};
+    buffer.data = malloc(buffer.capacity);
+    if (buffer.data == NULL)
         return false;
-    struct vt_history_event *events = calloc(total + 1, sizeof *events);
-    if (events == NULL)
-        return false;
-    for (size_t i = 0; i < n_values; i++) {
-        (void)vt__history_count(values[i], &n); /* judged above */
-        vt__history_unpack(values[i], events + used, n);
-        used += n;
-    }
-    struct vt__buffer buffer = {0};
-    n = vt__history_normalise(events, total, *(const uint32_t *)state);
     vt__history_pack(events, n, &buffer);
-    free(events);
     if (buffer.failed) {
         vt__buffer_fini(&buffer);
         return false;
@@ -115,4 +108,27 @@ bool vt__history_fold(const void *state, const struct vt_slice *values, size_t n
     *ret_value = (char *)buffer.data;
     *ret_len = buffer.len;
     return true;
+}
+
+bool vt__history_fold(const void *state, const struct vt_slice *values, size_t n_values,
+                      char **ret_value, size_t *ret_len)
+{
+    size_t total = 0, used = 0, n = 0;
+    if (!count_all(values, n_values, &total))
+        return false;
+    struct vt_history_event few[EVENTS_ON_STACK];
+    struct vt_history_event *events =
+        total <= EVENTS_ON_STACK ? few : calloc(total, sizeof *events);
+    if (events == NULL)
+        return false;
+    for (size_t i = 0; i < n_values; i++) {
+        (void)vt__history_count(values[i], &n); /* judged above */
+        vt__history_unpack(values[i], events + used, n);
+        used += n;
+    }
+    n = vt__history_normalise(events, total, *(const uint32_t *)state);
+    bool packed = pack_exactly(events, n, ret_value, ret_len);
+    if (events != few)
+        free(events);
+    return packed;
 }

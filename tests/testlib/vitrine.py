@@ -106,14 +106,15 @@ class Folder:
 class Server:
     """`vitrine serve` on a port the system chose; ready when the constructor returns."""
 
-    def __init__(self, data, *args, http=False, wait_ready=True):
+    def __init__(self, data, *args, http=False, wait_ready=True, environment=None):
         command = [VITRINE, "serve", "--data", str(data), "--listen", "127.0.0.1:0",
                    "--drain-linger", "0ms", *map(str, args)]
         if http:
             command += ["--http", "127.0.0.1:0"]
         self.log = []
         self._changed = threading.Condition()
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **(environment or {})})
         threading.Thread(target=self._read_log, daemon=True).start()
         listening = self.wait_for("listening")
         self.port, self.http_port = listening["port"], listening["http_port"]

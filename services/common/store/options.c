@@ -34,6 +34,8 @@ enum {
 
 /* ---- merge operators and compaction filters: RocksDB's shape around ours ---- */
 
+enum { VALUES_ON_STACK = 64 }; /* of a merge; more are rare, and a read does not allocate for few */
+
 static void keep_state(void *state)
 {
     (void)state; /* borrowed from the family table */
@@ -52,7 +54,9 @@ static char *fold_values(const struct vt_store_merge *merge, const struct vt_sli
     char *result = NULL;
     *ret_success = 0;
     *ret_len = 0;
-    struct vt_slice *values = calloc((size_t)n_operands + 1, sizeof *values);
+    struct vt_slice few[VALUES_ON_STACK];
+    struct vt_slice *values =
+        n_operands < VALUES_ON_STACK ? few : calloc((size_t)n_operands + 1, sizeof *values);
     if (values == NULL)
         return NULL;
     if (first != NULL)
@@ -60,7 +64,8 @@ static char *fold_values(const struct vt_store_merge *merge, const struct vt_sli
     for (int i = 0; i < n_operands; i++)
         values[n++] = vt_slice(operands[i], lengths[i]);
     *ret_success = merge->fold(merge->state, values, n, &result, ret_len) ? 1 : 0;
-    free(values);
+    if (values != few)
+        free(values);
     return result;
 }
 
