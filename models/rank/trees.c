@@ -1,14 +1,13 @@
 /*
- * Walking flattened trees. Rows are taken in groups and each tree goes over a whole group before
- * the next: a tree's nodes stay in cache, and the rows of a group are independent chains of loads,
- * which is what hides their latency. The sum of a row still adds its trees in order.
+ * The trees of a ranker: whether they are sound, and the plain way to ask them. Small trees, and
+ * those of a ranker are, go the way of trees_columns.c.
  */
 #include "models/rank/trees.h"
 
+#include "models/rank/trees_internal.h"
+
 #include <math.h>
 #include <stddef.h>
-
-enum { ROWS_AT_ONCE = 64 };
 
 static bool node_is_sound(const uint32_t *node, uint32_t place, uint32_t end, uint32_t n_features)
 {
@@ -65,15 +64,21 @@ static float leaf_of(const struct vt_trees *trees, uint32_t place, const float *
     }
 }
 
+void vt__trees_walk(const struct vt_trees *trees, const float *rows, uint32_t n_rows,
+                    uint32_t row_stride, float *ret_scores)
+{
+    for (uint32_t r = 0; r < n_rows; r++) {
+        ret_scores[r] = 0;
+        for (uint32_t tree = 0; tree < trees->n_trees; tree++)
+            ret_scores[r] += leaf_of(trees, trees->starts[tree], rows + (size_t)r * row_stride);
+    }
+}
+
 void vt_trees_predict(const struct vt_trees *trees, const float *rows, uint32_t n_rows,
                       uint32_t row_stride, float *ret_scores)
 {
-    for (uint32_t first = 0; first < n_rows; first += ROWS_AT_ONCE) {
-        uint32_t end = n_rows - first < ROWS_AT_ONCE ? n_rows : first + ROWS_AT_ONCE;
-        for (uint32_t r = first; r < end; r++)
-            ret_scores[r] = 0;
-        for (uint32_t tree = 0; tree < trees->n_trees; tree++)
-            for (uint32_t r = first; r < end; r++)
-                ret_scores[r] += leaf_of(trees, trees->starts[tree], rows + (size_t)r * row_stride);
-    }
+    if (vt__trees_fit_columns(trees, row_stride))
+        vt__trees_columns(trees, rows, n_rows, row_stride, ret_scores);
+    else
+        vt__trees_walk(trees, rows, n_rows, row_stride, ret_scores);
 }
