@@ -27,6 +27,7 @@ enum {
     VT_BUNDLE_PARAMETERS_MAX = 96,
     VT_BUNDLE_METRICS_MAX = 48,
     VT_BUNDLE_DIM_MAX = 1024,
+    VT_BUNDLE_REBUY_COLUMNS = 3,
     VT_BUNDLE_CURVE_COLUMNS = 3,  /* iteration, loss, held-out ndcg (below 0: not measured) */
     VT_BUNDLE_CURVE_MAX = 1000,   /* points */
     VT_BUNDLE_STRIDE_FLOATS = 16, /* factor_stride is dim rounded up to this: 64 bytes */
@@ -118,6 +119,10 @@ struct vt_bundle_view {
     const double *factor_moments;
     struct vt_csr bought_together; /* rules per item, best first; n_rows 0: none */
     const float *trending;         /* n_items, above 0: the trend's strength; NULL: none */
+    /* n_items × VT_BUNDLE_REBUY_COLUMNS: the median of the days between two purchases of one
+     * customer, the deviation of their logarithm, the share of buyers who came back; a median of 0:
+     * not known (models/popularity/rebuy.h). NULL: none */
+    const float *rebuy;
     struct vt_bundle_groups groups;
     struct vt_bundle_content content;
     struct vt_bundle_ranker ranker;

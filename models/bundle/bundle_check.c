@@ -229,7 +229,8 @@ static struct vt_err check_not_negative(const struct vt_bundle *bundle, enum vt_
 {
     const struct vt_array *array = &bundle->arrays[which];
     const float *values = array->values;
-    for (uint64_t i = 0; values != NULL && i < array->rows; i++)
+    uint64_t n = array->rows * (array->n_dims == 2 ? array->cols : 1);
+    for (uint64_t i = 0; values != NULL && i < n; i++)
         if (values[i] < 0)
             return vt__bundle_refuse(diag, which, "has a negative number");
     return vt_ok();
@@ -266,6 +267,7 @@ static struct vt_err check_parts(const struct vt_bundle *bundle, struct vt_diag 
     VT_TRY(check_csr(bundle, VT__TOGETHER_STARTS, n_items, diag));
     VT_TRY(check_optional_shape(bundle, VT__FACTOR_MOMENTS, (uint64_t)dim + 1, dim, diag));
     VT_TRY(check_optional_shape(bundle, VT__TRENDING, n_items, 1, diag));
+    VT_TRY(check_optional_shape(bundle, VT__REBUY, n_items, VT_BUNDLE_REBUY_COLUMNS, diag));
     VT_TRY(check_groups(bundle, diag));
     VT_TRY(check_content(bundle, diag));
     VT_TRY(check_ranker(bundle, diag));
@@ -288,5 +290,6 @@ struct vt_err vt__bundle_check_sense(const struct vt_bundle *bundle, struct vt_d
     VT_TRY(check_orders(bundle, diag));
     VT_TRY(check_not_negative(bundle, VT__POPULARITY, diag));
     VT_TRY(check_not_negative(bundle, VT__TRENDING, diag));
+    VT_TRY(check_not_negative(bundle, VT__REBUY, diag));
     return check_not_negative(bundle, VT__CONTENT_IDF, diag);
 }

@@ -28,6 +28,7 @@ enum vt__bundle_array {
     VT__TOGETHER_COLUMNS,
     VT__TOGETHER_VALUES,
     VT__TRENDING,
+    VT__REBUY,
     VT__GROUP_KEYS,
     VT__GROUP_STARTS,
     VT__GROUP_COLUMNS,

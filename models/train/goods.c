@@ -17,6 +17,7 @@ void vt_train_goods_free(struct vt_train_goods *goods)
 {
     vt_bought_together_free(&goods->together);
     vt_groups_free(&goods->groups);
+    vt_rebuy_free(&goods->rebuy);
     vt_content_model_free(&goods->content);
     vt_content_map_free(&goods->map);
     free(goods->trending);
@@ -114,6 +115,27 @@ static struct vt_err count_demand(const struct vt_train_input *input,
                               &result->goods.groups);
     vt_demand_free(&demand);
     return err;
+}
+
+static struct vt_err find_rhythms(const struct vt_train_input *input,
+                                  struct vt_train_result *result)
+{
+    struct vt_rebuy_options options;
+    vt_rebuy_options_default(&options);
+    if (result->dataset.last_time_ms < VT_EVENT_TIME_MIN_MS)
+        return vt_ok(); /* no real times */
+    return vt_rebuy_find(input->interactions, input->n, &result->dataset, &options,
+                         &result->goods.rebuy);
+}
+
+_Static_assert((int)VT_REBUY_COLUMNS == (int)VT_BUNDLE_REBUY_COLUMNS, "the bundle's are these");
+static void view_rhythms(struct vt_train_result *result)
+{
+    const struct vt_rebuy *rebuy = &result->goods.rebuy;
+    if (rebuy->n_rhythms == 0)
+        return;
+    result->view.rebuy = rebuy->values;
+    add_metric(result, "rebuy_items", rebuy->n_rhythms);
 }
 
 static void view_demand(struct vt_train_result *result)
@@ -214,6 +236,8 @@ struct vt_err vt__train_goods(const struct vt_train_input *input,
     view_together(result);
     VT_TRY(count_demand(input, options, diag, result));
     view_demand(result);
+    VT_TRY(find_rhythms(input, result));
+    view_rhythms(result);
     VT_TRY(learn_content(input, options, diag, result));
     view_content(result);
     return vt_ok();

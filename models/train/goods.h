@@ -4,18 +4,20 @@
 #include "models/content/map.h"
 #include "models/dataset/catalog.h"
 #include "models/popularity/groups.h"
+#include "models/popularity/rebuy.h"
 #include "models/rules/bought_together.h"
 #include "services/common/base/diag.h"
 
 /*
  * What a version knows of its goods beside the model of its customers: what is bought together,
- * what is gaining, what is wanted where, and what the texts say. Each is a source of candidates of
- * its own, and each is left out where the data have nothing for it.
+ * what is gaining, what is wanted where, what is bought again, and what the texts say. Each is a
+ * source of candidates of its own, and each is left out where the data have nothing for it.
  */
 struct vt_train_goods {
     struct vt_bought_together together;
     float *trending; /* n_items; NULL: nothing trends */
     struct vt_groups groups;
+    struct vt_rebuy rebuy;
     struct vt_content_model content;
     struct vt_content_map map;
     uint32_t n_trending;

@@ -23,6 +23,7 @@ struct content {
     float kernel_values[3];
     double moments[(CONTENT_DIM + 1) * CONTENT_DIM];
     float trending[CONTENT_ITEMS];
+    float rebuy[CONTENT_ITEMS * VT_BUNDLE_REBUY_COLUMNS];
     uint64_t group_keys[2], group_starts[3];
     uint32_t group_columns[3];
     float group_values[3];
@@ -89,6 +90,7 @@ static inline void content_add_parts(struct content *content)
         .kernel_values = {0.5F, -0.25F, 1},
         .moments = {1, 2, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1},
         .trending = {0, 0, 2.5F, 0, 0},
+        .rebuy = {0, 0, 0, 28, .5F, .25F},
         .group_keys = {7, UINT64_MAX},
         .group_starts = {0, 2, 3},
         .group_columns = {3, 0, 4},
@@ -112,6 +114,7 @@ static inline void content_add_parts(struct content *content)
     view->factor_moments = content->moments;
     view->bought_together = view->neighbors;
     view->trending = content->trending;
+    view->rebuy = content->rebuy;
     view->groups = (struct vt_bundle_groups){
         content->group_keys,
         {2, content->group_starts, content->group_columns, content->group_values}};

@@ -22,6 +22,7 @@ static void every_part_reads_back(void **state)
     assert_memory_equal(view->factor_moments, content.moments, sizeof content.moments);
     assert_memory_equal(view->bought_together.columns, content.columns, sizeof content.columns);
     assert_memory_equal(view->trending, content.trending, sizeof content.trending);
+    assert_memory_equal(view->rebuy, content.rebuy, sizeof content.rebuy);
     assert_int_equal(view->groups.lists.n_rows, 2);
     assert_memory_equal(view->groups.keys, content.group_keys, sizeof content.group_keys);
     assert_int_equal(view->content.n_terms, 2);
@@ -50,6 +51,7 @@ static void a_version_without_them_has_none(void **state)
     assert_int_equal(view->content.n_terms, 0);
     assert_int_equal(view->ranker.n_trees, 0);
     assert_null(view->trending);
+    assert_null(view->rebuy);
     assert_null(view->factor_moments);
     vt_bundle_release(bundle);
 }
@@ -87,6 +89,12 @@ static void plant_infinite_moment(struct content *content)
 static void plant_negative_trend(struct content *content)
 {
     content->trending[0] = -1;
+}
+
+/* The last number: a check of the first column alone would not see it. */
+static void plant_negative_rhythm(struct content *content)
+{
+    content->rebuy[CONTENT_ITEMS * VT_BUNDLE_REBUY_COLUMNS - 1] = -1;
 }
 static void plant_same_group_twice(struct content *content)
 {
@@ -142,6 +150,7 @@ static const struct {
     {plant_mix_without_moments, "factor_moments.arr", "the mix needs it"},
     {plant_infinite_moment, "factor_moments.arr", "not finite"},
     {plant_negative_trend, "trending.arr", "negative"},
+    {plant_negative_rhythm, "rebuy.arr", "negative"},
     {plant_same_group_twice, "group_keys.arr", "not ascending"},
     {plant_group_out_of_range, "group_columns.arr", "does not exist"},
     {plant_descending_terms, "content_terms.arr", "not ascending"},
