@@ -16,6 +16,7 @@
 #include "services/candidate/sources.h"
 #include "services/candidate/sources_content.h"
 #include "services/candidate/sources_goods.h"
+#include "services/candidate/sources_known.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 
@@ -86,6 +87,7 @@ static struct vt_err check_query(const struct vt_candidate_query *query)
 {
     VT_CHECK(query->n >= 1 && query->n <= VT_CANDIDATES_MAX, VT_INVALID, "n is 1 to 2,000");
     VT_CHECK(query->n_context <= VT_CONTEXT_MAX, VT_INVALID, "at most 100 context items");
+    VT_CHECK(query->n_campaign <= VT_CAMPAIGN_MAX, VT_INVALID, "at most 500 campaign items");
     VT_CHECK(query->n_exclude <= VT_EXCLUDE_MAX, VT_INVALID, "at most 2,000 excluded items");
     VT_CHECK(query->n_score_only <= VT_CANDIDATES_MAX, VT_INVALID, "at most 2,000 items to score");
     return vt_ok();
@@ -214,6 +216,7 @@ static struct vt_err find_best(struct vt_candidate_service *service, struct vt_r
         vt__goods_find(gathering);
         VT_TRY(vt__content_find(gathering));
         vt__sources_find_new(gathering);
+        vt__known_find(gathering);
     }
     sort_by_best_rank(gathering->scratch->found, gathering->scratch->n_found);
     step_done(service, STEP_OTHERS, mark_ns);
@@ -306,8 +309,11 @@ static bool is_listed(const uint32_t *items, uint32_t n, uint32_t item)
 
 static bool is_seen(const struct vt_candidate_query *query, uint32_t item)
 {
-    for (uint32_t e = 0; !query->include_seen && e < query->n_history; e++)
-        if (query->history[e].item == item && vt_candidate_is_seen(query->history[e].type))
+    for (uint32_t e = 0; e < query->n_history; e++)
+        if (query->history[e].item == item &&
+            vt_candidate_keeps_out(query->history[e].type,
+                                   query->include_seen || query->include_viewed,
+                                   query->include_seen || query->include_bought))
             return true;
     return false;
 }

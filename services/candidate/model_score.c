@@ -172,11 +172,17 @@ double vt__model_score_newcomer(const struct vt__gathering *gathering, double fa
 
 /* ---- finding and ordering ---- */
 
+static uint32_t kernel_wanted(const struct vt__gathering *gathering)
+{
+    uint32_t budget = vt__budget(gathering->query, VT_SOURCE_KERNEL);
+    return gathering->query->n < budget ? gathering->query->n : budget;
+}
+
 void vt__model_find_kernel(struct vt__gathering *gathering)
 {
     struct vt__scratch *scratch = gathering->scratch;
-    struct vt_top top = {.hits = scratch->hits, .capacity = gathering->query->n};
-    for (uint32_t i = 0; i < scratch->n_kernel_touched; i++) {
+    struct vt_top top = {.hits = scratch->hits, .capacity = kernel_wanted(gathering)};
+    for (uint32_t i = 0; i < scratch->n_kernel_touched && top.capacity > 0; i++) {
         uint32_t row = scratch->kernel_touched[i];
         struct vt_index_hit hit = {.score = scratch->kernel_cells[row].score, .row = row};
         if (hit.score > 0 && vt_top_would_enter(&top, hit) && vt__sources_allow(gathering, row))

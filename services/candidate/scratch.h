@@ -34,7 +34,7 @@ enum {
     VT__TOGETHER_MAX = 200,
     VT__TRENDING_MAX = 200,
     VT__GROUP_MAX = 100, /* of each of VT__GROUPS_MAX groups */
-    VT__GROUPS_MAX = 8,
+    VT__GROUPS_MAX = 7,  /* two categories, channel, segment, three windows */
     VT__CONTENT_MAX = 200,
     VT__VIEWED_MAX = 100,
     VT__AGAIN_MAX = 100,

@@ -16,6 +16,7 @@
 #include "services/candidate/model_score.h"
 #include "services/candidate/sources_content.h"
 #include "services/candidate/sources_goods.h"
+#include "services/candidate/sources_known.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,8 +55,13 @@ static bool keeps_out(const struct vt__gathering *gathering, const struct vt_his
 {
     if (event->type >= VT_EVENT_TYPE_COUNT || event->item == 0)
         return false;
-    if (!gathering->query->include_seen)
-        return vt_candidate_is_seen(event->type);
+    const struct vt_candidate_query *query = gathering->query;
+    bool viewed = query->include_seen || query->include_viewed;
+    bool bought = query->include_seen || query->include_bought;
+    if (vt_candidate_keeps_out(event->type, viewed, bought))
+        return true;
+    if (!viewed && !bought)
+        return false;
     if (is_in(gathering->disliked, gathering->n_disliked, event->item))
         return true;
     return gathering->view->event_weights[event->type] < 0 &&
@@ -125,11 +131,13 @@ static struct vt__found *find_or_add(struct vt__gathering *gathering, uint32_t i
     return found;
 }
 
-void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank)
+struct vt__found *vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row,
+                                  uint32_t rank)
 {
     struct vt__found *found = find_or_add(gathering, item, row);
     if (found != NULL && rank < found->best_rank)
         found->best_rank = rank;
+    return found;
 }
 
 void vt__sources_add_hits(struct vt__gathering *gathering, uint32_t n_hits)
@@ -206,6 +214,13 @@ struct vt_err vt__sources_fold_in(struct vt__gathering *gathering)
     return vt_ok();
 }
 
+/* A source looks for no more than the list holds. */
+static uint32_t wanted_of(const struct vt__gathering *gathering, enum vt_source source)
+{
+    uint32_t budget = vt__budget(gathering->query, source);
+    return gathering->query->n < budget ? gathering->query->n : budget;
+}
+
 static enum vt_index_measure measure_of(const struct vt__gathering *gathering)
 {
     return gathering->query->similar ? VT_INDEX_COSINE : VT_INDEX_DOT;
@@ -213,11 +228,12 @@ static enum vt_index_measure measure_of(const struct vt__gathering *gathering)
 
 struct vt_err vt__sources_find_factor(struct vt__gathering *gathering)
 {
-    if (!gathering->has_vector)
+    uint32_t wanted = wanted_of(gathering, VT_SOURCE_FACTOR);
+    if (!gathering->has_vector || wanted == 0)
         return vt_ok();
     struct vt_index_query query = {
         .vector = gathering->scratch->vector,
-        .n = gathering->query->n,
+        .n = wanted,
         .measure = measure_of(gathering),
         .excluded = gathering->scratch->excluded,
         .allowed = is_recommendable,
@@ -296,8 +312,9 @@ void vt__sources_sum_neighbors(struct vt__gathering *gathering)
 void vt__sources_find_neighbors(struct vt__gathering *gathering)
 {
     struct vt__scratch *scratch = gathering->scratch;
-    struct vt_top top = {.hits = scratch->hits, .capacity = gathering->query->n};
-    for (uint32_t i = 0; i < scratch->n_touched; i++) {
+    struct vt_top top = {.hits = scratch->hits,
+                         .capacity = wanted_of(gathering, VT_SOURCE_ITEM_NEIGHBOR)};
+    for (uint32_t i = 0; i < scratch->n_touched && top.capacity > 0; i++) {
         uint32_t row = scratch->touched[i];
         struct vt_index_hit hit = {.score = scratch->cells[row].neighbor_score, .row = row};
         if (hit.score > 0 && vt_top_would_enter(&top, hit) && vt__sources_allow(gathering, row))
@@ -309,14 +326,9 @@ void vt__sources_find_neighbors(struct vt__gathering *gathering)
 
 /* ---- popular and new ---- */
 
-static uint32_t popular_wanted(const struct vt__gathering *gathering)
-{
-    return gathering->query->n < VT__POPULAR_MAX ? gathering->query->n : VT__POPULAR_MAX;
-}
-
 static void find_popular_newcomers(struct vt__gathering *gathering)
 {
-    uint32_t n_popular = 0, n_found = 0, wanted = popular_wanted(gathering);
+    uint32_t n_popular = 0, n_found = 0, wanted = wanted_of(gathering, VT_SOURCE_POPULAR);
     const uint32_t *popular = vt_item_table_popular(gathering->items, &n_popular);
     for (uint32_t i = 0; i < n_popular && n_found < wanted; i++)
         if (vt_bundle_row(gathering->bundle, popular[i]) == UINT32_MAX &&
@@ -327,7 +339,7 @@ static void find_popular_newcomers(struct vt__gathering *gathering)
 void vt__sources_find_popular(struct vt__gathering *gathering)
 {
     const struct vt_bundle_view *view = gathering->view;
-    uint32_t n_found = 0, wanted = popular_wanted(gathering);
+    uint32_t n_found = 0, wanted = wanted_of(gathering, VT_SOURCE_POPULAR);
     for (uint32_t i = 0; i < view->n_items && n_found < wanted; i++) {
         uint32_t row = view->popular_rows[i];
         if (vt__sources_allow(gathering, row))
@@ -339,7 +351,8 @@ void vt__sources_find_popular(struct vt__gathering *gathering)
 void vt__sources_find_new(struct vt__gathering *gathering)
 {
     uint32_t newest = vt_item_table_max_number(gathering->items), n_found = 0;
-    for (uint32_t i = 0; i < NEW_SCAN_MAX && i < newest && n_found < VT__NEW_MAX; i++) {
+    uint32_t budget = vt__budget(gathering->query, VT_SOURCE_NEW_ARRIVAL);
+    for (uint32_t i = 0; i < NEW_SCAN_MAX && i < newest && n_found < budget; i++) {
         uint32_t item = newest - i;
         if (vt_bundle_row(gathering->bundle, item) != UINT32_MAX ||
             !vt__sources_allow_newcomer(gathering, item))
@@ -412,6 +425,7 @@ struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
                                       const struct vt__found *found)
 {
     struct vt_candidate candidate = {.item = found->item};
+    vt__known_score(found, &candidate);
     if (found->row != UINT32_MAX) {
         score_row(gathering, found->row, &candidate);
         return candidate;

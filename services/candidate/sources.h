@@ -45,17 +45,18 @@ void vt__sources_sum_neighbors(struct vt__gathering *gathering);
 VT_MUST_USE struct vt_err vt__sources_find_factor(struct vt__gathering *gathering);
 /* From the cells that vt__sources_sum_neighbors filled. */
 void vt__sources_find_neighbors(struct vt__gathering *gathering);
-/* By the bundle's popularity, then what it does not know yet by live counts; at most
- * VT__POPULAR_MAX of each. */
+/* By the bundle's popularity, then what it does not know yet by live counts; at most the budget of
+ * each. */
 void vt__sources_find_popular(struct vt__gathering *gathering);
-/* The newest recommendable items that the bundle does not know; at most VT__NEW_MAX. */
+/* The newest recommendable items that the bundle does not know; at most the budget. */
 void vt__sources_find_new(struct vt__gathering *gathering);
 /* What the last search put into scratch->hits, best first. */
 void vt__sources_add_hits(struct vt__gathering *gathering, uint32_t n_hits);
 /* Not excluded, and recommendable. */
 bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row);
-/* Adds an item that the caller asked to be scored. */
-void vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row, uint32_t rank);
+/* Adds an item at this place of a source, or finds it added already; NULL when there is no room. */
+struct vt__found *vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row,
+                                  uint32_t rank);
 
 /* The same of an item without a row. */
 bool vt__sources_allow_newcomer(const struct vt__gathering *gathering, uint32_t item);

@@ -22,12 +22,12 @@ static bool may_find(const struct vt__gathering *gathering)
 
 struct vt_err vt__content_find(struct vt__gathering *gathering)
 {
-    if (!may_find(gathering))
+    if (!may_find(gathering) || vt__budget(gathering->query, VT_SOURCE_CONTENT) == 0)
         return vt_ok();
     const struct vt__newcomer_table *table = gathering->newcomers;
     const struct vt_index_query query = {
         .vector = gathering->scratch->vector,
-        .n = VT__CONTENT_MAX,
+        .n = vt__budget(gathering->query, VT_SOURCE_CONTENT),
         .measure = VT_INDEX_DOT,
         .allowed = is_allowed,
         .allowed_ctx = gathering,

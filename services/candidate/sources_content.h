@@ -6,7 +6,7 @@
 
 /* Newcomers by taste: the folded-in vector times the factor that an item's texts speak for. */
 
-/* Adds the best VT__CONTENT_MAX to scratch->found; none without a vector or a table. */
+/* Adds the best, up to the budget, to scratch->found; none without a vector or a table. */
 VT_MUST_USE struct vt_err vt__content_find(struct vt__gathering *gathering);
 /* For a candidate without a row: the content score, and the same where rows have the model's or the
  * factor score, so that newcomers and rows stand in one order. */

@@ -14,6 +14,7 @@
 enum {
     STARTS_MAX = 20,    /* items that may speak */
     PER_START_MAX = 50, /* of the best each of them names */
+    CATEGORIES_MAX = 2, /* of the context whose groups are asked */
 };
 _Static_assert(STARTS_MAX *PER_START_MAX <= VT__TOGETHER_TOUCHED_MAX, "all touched cells fit");
 
@@ -68,8 +69,9 @@ void vt__goods_sum(struct vt__gathering *gathering)
 static void find_together(struct vt__gathering *gathering)
 {
     struct vt__scratch *scratch = gathering->scratch;
-    struct vt_top top = {.hits = scratch->hits, .capacity = VT__TOGETHER_MAX};
-    for (uint32_t i = 0; i < scratch->n_together_touched; i++) {
+    struct vt_top top = {.hits = scratch->hits,
+                         .capacity = vt__budget(gathering->query, VT_SOURCE_BOUGHT_TOGETHER)};
+    for (uint32_t i = 0; i < scratch->n_together_touched && top.capacity > 0; i++) {
         uint32_t row = scratch->together_touched[i];
         struct vt_index_hit hit = {.score = (double)scratch->cells[row].together, .row = row};
         if (vt_top_would_enter(&top, hit) && vt__sources_allow(gathering, row))
@@ -90,6 +92,23 @@ static void add_rows(struct vt__gathering *gathering, const uint32_t *rows, uint
             vt__sources_add(gathering, gathering->view->item_numbers[rows[i]], rows[i], n_found++);
 }
 
+/* One group's list, best first. */
+static void add_list(struct vt__gathering *gathering, uint64_t begin, uint64_t end)
+{
+    const struct vt_csr *lists = &gathering->view->groups.lists;
+    uint32_t n_found = 0, budget = vt__budget(gathering->query, VT_SOURCE_GROUP);
+    for (uint64_t e = begin; e < end && n_found < budget; e++) {
+        uint32_t row = lists->columns[e];
+        if (!vt__sources_allow(gathering, row))
+            continue;
+        struct vt__found *found =
+            vt__sources_add(gathering, gathering->view->item_numbers[row], row, n_found++);
+        float score = lists->values[begin] > 0 ? lists->values[e] / lists->values[begin] : 0;
+        if (found != NULL && gathering->query->groups != 0 && score > found->group)
+            found->group = score;
+    }
+}
+
 /* False when the version has no such group. */
 static bool add_group(struct vt__gathering *gathering, uint64_t key)
 {
@@ -104,9 +123,7 @@ static bool add_group(struct vt__gathering *gathering, uint64_t key)
     }
     if (low == groups->lists.n_rows || groups->keys[low] != key)
         return false;
-    uint64_t begin = groups->lists.starts[low];
-    add_rows(gathering, groups->lists.columns + begin, groups->lists.starts[low + 1] - begin,
-             VT__GROUP_MAX);
+    add_list(gathering, groups->lists.starts[low], groups->lists.starts[low + 1]);
     return true;
 }
 
@@ -131,20 +148,45 @@ static uint32_t n_distinct_items(const struct vt_candidate_query *query)
     return n;
 }
 
-static void find_groups(struct vt__gathering *gathering)
+static void find_categories(struct vt__gathering *gathering)
 {
     const struct vt_candidate_query *query = gathering->query;
     uint32_t n_added = 0;
-    for (uint32_t c = 0; c < query->n_context && n_added < VT__GROUPS_MAX - 2; c++) {
+    for (uint32_t c = 0; c < query->n_context && n_added < CATEGORIES_MAX; c++) {
         struct vt_slice category = category_of(gathering, query->context[c]);
         n_added += category.len > 0 && add_group(gathering, vt_group_key("category", category));
     }
-    if (gathering->taste->n > 0)
-        return;
-    if (query->n_history > 0 && query->history[0].channel != 0)
+}
+
+/* The groups of a query that names none. */
+static uint32_t usual_groups(const struct vt__gathering *gathering)
+{
+    uint32_t groups = 1U << VT_CANDIDATE_GROUP_CATEGORY;
+    if (gathering->taste->n == 0)
+        groups |= 1U << VT_CANDIDATE_GROUP_CHANNEL | 1U << VT_CANDIDATE_GROUP_SEGMENT;
+    return groups;
+}
+
+static void find_groups(struct vt__gathering *gathering)
+{
+    static const struct {
+        enum vt_candidate_group group;
+        uint32_t days;
+    } windows[] = {
+        {VT_CANDIDATE_GROUP_DAY, 1}, {VT_CANDIDATE_GROUP_WEEK, 7}, {VT_CANDIDATE_GROUP_MONTH, 30}};
+    const struct vt_candidate_query *query = gathering->query;
+    uint32_t groups = query->groups != 0 ? query->groups : usual_groups(gathering);
+    if ((groups >> VT_CANDIDATE_GROUP_CATEGORY & 1) != 0)
+        find_categories(gathering);
+    if ((groups >> VT_CANDIDATE_GROUP_CHANNEL & 1) != 0 && query->n_history > 0 &&
+        query->history[0].channel != 0)
         add_group(gathering, vt_group_key_number("channel", query->history[0].channel));
     const char *segment = vt_segment_of(n_distinct_items(query));
-    add_group(gathering, vt_group_key("segment", vt_slice_str(segment)));
+    if ((groups >> VT_CANDIDATE_GROUP_SEGMENT & 1) != 0)
+        add_group(gathering, vt_group_key("segment", vt_slice_str(segment)));
+    for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++)
+        if ((groups >> windows[w].group & 1) != 0)
+            add_group(gathering, vt_group_key_number("window", windows[w].days));
 }
 
 /* ---- the whole ---- */
@@ -153,7 +195,8 @@ void vt__goods_find(struct vt__gathering *gathering)
 {
     const struct vt_bundle_view *view = gathering->view;
     find_together(gathering);
-    add_rows(gathering, view->trending_rows, view->n_trending_rows, VT__TRENDING_MAX);
+    add_rows(gathering, view->trending_rows, view->n_trending_rows,
+             vt__budget(gathering->query, VT_SOURCE_TRENDING));
     if (view->groups.lists.n_rows > 0)
         find_groups(gathering);
 }

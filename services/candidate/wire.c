@@ -10,6 +10,8 @@
 #include "services/common/wire/parts.h"
 #include "vitrine/v1/candidate.pb-c.h"
 
+enum { SOURCES_MAX = 64 };
+
 /* ---- the query ---- */
 
 struct vt_err vt_wire_candidate_query_encode(const struct vt_candidate_query *query,
@@ -29,6 +31,13 @@ struct vt_err vt_wire_candidate_query_encode(const struct vt_candidate_query *qu
     message.model_version = vt_wire_text(arena, query->version);
     message.similar = query->similar;
     message.include_seen = query->include_seen;
+    message.include_viewed = query->include_viewed;
+    message.include_bought = query->include_bought;
+    message.source_budgets = (uint32_t *)query->budgets;
+    message.n_source_budgets = query->budgets != NULL ? VT_SOURCE_COUNT : 0;
+    message.groups = query->groups;
+    message.campaign_item_numbers = (uint32_t *)query->campaign;
+    message.n_campaign_item_numbers = query->n_campaign;
     return vt_wire_encode(&message.base, arena, ret_body);
 }
 
@@ -42,6 +51,8 @@ static struct vt_err check_query(const Vitrine__V1__GetCandidatesRequest *messag
         {"history", message->n_history, VT_HISTORY_MAX},
         {"context_item_numbers", message->n_context_item_numbers, VT_CONTEXT_MAX},
         {"exclude_item_numbers", message->n_exclude_item_numbers, VT_EXCLUDE_MAX},
+        {"source_budgets", message->n_source_budgets, SOURCES_MAX},
+        {"campaign_item_numbers", message->n_campaign_item_numbers, VT_CAMPAIGN_MAX},
         {"score_item_numbers", message->n_score_item_numbers, VT_SCORE_ITEMS_MAX},
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
@@ -50,6 +61,28 @@ static struct vt_err check_query(const Vitrine__V1__GetCandidatesRequest *messag
     VT_TRY(vt_check_optional_id(vt_slice_str(message->model_version), VT_FIELD("model_version"),
                                 diag));
     return vt_check_range(message->n, 1, VT_CANDIDATES_MAX, VT_FIELD("n"), diag);
+}
+
+/* Of a newer ranking there may be more sources than we know, of an older one fewer: those keep what
+ * is usual. */
+static struct vt_err read_budgets(const Vitrine__V1__GetCandidatesRequest *message,
+                                  struct vt_arena *arena, struct vt_diag *diag,
+                                  const uint32_t **ret_budgets)
+{
+    if (message->n_source_budgets == 0)
+        return vt_ok();
+    uint32_t *budgets = vt_arena_array(arena, VT_SOURCE_COUNT, sizeof *budgets);
+    if (budgets == NULL)
+        return vt_wire_full();
+    vt_candidate_budgets_default(budgets);
+    for (size_t source = 0; source < message->n_source_budgets; source++) {
+        VT_TRY(vt_check_range(message->source_budgets[source], 0, VT_CANDIDATES_MAX,
+                              VT_FIELD_AT("source_budgets", source, ""), diag));
+        if (source < VT_SOURCE_COUNT)
+            budgets[source] = message->source_budgets[source];
+    }
+    *ret_budgets = budgets;
+    return vt_ok();
 }
 
 struct vt_err vt_wire_candidate_query_decode(struct vt_slice body, struct vt_arena *arena,
@@ -72,7 +105,13 @@ struct vt_err vt_wire_candidate_query_decode(struct vt_slice body, struct vt_are
         .n_score_only = (uint32_t)message->n_score_item_numbers,
         .similar = message->similar,
         .include_seen = message->include_seen,
+        .include_viewed = message->include_viewed,
+        .include_bought = message->include_bought,
+        .groups = message->groups & ((1U << VT_CANDIDATE_GROUP_COUNT) - 1),
+        .campaign = message->campaign_item_numbers,
+        .n_campaign = (uint32_t)message->n_campaign_item_numbers,
     };
+    VT_TRY(read_budgets(message, arena, diag, &query.budgets));
     VT_TRY(vt_wire_history_decode(arena, message->history, message->n_history, "history", diag,
                                   &query.history));
     *ret_query = query;

@@ -27,6 +27,8 @@ static int begin(void **state)
     return 0;
 }
 
+static uint32_t budgets[VT_SOURCE_COUNT] = {0, VT_CANDIDATES_MAX, 7, 0, 5};
+
 static struct vt_candidate_query full_query(void)
 {
     return (struct vt_candidate_query){
@@ -42,6 +44,12 @@ static struct vt_candidate_query full_query(void)
         .n_score_only = VT_SCORE_ITEMS_MAX,
         .similar = true,
         .include_seen = true,
+        .include_viewed = true,
+        .include_bought = true,
+        .budgets = budgets,
+        .groups = (1U << VT_CANDIDATE_GROUP_COUNT) - 1,
+        .campaign = numbers,
+        .n_campaign = VT_CAMPAIGN_MAX,
     };
 }
 
@@ -72,6 +80,11 @@ static void query_comes_back_equal_with_every_list_at_its_limit(void **state)
     assert_int_equal(got.n_exclude, query.n_exclude);
     assert_memory_equal(got.exclude, numbers, sizeof(uint32_t) * query.n_exclude);
     assert_int_equal(got.n_score_only, query.n_score_only);
+    assert_true(got.include_viewed && got.include_bought);
+    assert_memory_equal(got.budgets, budgets, sizeof budgets);
+    assert_int_equal(got.groups, query.groups);
+    assert_int_equal(got.n_campaign, query.n_campaign);
+    assert_memory_equal(got.campaign, numbers, sizeof(uint32_t) * query.n_campaign);
     assert_int_equal(got.n, query.n);
     assert_true(vt_slice_equal(got.version, query.version));
     assert_true(got.similar && got.include_seen);
