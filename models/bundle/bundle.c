@@ -204,6 +204,8 @@ static void fill_view(struct vt_bundle *bundle)
         .report = bundle->report,
     };
     memcpy(bundle->view.event_weights, manifest->event_weights, sizeof bundle->view.event_weights);
+    memcpy(bundle->view.value_exponents, manifest->value_exponents,
+           sizeof bundle->view.value_exponents);
 }
 
 /* Leaves row_of NULL when the numbers are too sparse for a table. */

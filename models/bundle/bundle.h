@@ -108,6 +108,7 @@ struct vt_bundle_view {
     const double *gram;        /* dim × dim: unobserved_weight · Σ y yᵀ, NULL: none */
     double regularization, regularization_exponent, unobserved_weight; /* fold-in as trained */
     float event_weights[VT_EVENT_TYPE_COUNT];
+    float value_exponents[VT_EVENT_TYPE_COUNT]; /* models/dataset/history.h; usually all 0 */
     double decay_half_life_days; /* 0: no decay; age counts from the newest event of the history */
     struct vt_csr neighbors;     /* item-CF, cosine; n_rows 0: none */
     const float *popularity;     /* n_items, weighted users; always there */

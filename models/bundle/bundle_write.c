@@ -157,6 +157,7 @@ static struct vt_err fill_manifest(const struct vt_bundle_view *content,
     manifest->unobserved_weight = content->unobserved_weight;
     manifest->decay_half_life_days = content->decay_half_life_days;
     memcpy(manifest->event_weights, content->event_weights, sizeof manifest->event_weights);
+    memcpy(manifest->value_exponents, content->value_exponents, sizeof manifest->value_exponents);
     manifest->mix = content->mix;
     manifest->ranker_features = content->ranker.features;
     manifest->n_metrics = content->n_metrics;

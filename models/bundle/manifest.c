@@ -111,13 +111,13 @@ static json_t *encode_scalar(const struct vt_manifest *manifest, const struct sc
     return NULL;
 }
 
-static json_t *encode_weights(const struct vt_manifest *manifest)
+static json_t *encode_by_type(const float numbers[VT_EVENT_TYPE_COUNT], bool zeroes)
 {
-    json_t *weights = json_object();
+    json_t *object = json_object();
     for (unsigned type = 1; type < VT_EVENT_TYPE_COUNT; type++)
-        json_object_set_new(weights, vt_event_type_name(type),
-                            json_real((double)manifest->event_weights[type]));
-    return weights;
+        if (zeroes || numbers[type] > 0)
+            json_object_set_new(object, vt_event_type_name(type), json_real((double)numbers[type]));
+    return object;
 }
 
 static json_t *encode_mix(const struct vt_manifest *manifest)
@@ -173,7 +173,8 @@ static bool fill_root(const struct vt_manifest *manifest, json_t *root)
      * below is short, so one check covers every failure. */
     for (size_t i = 0; i < N_SCALARS; i++)
         json_object_set_new(root, scalars[i].key, encode_scalar(manifest, &scalars[i]));
-    json_object_set_new(root, "event_weights", encode_weights(manifest));
+    json_object_set_new(root, "event_weights", encode_by_type(manifest->event_weights, true));
+    json_object_set_new(root, "value_exponents", encode_by_type(manifest->value_exponents, false));
     json_object_set_new(root, "kernel", json_string(manifest->kernel_name));
     json_object_set_new(root, "mix", encode_mix(manifest));
     json_object_set_new(root, "ranker_features", encode_features(manifest));
@@ -259,17 +260,19 @@ static bool decode_scalar(const json_t *value, const struct scalar *scalar,
     return false;
 }
 
-static struct vt_err decode_weights(const json_t *object, struct vt_diag *diag,
-                                    struct vt_manifest *manifest)
+/* A type that came later than this manifest, or was left out, has 0. */
+static struct vt_err decode_by_type(const json_t *root, const char *name, double min, double max,
+                                    struct vt_diag *diag, float ret[VT_EVENT_TYPE_COUNT])
 {
+    const json_t *object = json_object_get(root, name);
     for (unsigned type = 1; type < VT_EVENT_TYPE_COUNT; type++) {
-        double weight = 0;
+        double number = 0;
         const json_t *value = json_object_get(object, vt_event_type_name(type));
-        if (value == NULL) /* a type that came later than this manifest */
+        if (value == NULL)
             continue;
-        if (!copy_real(value, &weight) || fabs(weight) > 1e6)
-            return refuse(diag, "event_weights", "has a weight that is no number");
-        manifest->event_weights[type] = (float)weight;
+        if (!copy_real(value, &number) || number < min || number > max)
+            return refuse(diag, name, "has a number out of range, or something else");
+        ret[type] = (float)number;
     }
     return vt_ok();
 }
@@ -393,7 +396,8 @@ static struct vt_err decode_root(const json_t *root, struct vt_diag *diag,
         return refuse(diag, "version", "is not a version name");
     if (manifest->parent[0] != '\0' && !vt_version_valid(manifest->parent))
         return refuse(diag, "parent", "is not a version name");
-    VT_TRY(decode_weights(json_object_get(root, "event_weights"), diag, manifest));
+    VT_TRY(decode_by_type(root, "event_weights", -1e6, 1e6, diag, manifest->event_weights));
+    VT_TRY(decode_by_type(root, "value_exponents", 0, 1, diag, manifest->value_exponents));
     if (format >= 2)
         VT_TRY(decode_parts(root, diag, manifest));
     VT_TRY(decode_parameters(json_object_get(root, "parameters"), diag, manifest));

@@ -27,7 +27,7 @@ struct vt_manifest {
     uint64_t n_users, n_interactions;
     uint32_t n_items, dim, factor_stride;
     double regularization, regularization_exponent, unobserved_weight, decay_half_life_days;
-    float event_weights[VT_EVENT_TYPE_COUNT];
+    float event_weights[VT_EVENT_TYPE_COUNT], value_exponents[VT_EVENT_TYPE_COUNT];
     struct vt_bundle_mix mix;
     struct vt_rank_features ranker_features; /* of the ranker's trees, by name in the text */
     struct vt_bundle_parameter parameters[VT_BUNDLE_PARAMETERS_MAX];

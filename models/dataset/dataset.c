@@ -6,8 +6,6 @@
  */
 #include "models/dataset/dataset.h"
 
-#include "models/dataset/history.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +172,7 @@ struct entry {
     int64_t time_ms;
     uint64_t place; /* in the input: breaks ties of time, later is newer */
     uint32_t column;
-    float weight;
+    float weight; /* the event's value, until it is weighed */
     uint16_t type;
     int8_t opinion; /* vt_event_opinion */
 };
@@ -244,6 +242,7 @@ static struct vt_err buckets_fill(const struct vt_interaction *interactions, uin
                 .time_ms = interactions[i].time_ms,
                 .place = i,
                 .column = columns[i],
+                .weight = interactions[i].value,
                 .type = interactions[i].type,
                 .opinion = (int8_t)vt_event_opinion(interactions[i].type, interactions[i].value),
             };
@@ -291,11 +290,13 @@ static float weigh_run(const struct entry *run, uint64_t n,
 static void weigh_entries(struct entry *entries, uint64_t n,
                           const struct vt_dataset_options *options)
 {
-    bool dislikes = vt_dislikes_count(options->event_weights);
+    const struct vt_event_weighing weighing = vt_dataset_weighing(options);
+    const bool dislikes = vt_dislikes_count(options->event_weights);
     for (uint64_t i = 0; i < n; i++) {
-        unsigned type = dislikes && entries[i].opinion < 0 ? VT_EVENT_DISLIKE : entries[i].type;
-        entries[i].weight = vt_event_confidence(options->event_weights, type, entries[i].time_ms,
-                                                entries[0].time_ms, options->decay_half_life_days);
+        const bool disliked = dislikes && entries[i].opinion < 0;
+        entries[i].weight = vt_event_confidence(
+            &weighing, disliked ? VT_EVENT_DISLIKE : entries[i].type,
+            disliked ? 0 : entries[i].weight, entries[i].time_ms, entries[0].time_ms);
     }
 }
 
@@ -343,12 +344,25 @@ void vt_dataset_options_default(struct vt_dataset_options *ret_options)
         ret_options->event_weights[type] = vt_event_type_default_weight(type);
 }
 
+struct vt_event_weighing vt_dataset_weighing(const struct vt_dataset_options *options)
+{
+    return (struct vt_event_weighing){.event_weights = options->event_weights,
+                                      .value_exponents = options->value_exponents,
+                                      .half_life_days = options->decay_half_life_days};
+}
+
 static struct vt_err check_options(const struct vt_dataset_options *options, struct vt_diag *diag)
 {
     for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++) {
+        const char *name = vt_event_type_name(type);
+        const float exponent = options->value_exponents[type];
+        if (!(exponent >= 0 && exponent <= 1)) {
+            vt_diag_set(diag, "value_exponents", "the exponent of %s events' value is not 0 to 1",
+                        name != NULL ? name : "unspecified");
+            return VT_ERR(VT_INVALID, "a value's exponent is out of range");
+        }
         if (isfinite(options->event_weights[type]))
             continue;
-        const char *name = vt_event_type_name(type);
         vt_diag_set(diag, "event_weights", "the weight of %s events is not a finite number",
                     name != NULL ? name : "unspecified");
         return VT_ERR(VT_INVALID, "an event weight is not finite");

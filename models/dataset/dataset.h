@@ -1,6 +1,7 @@
 #ifndef VT_DATASET_DATASET_H
 #define VT_DATASET_DATASET_H
 
+#include "models/dataset/history.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
@@ -40,6 +41,7 @@ struct vt_dataset {
 };
 struct vt_dataset_options {
     float event_weights[VT_EVENT_TYPE_COUNT];
+    float value_exponents[VT_EVENT_TYPE_COUNT]; /* history.h; 0: an event's value does not enter */
     double decay_half_life_days; /* 0: none; age counts from each user's newest event */
     int64_t until_ms;            /* leave out later events; 0: none */
     uint32_t history_max;        /* newest N events of a user; 0: all */
@@ -48,11 +50,13 @@ struct vt_dataset_options {
 /* The weights of services/common/base/event.h and no decay: what training and evaluation begin
  * with, and what a manifest says when nobody chose otherwise. */
 void vt_dataset_options_default(struct vt_dataset_options *ret_options);
+/* As history.h takes it. Borrows. */
+struct vt_event_weighing vt_dataset_weighing(const struct vt_dataset_options *options);
 /* Sums weights of repeated (user, item); entries whose sum is not above 0 are left out. Where the
  * newest opinion is a dislike and these count (history.h), the entry is minus its confidence. An id
  * stays even when nothing of it is left: its row or column is empty. VT_INVALID without
- * interactions, or with a weight that is not finite; VT_EXHAUSTED when memory is. Same input, same
- * bytes. */
+ * interactions, with a weight that is not finite, or with an exponent outside 0 to 1; VT_EXHAUSTED
+ * when memory is. Same input, same bytes. */
 VT_MUST_USE struct vt_err vt_dataset_build(const struct vt_interaction *interactions, uint64_t n,
                                            const struct vt_dataset_options *options,
                                            struct vt_diag *diag, struct vt_dataset *ret_dataset);

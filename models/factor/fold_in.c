@@ -106,7 +106,7 @@ struct vt_err vt_fold_in(const struct vt_fold_in_model *model, const uint32_t *r
     for (uint32_t d = 0; d < dim; d++)
         parts.normal[(size_t)d * dim + d] += lambda;
     VT_CHECK(vt_kernels()->solve_f64(parts.normal, dim, parts.rhs), VT_CORRUPT,
-             "the fold-in's normal equations are not positive definite");
+             "a customer's equations have no single solution: a regularization above 0 gives one");
     VT_CHECK(round_to_float(parts.rhs, dim, ret_vector), VT_CORRUPT,
              "the fold-in's vector is not finite");
     return vt_ok();

@@ -35,6 +35,8 @@ uint64_t vt_train_data_fingerprint(const struct vt_train_input *input,
     uint64_t state = input->n;
     for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
         add_f64(&state, (double)dataset->event_weights[type]);
+    for (unsigned type = 0; type < VT_EVENT_TYPE_COUNT; type++)
+        add_f64(&state, (double)dataset->value_exponents[type]);
     add_f64(&state, dataset->decay_half_life_days);
     for (uint64_t i = 0; i < input->n; i++) {
         const struct vt_interaction *event = &input->interactions[i];

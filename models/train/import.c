@@ -211,6 +211,8 @@ static void fill_view(const struct vt_import_options *options, const struct vt_i
              model->dim);
     memcpy(result->view.event_weights, options->dataset.event_weights,
            sizeof result->view.event_weights);
+    memcpy(result->view.value_exponents, options->dataset.value_exponents,
+           sizeof result->view.value_exponents);
 }
 
 static void find_times(const struct vt_import_input *input, struct vt_dataset *dataset)

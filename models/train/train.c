@@ -55,9 +55,12 @@ static struct vt_err check_enough(const struct vt_dataset *dataset, struct vt_di
     vt_diag_set(
         diag, "",
         "too little to learn from: %" PRIu32 " customers, %" PRIu32 " items, %" PRIu64
-        " interactions that count; at least 2 customers and 2 items are needed. Import more "
+        " interactions that count; at least 2 customers and 2 items are needed%s. Import more "
         "events and train again; what serves now stays",
-        matrix->n_rows, matrix->n_cols, matrix->n_entries);
+        matrix->n_rows, matrix->n_cols, matrix->n_entries,
+        matrix->n_rows >= 2 && matrix->n_cols >= 2
+            ? ", and one event of a type whose weight is above 0 (--weight)"
+            : "");
     return VT_ERR(VT_PRECONDITION, "too little to learn from");
 }
 
@@ -236,6 +239,7 @@ static void fill_view(struct vt_train_result *result, const struct vt_train_opti
     view->last_time_ms = dataset->last_time_ms;
     view->decay_half_life_days = options->dataset.decay_half_life_days;
     memcpy(view->event_weights, options->dataset.event_weights, sizeof view->event_weights);
+    memcpy(view->value_exponents, options->dataset.value_exponents, sizeof view->value_exponents);
     view->neighbors =
         csr_of(result->trained.neighbors != NULL ? result->trained.neighbors : &result->neighbors);
     view->popularity = result->popularity;

@@ -91,9 +91,13 @@ struct vt_err vt__taste_make(const struct vt_bundle *bundle, const struct vt_can
     VT_CHECK(events != NULL && taste.items != NULL && taste.rows != NULL && taste.weights != NULL,
              VT_EXHAUSTED, "the request's memory is full");
     taste.n_events = fill_events(query, events);
-    taste.n = vt_history_merge(
-        events, taste.n_events, query->similar ? equal_weights : view->event_weights,
-        view->decay_half_life_days, taste.items, taste.weights, &taste.n_disliked);
+    const struct vt_event_weighing weighing = {
+        .event_weights = query->similar ? equal_weights : view->event_weights,
+        .value_exponents = query->similar ? NULL : view->value_exponents,
+        .half_life_days = view->decay_half_life_days,
+    };
+    taste.n = vt_history_merge(events, taste.n_events, &weighing, taste.items, taste.weights,
+                               &taste.n_disliked);
     find_rows(bundle, &taste);
     *ret_taste = taste;
     return vt_ok();

@@ -25,7 +25,7 @@
 
 struct evaluate_options {
     const char *data_dir, *train_path, *test_path, *protocol, *algorithm;
-    struct vt_option_list settings, weights;
+    struct vt_option_list settings, weights, values;
     double test_share, half_life_days;
     uint32_t k, history_max, threads;
     uint64_t seed;
@@ -93,6 +93,12 @@ static const struct vt_option option_table[] = {
      .offset = AT(weights),
      .argument = "TYPE=NUMBER",
      .help = "what an event of a type counts (purchase=5, view=0); may be repeated",
+     .flag_only = true},
+    {.name = "value",
+     .kind = VT_OPTION_LIST,
+     .offset = AT(values),
+     .argument = "TYPE=NUMBER",
+     .help = "an event's value (quantity, stars) enters its weight to this power, 0 to 1",
      .flag_only = true},
     {.name = "k",
      .kind = VT_OPTION_U32,
@@ -219,6 +225,10 @@ static struct vt_err choose_dataset(struct evaluation_run *run, struct vt_diag *
     vt_dataset_options_default(&run->dataset);
     run->dataset.history_max = run->options->history_max;
     run->dataset.decay_half_life_days = run->options->half_life_days;
+    if (run->options->train_path != NULL)
+        VT_TRY(vt_event_weights_check_file(&run->options->weights, &run->options->values,
+                                           run->options->half_life_days, diag));
+    VT_TRY(vt_value_exponents_set(&run->options->values, diag, &run->dataset));
     return vt_event_weights_set(&run->options->weights, diag, &run->dataset);
 }
 

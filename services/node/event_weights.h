@@ -12,4 +12,16 @@ VT_MUST_USE struct vt_err vt_event_weights_set(const struct vt_option_list *list
                                                struct vt_diag *diag,
                                                struct vt_dataset_options *dataset);
 
+/* `--value purchase=0.5`: an event of that type counts its value to that power as often (quantity
+ * of purchases and returns, stars of ratings, of others what the storefront sent). 0 to 1; as
+ * above. */
+VT_MUST_USE struct vt_err vt_value_exponents_set(const struct vt_option_list *list,
+                                                 struct vt_diag *diag,
+                                                 struct vt_dataset_options *dataset);
+
+/* VT_INVALID when any of the three was said of an adjacency file, where it could mean nothing. */
+VT_MUST_USE struct vt_err vt_event_weights_check_file(const struct vt_option_list *weights,
+                                                      const struct vt_option_list *values,
+                                                      double half_life_days, struct vt_diag *diag);
+
 #endif

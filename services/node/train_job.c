@@ -51,7 +51,11 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     train->checkpoint_dir = command->data_dir;
     train->checkpoint_every_ms = command->checkpoint_every_ms;
     train->dataset.decay_half_life_days = command->half_life_days;
+    if (command->train_path != NULL)
+        VT_TRY(vt_event_weights_check_file(&command->weights, &command->values,
+                                           command->half_life_days, diag));
     VT_TRY(vt_event_weights_set(&command->weights, diag, &train->dataset));
+    VT_TRY(vt_value_exponents_set(&command->values, diag, &train->dataset));
     for (size_t i = 0; i < command->settings.n; i++)
         VT_TRY(vt_algorithm_set(train->algorithm, command->settings.items[i], diag,
                                 &train->algorithm_options));

@@ -11,7 +11,7 @@
 /* What `vitrine train` is told. Borrowed texts. */
 struct vt_train_command {
     const char *data_dir, *train_path, *algorithm;
-    struct vt_option_list settings, weights;
+    struct vt_option_list settings, weights, values;
     double half_life_days;
     uint32_t threads, keep, patience;
     uint64_t seed, memory_bytes; /* 0: what is available */

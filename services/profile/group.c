@@ -154,12 +154,14 @@ static struct vt_err number_channel(struct vt_profile *profile, struct vt_slice 
 
 /* ---- one event ---- */
 
+/* What may enter the event's weight; where the storefront told none, 1. */
 static float history_value(const struct vt_event *event)
 {
-    bool counted = event->type == VT_EVENT_PURCHASE || event->type == VT_EVENT_RETURN;
+    const bool counted = event->type == VT_EVENT_PURCHASE || event->type == VT_EVENT_RETURN;
+    const double value = counted ? event->quantity : event->value;
     if (event->type == VT_EVENT_RATING)
-        return (float)event->value;
-    return counted && event->quantity > 0 ? (float)event->quantity : 1.0f;
+        return (float)event->value; /* 0 stars are an opinion */
+    return value > 0 ? (float)fmin(value, VT_AMOUNT_MAX) : 1.0f;
 }
 
 static void fill_row(const struct vt_event *event, uint32_t item, uint16_t channel, int64_t time_ms,

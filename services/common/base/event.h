@@ -61,7 +61,8 @@ struct vt_history_event {
     uint32_t item;    /* item number */
     uint16_t type;    /* enum vt_event_type */
     uint16_t channel; /* channel number of the store, 0 unknown */
-    float value;      /* quantity of purchases and returns, stars of ratings, otherwise 1 */
+    float value;      /* quantity of purchases and returns, stars of ratings, otherwise what the
+                         storefront sent; 1 where it sent none */
     int64_t time_ms;  /* Unix */
 };
 

@@ -79,6 +79,7 @@ static inline void content_init(struct content *content, const char *version)
         .blas = "OpenBLAS Haswell",
     };
     content->view.event_weights[VT_EVENT_PURCHASE] = 4.5F;
+    content->view.value_exponents[VT_EVENT_PURCHASE] = 0.5F;
 }
 
 /* The parts of format 2 beside the first ones. The trees: one split over two leaves, one leaf. */

@@ -52,6 +52,8 @@ static void opened_bundle_equals_what_was_written(void **state)
     assert_memory_equal(view->popularity, content.popularity, sizeof content.popularity);
     assert_memory_equal(view->event_weights, content.view.event_weights,
                         sizeof view->event_weights);
+    assert_memory_equal(view->value_exponents, content.view.value_exponents,
+                        sizeof view->value_exponents);
     static const uint32_t popular[] = {0, 1, 2, 4, 3};
     assert_memory_equal(view->popular_rows, popular, sizeof popular);
     assert_non_null(view->index);

@@ -125,9 +125,8 @@ static void history_weighs_as_training_does(void **state)
     };
     uint32_t items[3], n_disliked = 1;
     float weights[3];
-    assert_int_equal(
-        vt_history_merge(newest_first, 3, options.event_weights, 2, items, weights, &n_disliked),
-        2);
+    const struct vt_event_weighing weighing = vt_dataset_weighing(&options);
+    assert_int_equal(vt_history_merge(newest_first, 3, &weighing, items, weights, &n_disliked), 2);
     assert_int_equal(items[0], 9);
     assert_float_equal(weights[0], 1.5, 1e-6);
     assert_float_equal(weights[1], 5, 1e-6);
@@ -155,8 +154,8 @@ static float weigh(const struct vt_interaction *list, uint32_t n,
                                                        .type = list[i].type,
                                                        .value = list[i].value,
                                                        .time_ms = list[i].time_ms};
-    uint32_t n_liked = vt_history_merge(history, n, options->event_weights,
-                                        options->decay_half_life_days, items, weights, &n_disliked);
+    const struct vt_event_weighing weighing = vt_dataset_weighing(options);
+    uint32_t n_liked = vt_history_merge(history, n, &weighing, items, weights, &n_disliked);
     assert_ok(vt_dataset_build(list, n, options, NULL, &dataset));
     assert_int_equal(dataset.matrix.n_entries, n_liked + n_disliked);
     for (uint32_t i = 0; i < n_liked + n_disliked; i++) {
@@ -169,6 +168,55 @@ static float weigh(const struct vt_interaction *list, uint32_t n,
     }
     vt_dataset_free(&dataset);
     return weight;
+}
+
+static void value_enters_by_its_exponent_on_both_sides(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options;
+    vt_dataset_options_default(&options);
+    options.event_weights[VT_EVENT_PURCHASE] = 2;
+    struct vt_interaction bought = {
+        .user = 1, .item = 7, .type = VT_EVENT_PURCHASE, .value = 9, .time_ms = DAY};
+    assert_float_equal(weigh(&bought, 1, &options), 2, 0); /* nobody asked for it */
+    options.value_exponents[VT_EVENT_PURCHASE] = 0.5F;
+    assert_float_equal(weigh(&bought, 1, &options), 6, 1e-6);
+    options.value_exponents[VT_EVENT_PURCHASE] = 1;
+    assert_float_equal(weigh(&bought, 1, &options), 18, 1e-6);
+    static const float no_values[] = {0, -3, NAN};
+    for (size_t i = 0; i < sizeof no_values / sizeof no_values[0]; i++) {
+        bought.value = no_values[i];
+        assert_float_equal(weigh(&bought, 1, &options), 2, 0);
+    }
+    bought.value = INFINITY;
+    assert_true(weigh(&bought, 1, &options) <= (float)(2 * VT_AMOUNT_MAX));
+}
+
+static void few_stars_are_no_weak_dislike(void **state)
+{
+    (void)state;
+    struct vt_dataset_options options;
+    vt_dataset_options_default(&options);
+    struct vt_interaction rated = {
+        .user = 1, .item = 7, .type = VT_EVENT_RATING, .value = 0.5F, .time_ms = DAY};
+    const float before = weigh(&rated, 1, &options);
+    options.value_exponents[VT_EVENT_RATING] = options.value_exponents[VT_EVENT_DISLIKE] = 1;
+    assert_float_equal(weigh(&rated, 1, &options), before, 0);
+    assert_true(before < 0);
+}
+
+static void exponents_outside_0_to_1_are_refused(void **state)
+{
+    (void)state;
+    static const float wrong[] = {-0.1F, 1.1F, NAN, INFINITY};
+    struct vt_dataset dataset;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct vt_dataset_options options = plain_options();
+        struct vt_diag diag = {0};
+        options.value_exponents[VT_EVENT_PURCHASE] = wrong[i];
+        assert_code(vt_dataset_build(events, N_EVENTS, &options, &diag, &dataset), VT_INVALID);
+        assert_non_null(strstr(diag.text, "purchase"));
+    }
 }
 
 static void dislike_stands_against_all_behaviour(void **state)
@@ -328,6 +376,9 @@ int main(void)
         cmocka_unit_test(defaults_weigh_a_purchase_above_a_view_and_decay_nothing),
         cmocka_unit_test(transpose_twice_is_the_same_matrix),
         cmocka_unit_test(history_weighs_as_training_does),
+        cmocka_unit_test(value_enters_by_its_exponent_on_both_sides),
+        cmocka_unit_test(few_stars_are_no_weak_dislike),
+        cmocka_unit_test(exponents_outside_0_to_1_are_refused),
         cmocka_unit_test(dislike_stands_against_all_behaviour),
         cmocka_unit_test(low_rating_is_a_dislike_and_a_later_like_takes_it_back),
         cmocka_unit_test(serving_weighs_as_training_does_whatever_was_done),

@@ -56,12 +56,54 @@ static void a_misspelt_type_is_told_the_nearest(void **state)
     assert_non_null(strstr(diag.text, "'purchase'"));
 }
 
+static struct vt_err set_values(const char *text, struct vt_diag *diag,
+                                struct vt_dataset_options *dataset)
+{
+    struct vt_option_list list = {0};
+    list.items = (void *)&text;
+    list.n = 1;
+    return vt_value_exponents_set(&list, diag, dataset);
+}
+
+static void exponents_of_values_are_0_to_1(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"purchase=nan", "purchase=-0.1", "purchase=1.1",
+                                        "purchase=",    "rating",        "ratings=1"};
+    struct vt_dataset_options dataset;
+    vt_dataset_options_default(&dataset);
+    assert_ok(set_values("purchase=0.5", NULL, &dataset));
+    assert_float_equal(dataset.value_exponents[VT_EVENT_PURCHASE], 0.5, 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct vt_diag diag = {0};
+        assert_code(set_values(wrong[i], &diag, &dataset), VT_INVALID);
+        assert_string_equal(diag.field, "value");
+    }
+    assert_float_equal(dataset.value_exponents[VT_EVENT_PURCHASE], 0.5, 0);
+}
+
+static void weights_of_a_file_without_types_are_refused(void **state)
+{
+    (void)state;
+    const struct vt_option_list none = {0}, one = {.n = 1};
+    struct vt_diag diag = {0};
+    assert_ok(vt_event_weights_check_file(&none, &none, 0, &diag));
+    assert_code(vt_event_weights_check_file(&one, &none, 0, &diag), VT_INVALID);
+    assert_string_equal(diag.field, "weight");
+    assert_code(vt_event_weights_check_file(&none, &one, 0, &diag), VT_INVALID);
+    assert_string_equal(diag.field, "value");
+    assert_code(vt_event_weights_check_file(&none, &none, 30, &diag), VT_INVALID);
+    assert_string_equal(diag.field, "half-life");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_are_set_by_the_name_of_the_type),
         cmocka_unit_test(wrong_weights_are_refused_and_nothing_is_set),
         cmocka_unit_test(a_misspelt_type_is_told_the_nearest),
+        cmocka_unit_test(exponents_of_values_are_0_to_1),
+        cmocka_unit_test(weights_of_a_file_without_types_are_refused),
     };
     return cmocka_run_group_tests_name("node/event_weights", tests, NULL, NULL);
 }
