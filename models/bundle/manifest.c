@@ -181,7 +181,7 @@ static bool fill_root(const struct vt_manifest *manifest, json_t *root)
     json_object_set_new(root, "parameters", encode_parameters(manifest));
     json_object_set_new(root, "metrics", encode_metrics(manifest));
     json_object_set_new(root, "files", encode_files(manifest));
-    return json_object_size(root) == N_SCALARS + 8 &&
+    return json_object_size(root) == N_SCALARS + 9 &&
            json_object_size(json_object_get(root, "mix")) == N_MEMBERS &&
            json_object_size(json_object_get(root, "metrics")) == manifest->n_metrics &&
            json_object_size(json_object_get(root, "parameters")) == manifest->n_parameters &&
