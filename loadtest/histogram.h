@@ -21,6 +21,10 @@ struct histogram {
 void histogram_add(struct histogram *histogram, uint64_t value);
 /* As if every value of `from` had been added to `into`. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
+/* Which bucket a value falls into where 2^bits share a power of two, and the largest value of a
+ * bucket: at most 2^-bits above any other of it. */
+unsigned histogram_bucket(uint64_t value, unsigned bits);
+uint64_t histogram_bucket_end(unsigned bucket, unsigned bits);
 /* The value that a share `q` (0 to 1) of all does not exceed, rounded up to its bucket's end; 0
  * when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double q);

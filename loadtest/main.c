@@ -10,8 +10,12 @@ static const struct {
     const char *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"recommend", "ask for recommendations at a rate, and report the latencies", load_recommend},
-    {"profile", "ask for customers' profiles at a rate, and report the latencies", load_profile},
+    {"recommend", "ask for recommendations at a rate, and report the latencies", load_run},
+    {"rank", "have lists of items ordered", load_run},
+    {"similar", "ask for items alike to others", load_run},
+    {"events", "write events", load_run},
+    {"profile", "ask for customers' profiles", load_run},
+    {"mixed", "all of these by weight, as a storefront calls", load_run},
     {"prices", "update prices by field mask, call after call", load_prices},
     {"floor", "serve a bare gRPC echo: the ceiling of this machine", load_floor},
 };

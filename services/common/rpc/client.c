@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { METADATA_MAX = 16 /* entries of one call */ };
+enum { METADATA_MAX = VT_RPC_OUTGOING_METADATA_MAX + 1 /* traceparent */ };
 
 /* `message` is the server's status message. */
 typedef void (*started_done_fn)(void *ctx, struct vt_err err, struct vt_slice body,
@@ -254,8 +254,28 @@ static void call_blocking(struct vt_rpc_channel *channel, const struct start_opt
     vt_rpc_loop_free(blocking.loop);
 }
 
+/* The caller's trace, then what the handler adds. */
+static size_t gather_metadata(const struct vt_request *request, const struct vt_rpc_metadata *added,
+                              size_t n_added, struct vt_rpc_metadata metadata[METADATA_MAX])
+{
+    size_t n = 0;
+    if (request->traceparent[0] != '\0')
+        metadata[n++] = (struct vt_rpc_metadata){"traceparent", vt_slice_str(request->traceparent)};
+    VT_ASSERT(n_added <= VT_RPC_OUTGOING_METADATA_MAX);
+    for (size_t i = 0; i < n_added; i++)
+        metadata[n++] = added[i];
+    return n;
+}
+
 void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
                          const struct vt_rpc_outgoing *outgoing)
+{
+    vt_rpc_client_start_with(channel, request, outgoing, NULL, 0);
+}
+
+void vt_rpc_client_start_with(struct vt_rpc_channel *channel, struct vt_request *request,
+                              const struct vt_rpc_outgoing *outgoing,
+                              const struct vt_rpc_metadata *added, size_t n_added)
 {
     struct handler_call *call = vt_arena_alloc(request->arena, sizeof *call);
     if (call == NULL) {
@@ -264,14 +284,15 @@ void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *requ
         return;
     }
     *call = (struct handler_call){.request = request, .outgoing = *outgoing};
-    struct vt_rpc_metadata trace = {"traceparent", vt_slice_str(request->traceparent)};
+    struct vt_rpc_metadata metadata[METADATA_MAX];
     struct start_options options = {.loop = request->loop,
                                     .path = outgoing->path,
                                     .body = outgoing->body,
                                     .deadline_ns = outgoing->deadline_ns,
                                     .waiting = request->outgoing,
-                                    .metadata = &trace,
-                                    .n_metadata = trace.value.len > 0 ? 1 : 0,
+                                    .metadata = metadata,
+                                    .n_metadata =
+                                        gather_metadata(request, added, n_added, metadata),
                                     .done = on_handler_call_done,
                                     .ctx = call};
     if (options.loop == NULL) {

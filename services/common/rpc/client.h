@@ -49,6 +49,11 @@ struct vt_rpc_outgoing {
  * the call is cancelled and completes with VT_CANCELLED. */
 void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *request,
                          const struct vt_rpc_outgoing *outgoing);
+enum { VT_RPC_OUTGOING_METADATA_MAX = 15 };
+/* The same, with `n` ≤ VT_RPC_OUTGOING_METADATA_MAX entries (copied) besides traceparent. */
+void vt_rpc_client_start_with(struct vt_rpc_channel *channel, struct vt_request *request,
+                              const struct vt_rpc_outgoing *outgoing,
+                              const struct vt_rpc_metadata *metadata, size_t n);
 
 struct vt_rpc_call_options {
     uint32_t timeout_ms;
