@@ -9,6 +9,8 @@ int load_floor(int argc, char **argv);
 /* Load at a rate, or as fast as answers come, of the kind that argv[0] names: recommend, rank,
  * similar, events, profile, mixed; prints what happened. */
 int load_run(int argc, char **argv);
+/* The same at rising rates. */
+int load_sweep(int argc, char **argv);
 /* UpsertItems with a mask, call after call; prints how fast. */
 int load_prices(int argc, char **argv);
 

@@ -16,6 +16,7 @@ static const struct {
     {"events", "write events", load_run},
     {"profile", "ask for customers' profiles", load_run},
     {"mixed", "all of these by weight, as a storefront calls", load_run},
+    {"sweep", "raise the rate to find the knee, and draw throughput against latency", load_sweep},
     {"prices", "update prices by field mask, call after call", load_prices},
     {"floor", "serve a bare gRPC echo: the ceiling of this machine", load_floor},
 };

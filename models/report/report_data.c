@@ -2,7 +2,7 @@
  * What the version was trained on: how much, when, which events, and how unevenly: histories and
  * popularity both span decades, so their histograms have a column for each power of two.
  */
-#include "models/report/chart.h"
+#include "services/common/base/chart.h"
 #include "models/report/report_internal.h"
 #include "services/common/base/html.h"
 

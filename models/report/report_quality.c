@@ -3,7 +3,7 @@
  * (models/eval/significance.h): two segments whose intervals overlap may be alike. The metrics are
  * of the measured model, which has not seen what it is asked for.
  */
-#include "models/report/chart.h"
+#include "services/common/base/chart.h"
 #include "models/report/report_internal.h"
 #include "services/common/base/html.h"
 

@@ -1,5 +1,5 @@
-#ifndef VT_REPORT_CHART_H
-#define VT_REPORT_CHART_H
+#ifndef VT_BASE_CHART_H
+#define VT_BASE_CHART_H
 
 #include <stdbool.h>
 #include <stdint.h>

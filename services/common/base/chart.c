@@ -3,7 +3,7 @@
  * Sizes are in the viewBox's units, about a pixel each at the width of half a page. Numbers are
  * printed with one digit behind the point: more would not be seen.
  */
-#include "models/report/chart.h"
+#include "services/common/base/chart.h"
 
 #include "services/common/base/html.h"
 
