@@ -165,8 +165,9 @@ class Server:
 class ThreeServices:
     """profile, candidate and ranking as three processes over one data folder."""
 
-    def __init__(self, data):
+    def __init__(self, data, ranking=()):
         self.data = data
+        self.ranking_args = ranking
         self.profile = Server(data, "--role", "profile")
         self.start_candidate()
         self.start_ranking()
@@ -177,7 +178,7 @@ class ThreeServices:
 
     def start_ranking(self):
         self.ranking = Server(self.data, "--role", "ranking", "--profile", self.profile.target,
-                              "--candidate", self.candidate.target)
+                              "--candidate", self.candidate.target, *self.ranking_args)
 
     def __enter__(self):
         return self
