@@ -80,6 +80,13 @@ uint64_t vt_train_factors_fingerprint(const struct vt_sparse *matrix,
     return state;
 }
 
+uint64_t vt_train_matrix_fingerprint(const struct vt_sparse *matrix)
+{
+    uint64_t state = 0;
+    add_matrix(&state, matrix);
+    return state;
+}
+
 uint64_t vt_train_mix_floats(uint64_t fingerprint, const float *numbers, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)

@@ -16,6 +16,9 @@ uint64_t vt_train_factors_fingerprint(const struct vt_sparse *matrix,
                                       const struct vt_algorithm *algorithm,
                                       const struct vt_algorithm_options *options);
 
+/* Of a matrix alone. */
+uint64_t vt_train_matrix_fingerprint(const struct vt_sparse *matrix);
+
 /* `fingerprint` and n numbers. */
 uint64_t vt_train_mix_floats(uint64_t fingerprint, const float *numbers, uint64_t n);
 

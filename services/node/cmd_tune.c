@@ -10,6 +10,8 @@
 #include "models/eval/eval.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
+#include "models/dataset/mix.h"
+#include "models/train/fingerprint.h"
 #include "models/tune/halving.h"
 #include "models/tune/journal.h"
 #include "models/tune/space.h"
@@ -176,11 +178,13 @@ static struct vt_err open_journal(struct tuning *tuning, struct vt_diag *diag)
     const struct vt_sparse *train = &tuning->split.train;
     char path[4096], about[256];
     snprintf(path, sizeof path, "%s.journal", tuning->options->out_path);
+    const uint64_t of_what = vt_train_matrix_fingerprint(train) ^
+                             vt_mix64(vt_train_matrix_fingerprint(&tuning->split.test));
     snprintf(about, sizeof about,
-             "vitrine tune 1: %s, seed %" PRIu64 ", k %" PRIu32 ", %" PRIu32 " users, %" PRIu32
-             " items, %" PRIu64 " + %" PRIu64 " pairs",
+             "vitrine tune 2: %s, seed %" PRIu64 ", k %" PRIu32 ", %" PRIu32 " users, %" PRIu32
+             " items, %" PRIu64 " + %" PRIu64 " pairs, data %016" PRIx64,
              tuning->options->algorithm, tuning->options->seed, tuning->options->k, train->n_rows,
-             train->n_cols, train->n_entries, tuning->split.test.n_entries);
+             train->n_cols, train->n_entries, tuning->split.test.n_entries, of_what);
     return vt_tune_journal_open(path, about, diag, &tuning->journal);
 }
 

@@ -130,13 +130,53 @@ static void a_line_cut_short_is_dropped_and_a_wrong_one_refused(void **state)
     assert_false(vt_tune_journal_has(&journal, 4, 0, &value));
     vt_tune_journal_close(&journal);
     static const char *const damaged[] = {"about\n3 1\n", "about\n3 9 1\n", "about\n1000 0 1\n",
-                                          "about\nx\n", "about\n1 1 1z\n"};
+                                          "about\nx\n", "about\n1 1 1z\n", "about\n1 1 inf\n",
+                                          "about\n1 1 0x1p-1\n1 1 0x1p-2\n"};
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         write_text(damaged[i]);
         assert_code(vt_tune_journal_open(path, "about", &diag, &journal), VT_CORRUPT);
     }
-    write_text("of something else\n");
-    assert_code(vt_tune_journal_open(path, "about", &diag, &journal), VT_INVALID);
+    unlink(path);
+}
+
+static void a_file_that_is_no_journal_is_refused_and_left_alone(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"of something else\n", "ab and a poem", "about that\n",
+                                         "about 1\n0 0 0x1p-1\n"};
+    struct vt_tune_journal journal = {0};
+    make_path();
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct vt_diag diag = {0};
+        char left[64] = "";
+        write_text(others[i]);
+        assert_code(vt_tune_journal_open(path, "about", &diag, &journal), VT_INVALID);
+        assert_non_null(strstr(diag.text, "--out"));
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        assert_int_equal(fread(left, 1, sizeof left, file), strlen(others[i]));
+        fclose(file);
+        assert_string_equal(left, others[i]);
+    }
+    unlink(path);
+}
+
+static void a_first_line_cut_short_begins_anew_and_a_second_tuning_waits(void **state)
+{
+    (void)state;
+    struct vt_tune_journal journal = {0}, second = {0};
+    struct vt_diag diag = {0};
+    make_path();
+    write_text("abo");
+    assert_ok(vt_tune_journal_open(path, "about", NULL, &journal));
+    assert_int_equal(journal.n, 0);
+    assert_code(vt_tune_journal_open(path, "about", &diag, &second), VT_UNAVAILABLE);
+    assert_non_null(strstr(diag.text, "another tuning"));
+    assert_ok(vt_tune_journal_add(&journal, &(struct vt_tune_result){1, 2, 0.5}));
+    vt_tune_journal_close(&journal);
+    assert_ok(vt_tune_journal_open(path, "about", NULL, &journal));
+    assert_int_equal(journal.n, 1);
+    vt_tune_journal_close(&journal);
     unlink(path);
 }
 
@@ -168,6 +208,8 @@ int main(void)
         cmocka_unit_test(too_few_and_too_many_trials_are_refused),
         cmocka_unit_test(a_killed_tuning_goes_on_to_the_same_result),
         cmocka_unit_test(a_line_cut_short_is_dropped_and_a_wrong_one_refused),
+        cmocka_unit_test(a_file_that_is_no_journal_is_refused_and_left_alone),
+        cmocka_unit_test(a_first_line_cut_short_begins_anew_and_a_second_tuning_waits),
         cmocka_unit_test(trials_are_seeded_and_trial_0_is_the_defaults),
     };
     return cmocka_run_group_tests_name("tune/tune", tests, NULL, NULL);
