@@ -6,6 +6,7 @@
  */
 #include "models/train/need.h"
 
+#include "models/group/group.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 #include "models/train/goods.h"
@@ -22,6 +23,8 @@ enum {
     SPEED_ROWS = 256,
     SPEED_BLOCKS = 64,
     SPEED_REPEATS_MAX = 1000,
+    RANK_BLOCK_ROWS = 4096, /* of models/factor/exchange.c */
+    RANK_UNITS = 64,        /* of models/factor/share.h */
 };
 #define SPEED_MEASURE_NS INT64_C(60000000)
 /* Training gathers, scatters and waits for memory too: the share of the bare kernel's speed that it
@@ -57,6 +60,28 @@ static uint64_t memory_of(const struct vt_train_options *options, const struct v
     return list + matrices + lists + kept + most +
            vt_train_goods_memory_bytes(n, shape->n_items, options->algorithm_options.ials.factors,
                                        threads);
+}
+
+/* A rank but 0 holds its part of the factors and of the entries by both sides, the rows of the
+ * other side that its own name (all of them, from above), two blocks of factors on their way, and
+ * the partial sums of Gram matrices (docs/models.md, "iALS on several machines"). */
+static uint64_t rank_memory_of(const struct vt_train_options *options, const struct vt_shape *shape,
+                               uint32_t n_ranks)
+{
+    const struct vt_ials_options *ials = &options->algorithm_options.ials;
+    const uint64_t stride = (ials->factors + VT_BUNDLE_STRIDE_FLOATS - 1) /
+                            VT_BUNDLE_STRIDE_FLOATS * VT_BUNDLE_STRIDE_FLOATS;
+    const uint64_t threads = vt_threads_resolve(options->algorithm_options.threads);
+    const uint64_t rows = shape->n_users + shape->n_items;
+    const uint64_t larger = shape->n_users > shape->n_items ? shape->n_users : shape->n_items;
+    const uint64_t part = larger / n_ranks + 1;
+    const uint64_t block = part > RANK_BLOCK_ROWS ? part : RANK_BLOCK_ROWS;
+    /* Runs are whole units: one more than its share at most, of 64 a side. */
+    const uint64_t own = rows / n_ranks + rows / RANK_UNITS + 1;
+    return own * (stride * sizeof(float) + 2 * sizeof(uint64_t)) +
+           shape->n_interactions / n_ranks * 2 * (sizeof(uint32_t) + sizeof(float)) +
+           rows * sizeof(uint32_t) + 2 * block * stride * sizeof(float) +
+           (RANK_UNITS + threads) * ials->factors * ials->factors * sizeof(double);
 }
 
 /* ---- time ---- */
@@ -120,11 +145,14 @@ struct vt_train_need vt_train_need(const struct vt_train_options *options,
     const struct vt_need family =
         vt_algorithm_need(options->algorithm, shape, &options->algorithm_options);
     const uint32_t threads = options->algorithm_options.threads;
-    const double gflop = PASSES * family.gflop + evaluation_gflop(options, shape);
+    const double training = PASSES * family.gflop, asking = evaluation_gflop(options, shape);
+    const struct vt_group *group = options->algorithm_options.ials.group;
+    const uint32_t n_ranks = group != NULL ? group->n_ranks : 1;
     return (struct vt_train_need){
         .memory_bytes = memory_of(options, shape, family.memory_bytes),
-        .gflop = gflop,
-        .seconds = gflop / (KERNEL_SHARE * vt_train_speed_gflops(threads)),
+        .rank_memory_bytes = n_ranks > 1 ? rank_memory_of(options, shape, n_ranks) : 0,
+        .gflop = training + asking,
+        .seconds = (training / n_ranks + asking) / (KERNEL_SHARE * vt_train_speed_gflops(threads)),
     };
 }
 

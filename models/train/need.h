@@ -9,6 +9,7 @@
  * events that is there already, and arithmetic of all its passes. */
 struct vt_train_need {
     uint64_t memory_bytes;
+    uint64_t rank_memory_bytes; /* of each rank but 0 of a group; 0: there is none */
     double gflop;
     double seconds; /* on this machine, from a short measurement; a rough figure */
 };

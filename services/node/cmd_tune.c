@@ -6,11 +6,11 @@
  */
 #include "models/algorithm/algorithm.h"
 #include "models/dataset/interactions.h"
+#include "models/dataset/mix.h"
 #include "models/dataset/split.h"
 #include "models/eval/eval.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
-#include "models/dataset/mix.h"
 #include "models/train/fingerprint.h"
 #include "models/tune/halving.h"
 #include "models/tune/journal.h"

@@ -4,6 +4,7 @@
  */
 #include "services/node/train_job.h"
 
+#include "models/group/group.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 #include "models/train/fingerprint.h"
@@ -108,6 +109,16 @@ static void open_parent(struct vt_train_job *job)
     job->train.parent = vt_failed(err) ? NULL : vt_bundle_view(job->parent);
 }
 
+/* Rank 0 has the events, the matrix and all items beside its part; what the others need falls with
+ * their number. */
+static void tell_ranks(const struct vt_train_job *job, const struct vt_train_need *need)
+{
+    if (need->rank_memory_bytes > 0)
+        fprintf(stderr,
+                "that is rank 0; each of the other %" PRIu32 " ranks up to %.1f MiB of memory\n",
+                job->group->n_ranks - 1, (double)need->rank_memory_bytes / (1 << 20));
+}
+
 static void tell_need(const struct vt_train_job *job, const struct vt_shape *shape,
                       const struct vt_train_need *need)
 {
@@ -136,6 +147,7 @@ static struct vt_err check_need(struct vt_train_job *job, struct vt_diag *diag)
         need.seconds *= 2;
     }
     tell_need(job, &shape, &need);
+    tell_ranks(job, &need);
     return vt_train_need_check(&job->train, &shape, &need,
                                job->train.algorithm_options.memory_bytes, diag);
 }

@@ -4,6 +4,7 @@ is killed ends them all with nothing published."""
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from testlib.vitrine import VITRINE, Folder, Skip, Suite, run_json  # noqa: E402
 
 suite = Suite("mpi")
 folder = Folder()
+POWER_CUT = pathlib.Path(VITRINE).resolve().parents[1] / "tests" / "libvt_power_cut.so"
 EVENTS = folder / "events.txt"
 SETTINGS = ["--train", str(EVENTS), "--set", "factors=16", "--set", "iterations=4",
             "--threads", "1"]
@@ -70,14 +72,18 @@ def ranks_of(parent):
 def two_and_four_ranks_make_the_bytes_of_one_process():
     mpirun(2)
     run_json("train", "--data", folder / "alone", *SETTINGS)
-    alone = arrays("alone")
+    alone, needs = arrays("alone"), {}
     assert "item_factors.arr" in alone, sorted(alone)
     for n in (2, 4):
-        train(n, f"ranks{n}")
+        said = re.search(r"rank 0; each of the other (\d) ranks up to ([0-9.]+) MiB",
+                         train(n, f"ranks{n}").stderr)
+        assert said and int(said[1]) == n - 1, said
+        needs[n] = float(said[2])
         together = arrays(f"ranks{n}")
         assert together.keys() == alone.keys()
         differ = [name for name in alone if alone[name] != together[name]]
         assert not differ, f"{n} ranks: {differ}"
+    assert 0 < needs[4] < needs[2], needs
 
 
 @suite.test
@@ -95,6 +101,31 @@ def a_killed_rank_ends_all_and_publishes_nothing():
     assert "rank 1" in out + err, (out, err)
     assert not (folder / "killed" / "bundles" / "CURRENT").exists()
     assert not (folder / "killed" / "CURRENT").exists()
+
+
+@suite.test
+def killed_with_a_checkpoint_two_ranks_go_on_to_the_same_bytes():
+    """Rank 0 alone writes to the folder; at its AT-th call that changes a file there it is gone,
+    and mpirun ends the other."""
+    if not POWER_CUT.exists():
+        raise Skip("the power cut library is not built")
+    continued = 0
+    cuts = (40, 75) if "VITRINE_TEST_ALL" in os.environ else (75,)
+    for at in cuts:
+        data = folder / f"cut{at}"
+        data.mkdir()
+        args = mpirun(2, "--data", data, *SETTINGS, "--checkpoint-every", "0ms")
+        preload = ["-x", f"LD_PRELOAD={POWER_CUT}", "-x",
+                   f"VITRINE_POWER_CUT={at}:{at}:{data.resolve()}"]
+        cut = subprocess.run(args[:1] + preload + args[1:], capture_output=True, text=True,
+                             timeout=200)
+        assert cut.returncode != 0, (at, cut.stderr)
+        assert not (data / "bundles" / "CURRENT").exists()
+        assert list(data.glob("*.checkpoint")), f"no checkpoint before the cut at {at}"
+        again = train(2, f"cut{at}", "--checkpoint-every", "0ms")
+        continued += "going on from its checkpoint" in again.stderr
+        assert arrays(f"cut{at}") == arrays("ranks2"), at
+    assert continued == len(cuts), continued
 
 
 @suite.test

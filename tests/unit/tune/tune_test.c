@@ -129,8 +129,12 @@ static void a_line_cut_short_is_dropped_and_a_wrong_one_refused(void **state)
     assert_true(vt_tune_journal_has(&journal, 3, 1, &value) && fabs(value - 0.375) < 1e-15);
     assert_false(vt_tune_journal_has(&journal, 4, 0, &value));
     vt_tune_journal_close(&journal);
-    static const char *const damaged[] = {"about\n3 1\n", "about\n3 9 1\n", "about\n1000 0 1\n",
-                                          "about\nx\n", "about\n1 1 1z\n", "about\n1 1 inf\n",
+    static const char *const damaged[] = {"about\n3 1\n",
+                                          "about\n3 9 1\n",
+                                          "about\n1000 0 1\n",
+                                          "about\nx\n",
+                                          "about\n1 1 1z\n",
+                                          "about\n1 1 inf\n",
                                           "about\n1 1 0x1p-1\n1 1 0x1p-2\n"};
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         write_text(damaged[i]);
