@@ -6,7 +6,6 @@
  */
 #include "models/train/need.h"
 
-#include "models/group/group.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 #include "models/train/goods.h"
@@ -140,14 +139,12 @@ static double evaluation_gflop(const struct vt_train_options *options, const str
 }
 
 struct vt_train_need vt_train_need(const struct vt_train_options *options,
-                                   const struct vt_shape *shape)
+                                   const struct vt_shape *shape, uint32_t n_ranks)
 {
     const struct vt_need family =
         vt_algorithm_need(options->algorithm, shape, &options->algorithm_options);
     const uint32_t threads = options->algorithm_options.threads;
     const double training = PASSES * family.gflop, asking = evaluation_gflop(options, shape);
-    const struct vt_group *group = options->algorithm_options.ials.group;
-    const uint32_t n_ranks = group != NULL ? group->n_ranks : 1;
     return (struct vt_train_need){
         .memory_bytes = memory_of(options, shape, family.memory_bytes),
         .rank_memory_bytes = n_ranks > 1 ? rank_memory_of(options, shape, n_ranks) : 0,

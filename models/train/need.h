@@ -9,15 +9,15 @@
  * events that is there already, and arithmetic of all its passes. */
 struct vt_train_need {
     uint64_t memory_bytes;
-    uint64_t rank_memory_bytes; /* of each rank but 0 of a group; 0: there is none */
+    uint64_t rank_memory_bytes; /* of each rank but 0; 0: there is none */
     double gflop;
     double seconds; /* on this machine, from a short measurement; a rough figure */
 };
 
-/* Derived from the arrays that each step holds. The measurement of the machine takes about a tenth
- * of a second, on `threads` threads. */
+/* Derived from the arrays that each step holds, of a training by n_ranks (1: alone). The
+ * measurement of the machine takes about a tenth of a second, on `threads` threads. */
 struct vt_train_need vt_train_need(const struct vt_train_options *options,
-                                   const struct vt_shape *shape);
+                                   const struct vt_shape *shape, uint32_t n_ranks);
 
 /* VT_EXHAUSTED when the need is above `memory_bytes`; `diag` says by how much and what would fit:
  * the largest number of factors, where that is what takes it. */

@@ -141,7 +141,8 @@ static struct vt_err check_need(struct vt_train_job *job, struct vt_diag *diag)
     const struct vt_shape shape = {
         .n_users = ids.n_users, .n_items = ids.n_items, .n_interactions = job->interactions.n};
     vt_ids_free(&ids);
-    struct vt_train_need need = vt_train_need(&job->train, &shape);
+    struct vt_train_need need =
+        vt_train_need(&job->train, &shape, job->group != NULL ? job->group->n_ranks : 1);
     if (job->command->ranker) { /* two more trainings, beside what the first one made */
         need.memory_bytes += need.memory_bytes + vt_ranker_memory_bytes(shape.n_interactions);
         need.seconds *= 2;
