@@ -11,6 +11,10 @@
  * readers follow, is seq_cst: a reader whose count the writer did not see is then sure to see the
  * new link. Counts are sharded by thread so that readers do not share a cache line.
  *
+ * What changed last is kept in a ring of numbers, for those who keep something made of the items:
+ * an entry is written after the item's cells and before the count that tells of it (release), so
+ * that who reads the count (acquire) reads cells at least as new.
+ *
  * The SKU index is open addressing over {hash, number} words; entries are never removed, because
  * numbers are permanent.
  */
@@ -43,6 +47,7 @@ struct chunk {
     _Atomic int64_t stock[CHUNK_ITEMS], from_ms[CHUNK_ITEMS], until_ms[CHUNK_ITEMS];
     _Atomic int64_t create_ms[CHUNK_ITEMS];
     _Atomic float count[CHUNK_ITEMS];
+    _Atomic uint32_t hashes[CHUNK_ITEMS][VT_ITEM_TEXT_COLUMNS]; /* read together */
     uint32_t told_in[CHUNK_ITEMS]; /* writer: the snapshot that told of it last */
 };
 
@@ -75,6 +80,8 @@ struct vt_item_table {
     _Atomic(struct popular_list *) popular;
     atomic_uint_least32_t max_number, n_described;
     atomic_uint_least64_t text_changes; /* release: pairs with who then reads the texts */
+    atomic_uint_least64_t n_changes;    /* release: pairs with _changes */
+    atomic_uint_least32_t changed[VT_ITEM_CHANGES_KEPT]; /* numbers; change c is at c % KEPT */
     atomic_bool ready;
     struct retired *retired; /* writer only, newest first */
     uint32_t snapshot;
@@ -384,6 +391,29 @@ static void set_described(struct vt_item_table *table, struct chunk *chunk, uint
                                   memory_order_relaxed);
 }
 
+static void set_hashes(struct chunk *chunk, const struct vt_item *item)
+{
+    uint32_t i = item->number % CHUNK_ITEMS;
+    uint32_t hashes[VT_ITEM_TEXT_COLUMNS] = {
+        [VT_ITEM_BRAND] = vt_item_text_hash(item->brand),
+        [VT_ITEM_CURRENCY] = vt_item_text_hash(item->currency_code),
+    };
+    for (uint32_t c = 0, n = VT_ITEM_CATEGORY; c < item->n_categories; c++)
+        if (item->categories[c].len > 0)
+            hashes[n++] = vt_item_text_hash(item->categories[c]);
+    for (uint32_t column = 0; column < VT_ITEM_TEXT_COLUMNS; column++)
+        atomic_store_explicit(&chunk->hashes[i][column], hashes[column], memory_order_relaxed);
+}
+
+/* Release on the entry, too: who reads one of the ring's next round (acquire, in _changed) then
+ * finds a count at least as high as it was when that entry was written. */
+static void note_change(struct vt_item_table *table, uint32_t number)
+{
+    uint64_t n = atomic_load_explicit(&table->n_changes, memory_order_relaxed);
+    atomic_store_explicit(&table->changed[n % VT_ITEM_CHANGES_KEPT], number, memory_order_release);
+    atomic_store_explicit(&table->n_changes, n + 1, memory_order_release);
+}
+
 static void set_numbers(struct chunk *chunk, const struct vt_item *item)
 {
     uint32_t i = item->number % CHUNK_ITEMS;
@@ -407,10 +437,12 @@ struct vt_err vt_item_table_upsert(struct vt_item_table *table, const struct vt_
         VT_CHECK(block != NULL, VT_EXHAUSTED, "out of memory");
         set_numbers(chunk, item);
         link_texts(table, chunk, item->number, block);
+        set_hashes(chunk, item);
     }
     set_numbers(chunk, item);
     chunk->told_in[item->number % CHUNK_ITEMS] = table->snapshot;
     set_described(table, chunk, item->number, true);
+    note_change(table, item->number);
     return vt_ok();
 }
 
@@ -437,8 +469,11 @@ void vt_item_table_delete(struct vt_item_table *table, uint32_t number)
     set_described(table, chunk, number, false);
     /* The number and the SKU stay. Without memory the old texts stay too, which nobody asks for. */
     struct text_block *block = block_new(&(struct vt_item){.number = number, .id = old->item.id});
-    if (block != NULL)
+    if (block != NULL) {
         link_texts(table, chunk, number, block);
+        set_hashes(chunk, &block->item);
+    }
+    note_change(table, number);
 }
 
 void vt_item_table_set_count(struct vt_item_table *table, uint32_t number, float count)
@@ -642,4 +677,57 @@ const uint32_t *vt_item_table_popular(const struct vt_item_table *table, uint32_
     const struct popular_list *list = atomic_load(&table->popular);
     *ret_n = list->n;
     return list->numbers;
+}
+
+/* ---- what filters read ---- */
+
+uint32_t vt_item_text_hash(struct vt_slice text)
+{
+    uint32_t hash = text.len > 0 ? (uint32_t)XXH3_64bits(text.data, text.len) : 0;
+    return hash != 0 || text.len == 0 ? hash : 1;
+}
+
+uint32_t vt_item_table_text_hash(const struct vt_item_table *table, uint32_t number,
+                                 enum vt_item_text_column column)
+{
+    struct chunk *chunk = find_chunk(table, number);
+    if (chunk == NULL)
+        return 0;
+    return atomic_load_explicit(&chunk->hashes[number % CHUNK_ITEMS][column], memory_order_relaxed);
+}
+
+const struct vt_item *vt_item_table_texts(const struct vt_item_table *table, uint32_t number)
+{
+    struct chunk *chunk = find_chunk(table, number);
+    uint32_t i = number % CHUNK_ITEMS;
+    if (chunk == NULL || !atomic_load_explicit(&chunk->described[i], memory_order_acquire))
+        return NULL;
+    const struct text_block *block = atomic_load(&chunk->texts[i]);
+    return block != NULL ? &block->item : NULL;
+}
+
+int64_t vt_item_table_stock(const struct vt_item_table *table, uint32_t number)
+{
+    struct chunk *chunk = find_chunk(table, number);
+    if (chunk == NULL)
+        return 0;
+    return atomic_load_explicit(&chunk->stock[number % CHUNK_ITEMS], memory_order_relaxed);
+}
+
+uint64_t vt_item_table_changes(const struct vt_item_table *table)
+{
+    return atomic_load_explicit(&table->n_changes, memory_order_acquire);
+}
+
+/* As a sequence lock: what was copied counts only if none of it can have been overwritten since.
+ * The writer may be at work on entry n_changes already, hence one fewer than the ring holds. */
+bool vt_item_table_changed(const struct vt_item_table *table, uint64_t since, uint64_t until,
+                           uint32_t *ret_numbers)
+{
+    if (until - since >= VT_ITEM_CHANGES_KEPT)
+        return false;
+    for (uint64_t c = since; c < until; c++)
+        ret_numbers[c - since] =
+            atomic_load_explicit(&table->changed[c % VT_ITEM_CHANGES_KEPT], memory_order_acquire);
+    return vt_item_table_changes(table) - since < VT_ITEM_CHANGES_KEPT;
 }

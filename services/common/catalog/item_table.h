@@ -89,4 +89,33 @@ float vt_item_table_count(const struct vt_item_table *table, uint32_t number);
 /* The popular list of the last refresh, best first; borrowed inside _enter/_leave. */
 const uint32_t *vt_item_table_popular(const struct vt_item_table *table, uint32_t *ret_n);
 
+/* ---- what filters read ---- */
+
+/* Texts that have a column of hashes, so that most items are told apart without touching texts. */
+enum vt_item_text_column {
+    VT_ITEM_BRAND,
+    VT_ITEM_CURRENCY,
+    VT_ITEM_CATEGORY, /* the widest; the narrower ones follow, then the first that is 0 */
+    VT_ITEM_TEXT_COLUMNS = VT_ITEM_CATEGORY + VT_ITEM_CATEGORIES_MAX
+};
+/* 0 for the empty text and for no other. */
+uint32_t vt_item_text_hash(struct vt_slice text);
+/* vt_item_text_hash of the item's text; 0 where it has none. Equal hashes are not equal texts. */
+uint32_t vt_item_table_text_hash(const struct vt_item_table *table, uint32_t number,
+                                 enum vt_item_text_column column);
+/* Borrowed, without a copy: texts, attributes and create_time_ms hold, the numbers beside them may
+ * be old. NULL when the number is not described. */
+const struct vt_item *vt_item_table_texts(const struct vt_item_table *table, uint32_t number);
+/* As in struct vt_item; 0 for an unknown number. */
+int64_t vt_item_table_stock(const struct vt_item_table *table, uint32_t number);
+
+/* How many changes of items there have been: of texts, numbers and being described, not of counts.
+ * Who reads an item after it sees what the changes up to then made of it. Any thread. */
+uint64_t vt_item_table_changes(const struct vt_item_table *table);
+enum { VT_ITEM_CHANGES_KEPT = 4096 };
+/* Which items the changes [since, until) were about, at most VT_ITEM_CHANGES_KEPT of them into
+ * `ret_numbers`; false: some are forgotten. Any thread, wait-free. */
+bool vt_item_table_changed(const struct vt_item_table *table, uint64_t since, uint64_t until,
+                           uint32_t *ret_numbers);
+
 #endif
