@@ -33,6 +33,7 @@ struct vt_candidate_service {
     struct vt_histogram *steps[STEP_COUNT];
     struct vt_counter *no_model;
     struct vt__newcomers *newcomers;
+    struct vt_filter_cache *filters;
     struct vt__scratch_pool pool;
 };
 
@@ -79,6 +80,12 @@ void vt_candidate_service_free(struct vt_candidate_service *service)
     vt__newcomers_free(service->newcomers);
     vt__scratch_pool_fini(&service->pool);
     free(service);
+}
+
+void vt_candidate_service_use_filters(struct vt_candidate_service *service,
+                                      struct vt_filter_cache *filters)
+{
+    service->filters = filters;
 }
 
 /* ---- one request ---- */
@@ -186,8 +193,10 @@ static void find_asked(struct vt__gathering *gathering)
 {
     const struct vt_candidate_query *query = gathering->query;
     for (uint32_t i = 0; i < query->n_score_only; i++)
-        vt__sources_add(gathering, query->score_only[i],
-                        vt_bundle_row(gathering->bundle, query->score_only[i]), i);
+        if (vt_filter_passes(gathering->filter, gathering->items, query->score_only[i],
+                             gathering->now_ms))
+            vt__sources_add(gathering, query->score_only[i],
+                            vt_bundle_row(gathering->bundle, query->score_only[i]), i);
 }
 
 /* A model that knows the taste puts popular items where they belong: they only fill up. */
@@ -269,6 +278,7 @@ static struct vt_err copy_version(const struct vt_bundle_view *view, struct vt_a
 
 static struct vt_err with_bundle(struct vt_candidate_service *service, struct vt_request *request,
                                  const struct vt_candidate_query *query,
+                                 const struct vt_filter_lease *filter,
                                  const struct vt_bundle *bundle, struct vt_candidate_list *list)
 {
     struct vt__taste taste;
@@ -282,6 +292,7 @@ static struct vt_err with_bundle(struct vt_candidate_service *service, struct vt
         .items = service->items,
         .now_ms = vt_clock_unix_ms(service->clock),
         .query = query,
+        .filter = filter,
         .taste = &taste,
         .disliked = dislikes.items,
         .n_disliked = dislikes.n,
@@ -339,6 +350,7 @@ static struct vt_candidate popular_candidate(const struct vt_candidate_service *
 static struct vt_err without_bundle(struct vt_candidate_service *service,
                                     struct vt_request *request,
                                     const struct vt_candidate_query *query,
+                                    const struct vt_filter_lease *filter,
                                     struct vt_candidate_list *list)
 {
     int64_t now_ms = vt_clock_unix_ms(service->clock);
@@ -354,7 +366,8 @@ static struct vt_err without_bundle(struct vt_candidate_service *service,
         vt_arena_array(request->arena, (size_t)n_items + 1, sizeof *list->candidates);
     VT_CHECK(list->candidates != NULL, VT_EXHAUSTED, "the request's memory is full");
     for (uint32_t i = 0; i < n_items && (score_only || list->n < query->n); i++)
-        if (score_only || is_popular_allowed(service, query, &dislikes, items[i], now_ms))
+        if (vt_filter_passes(filter, service->items, items[i], now_ms) &&
+            (score_only || is_popular_allowed(service, query, &dislikes, items[i], now_ms)))
             list->candidates[list->n++] = popular_candidate(service, items[i]);
     return vt_ok();
 }
@@ -369,8 +382,13 @@ struct vt_err vt_candidate_get(struct vt_candidate_service *service, struct vt_r
     struct vt_candidate_list list = {0};
     VT_TRY(pin_bundle(service, query->version, request->diag, &bundle));
     unsigned ticket = vt_item_table_enter(service->items);
-    struct vt_err err = bundle != NULL ? with_bundle(service, request, query, bundle, &list)
-                                       : without_bundle(service, request, query, &list);
+    struct vt_filter_lease filter = {0};
+    struct vt_err err = vt_filter_acquire(service->filters, service->items, query->filter,
+                                          request->arena, request->diag, &filter);
+    if (!vt_failed(err))
+        err = bundle != NULL ? with_bundle(service, request, query, &filter, bundle, &list)
+                             : without_bundle(service, request, query, &filter, &list);
+    vt_filter_release(&filter);
     vt_item_table_leave(service->items, ticket);
     vt_bundle_release(bundle);
     if (!vt_failed(err))

@@ -5,6 +5,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/common/base/request.h"
+#include "services/common/catalog/filter_cache.h"
 #include "services/common/catalog/item_table.h"
 
 #include <stdbool.h>
@@ -68,6 +69,7 @@ struct vt_candidate_query {
     struct vt_slice version;    /* the pin; empty: current */
     const uint32_t *score_only; /* score just these, instead of searching */
     uint32_t n_score_only;
+    struct vt_slice filter; /* catalog/filter.h; empty: none */
     bool similar;
     bool include_seen;                   /* both of the next two */
     bool include_viewed, include_bought; /* what the history has is no reason to leave it out */
@@ -112,10 +114,15 @@ VT_MUST_USE struct vt_err vt_candidate_service_new(struct vt_bundle_set *bundles
                                                    const struct vt_clock *clock,
                                                    struct vt_metrics *metrics,
                                                    struct vt_candidate_service **ret_service);
+/* Filters over these items, borrowed, from the first request on; without it each is compiled anew.
+ */
+void vt_candidate_service_use_filters(struct vt_candidate_service *service,
+                                      struct vt_filter_cache *filters);
 /* No request may run any more. NULL is allowed. */
 void vt_candidate_service_free(struct vt_candidate_service *service);
 
-/* VT_PRECONDITION when the pinned version is not held (`diag` names the current one). */
+/* VT_INVALID over a limit or for a filter that cannot be read; VT_PRECONDITION when the pinned
+ * version is not held (`diag` names the current one). */
 VT_MUST_USE struct vt_err vt_candidate_get(struct vt_candidate_service *service,
                                            struct vt_request *request,
                                            const struct vt_candidate_query *query,

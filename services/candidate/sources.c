@@ -24,6 +24,7 @@
 enum {
     NEW_SCAN_MAX = 1000,    /* newest numbers looked at for new arrivals */
     BECAUSE_TASTE_MAX = 16, /* taste items that may explain a factor score */
+    ROW_BITS = 64,          /* rows of a word of the bitmap */
 };
 
 /* ---- the filter ---- */
@@ -68,6 +69,30 @@ static bool keeps_out(const struct vt__gathering *gathering, const struct vt_his
            !is_in(gathering->taste->items, gathering->taste->n, event->item);
 }
 
+/* Which of n rows from `row` on the filter keeps, as bits. Rows ascend by number, so where the last
+ * number is as far away as the last row there is no gap between them, and their bits lie together.
+ */
+static uint64_t kept_rows(const struct vt__gathering *gathering, uint32_t row, uint32_t n)
+{
+    const struct vt_filter_set *set = gathering->filter->set;
+    const uint32_t *numbers = gathering->view->item_numbers + row;
+    uint64_t mask = n < ROW_BITS ? (UINT64_C(1) << n) - 1 : UINT64_MAX, kept = 0;
+    if (numbers[n - 1] - numbers[0] == n - 1)
+        return vt_filter_set_word(set, numbers[0]) & mask;
+    for (uint32_t i = 0; i < n; i++)
+        kept |= (vt_filter_set_word(set, numbers[i]) & 1) << i;
+    return kept;
+}
+
+static void exclude_filtered(struct vt__gathering *gathering)
+{
+    uint32_t n_rows = gathering->view->n_items;
+    for (uint32_t row = 0; row < n_rows; row += ROW_BITS) {
+        uint32_t n = n_rows - row < ROW_BITS ? n_rows - row : ROW_BITS;
+        gathering->scratch->excluded[row / ROW_BITS] |= ~kept_rows(gathering, row, n);
+    }
+}
+
 void vt__sources_exclude(struct vt__gathering *gathering)
 {
     const struct vt_candidate_query *query = gathering->query;
@@ -76,6 +101,8 @@ void vt__sources_exclude(struct vt__gathering *gathering)
     for (uint32_t e = 0; e < query->n_history; e++)
         if (keeps_out(gathering, &query->history[e]))
             set_excluded(gathering, query->history[e].item);
+    if (gathering->filter->set != NULL)
+        exclude_filtered(gathering);
 }
 
 static bool is_excluded(const struct vt__gathering *gathering, uint32_t row)
@@ -83,18 +110,19 @@ static bool is_excluded(const struct vt__gathering *gathering, uint32_t row)
     return ((gathering->scratch->excluded[row / 64] >> (row % 64)) & 1) != 0;
 }
 
+/* What the bitmap does not know: stock and times, and a filter without a set. */
 static bool is_recommendable(void *ctx, uint32_t row)
 {
     const struct vt__gathering *gathering = ctx;
-    return vt_item_table_recommendable(gathering->items, gathering->view->item_numbers[row],
-                                       gathering->now_ms);
+    uint32_t item = gathering->view->item_numbers[row];
+    return vt_item_table_recommendable(gathering->items, item, gathering->now_ms) &&
+           (gathering->filter->set != NULL ||
+            vt_filter_passes(gathering->filter, gathering->items, item, gathering->now_ms));
 }
 
 bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row)
 {
-    return !is_excluded(gathering, row) &&
-           vt_item_table_recommendable(gathering->items, gathering->view->item_numbers[row],
-                                       gathering->now_ms);
+    return !is_excluded(gathering, row) && is_recommendable((void *)gathering, row);
 }
 
 /* For items without a row, which the bitmap cannot hold. */
@@ -102,6 +130,7 @@ bool vt__sources_allow_newcomer(const struct vt__gathering *gathering, uint32_t 
 {
     const struct vt_candidate_query *query = gathering->query;
     if (!vt_item_table_recommendable(gathering->items, item, gathering->now_ms) ||
+        !vt_filter_passes(gathering->filter, gathering->items, item, gathering->now_ms) ||
         is_in(query->exclude, query->n_exclude, item) ||
         is_in(query->context, query->n_context, item))
         return false;

@@ -20,6 +20,7 @@ struct vt__gathering {
     struct vt_item_table *items; /* entered */
     int64_t now_ms;
     const struct vt_candidate_query *query;
+    const struct vt_filter_lease *filter; /* may be empty */
     const struct vt__taste *taste;
     const uint32_t *disliked; /* of the history, whether the bundle has them or not */
     uint32_t n_disliked;
@@ -32,7 +33,7 @@ struct vt__gathering {
     double best_neighbor_score; /* before what is disliked takes its share; 0 without dislikes */
 };
 
-/* Marks seen, context, excluded and disliked rows. */
+/* Marks seen, context, excluded and disliked rows, and what the filter is known to leave out. */
 void vt__sources_exclude(struct vt__gathering *gathering);
 /* Folds the taste into the query vector: the ridge solution, or for "alike" the sum of the items'
  * directions. No vector without taste or factors. */

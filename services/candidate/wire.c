@@ -29,6 +29,7 @@ struct vt_err vt_wire_candidate_query_encode(const struct vt_candidate_query *qu
     message.n_score_item_numbers = query->n_score_only;
     message.n = query->n;
     message.model_version = vt_wire_text(arena, query->version);
+    message.filter = vt_wire_text(arena, query->filter);
     message.similar = query->similar;
     message.include_seen = query->include_seen;
     message.include_viewed = query->include_viewed;
@@ -57,7 +58,6 @@ static struct vt_err check_query(const Vitrine__V1__GetCandidatesRequest *messag
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         VT_TRY(vt_check_count(lists[i].n, 0, lists[i].max, VT_FIELD(lists[i].name), diag));
-    VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
     VT_TRY(vt_check_optional_id(vt_slice_str(message->model_version), VT_FIELD("model_version"),
                                 diag));
     return vt_check_range(message->n, 1, VT_CANDIDATES_MAX, VT_FIELD("n"), diag);
@@ -103,6 +103,7 @@ struct vt_err vt_wire_candidate_query_decode(struct vt_slice body, struct vt_are
         .version = vt_slice_str(message->model_version),
         .score_only = message->score_item_numbers,
         .n_score_only = (uint32_t)message->n_score_item_numbers,
+        .filter = vt_slice_str(message->filter),
         .similar = message->similar,
         .include_seen = message->include_seen,
         .include_viewed = message->include_viewed,

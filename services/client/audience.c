@@ -134,6 +134,8 @@ static struct vt_err ask_for_all(const struct vt_client *client, const struct vt
     Vitrine__V1__RecommendAllRequest request = VITRINE__V1__RECOMMEND_ALL_REQUEST__INIT;
     Vitrine__V1__RecommendRequest each = VITRINE__V1__RECOMMEND_REQUEST__INIT;
     each.placement = (char *)(uintptr_t)ask->placement; /* only read */
+    if (ask->filter != NULL)
+        each.filter = (char *)(uintptr_t)ask->filter;
     each.n = ask->n;
     each.include_seen = ask->include_seen;
     request.request = &each;

@@ -27,6 +27,7 @@ struct vt_client_ask {
     const char *const *context, *const *exclude, *const *items; /* SKUs */
     uint32_t n_context, n_exclude, n_items;
     uint32_t n;
+    const char *filter;    /* docs/api.md, "Filters" */
     const char *diversity; /* "none" … "high" */
     bool include_seen;
     uint32_t min_events; /* of recommend-all */

@@ -59,6 +59,7 @@ int vt_client_recommend(const struct vt_client *client, const struct vt_client_a
     request.n_context_item_ids = ask->n_context;
     request.exclude_item_ids = (char **)ask->exclude;
     request.n_exclude_item_ids = ask->n_exclude;
+    request.filter = text(ask->filter);
     request.n = ask->n;
     request.diversity = diversity_of(ask->diversity);
     request.include_seen = ask->include_seen;
@@ -81,6 +82,7 @@ int vt_client_rank(const struct vt_client *client, const struct vt_client_ask *a
     request.n_context_item_ids = ask->n_context;
     request.item_ids = (char **)ask->items;
     request.n_item_ids = ask->n_items;
+    request.filter = text(ask->filter);
     request.explain = request.return_details = true;
     return vt__session_ask(client, "/vitrine.v1.RecommendationService/Rank",
                            vt__identity_key(ask->customer, ask->visitor, request.identity),
@@ -95,6 +97,7 @@ int vt_client_similar(const struct vt_client *client, const struct vt_client_ask
     request.n_item_ids = ask->n_items;
     request.exclude_item_ids = (char **)ask->exclude;
     request.n_exclude_item_ids = ask->n_exclude;
+    request.filter = text(ask->filter);
     request.n = ask->n;
     request.explain = request.return_details = true;
     return vt__session_ask(client, "/vitrine.v1.RecommendationService/SimilarItems", NULL,

@@ -44,6 +44,7 @@ struct vt_cell {
     struct vt_metrics *metrics;
     struct vt_rpc_tls *tls; /* NULL: plaintext */
     struct vt_item_table *items;
+    struct vt_filter_cache *filters;
     struct vt_bundle_set *bundles;
     struct vt_profile *profile;
     struct vt_item_follower *follower;
@@ -141,9 +142,12 @@ static struct vt_candidate_port candidate_port(const struct vt_cell *cell)
 
 static struct vt_err make_candidate(struct vt_cell *cell)
 {
-    if ((cell->roles & VT_ROLE_CANDIDATE) != 0)
-        return vt_candidate_service_new(cell->bundles, cell->items, vt_clock_system(),
-                                        cell->metrics, &cell->candidate);
+    if ((cell->roles & VT_ROLE_CANDIDATE) != 0) {
+        VT_TRY(vt_candidate_service_new(cell->bundles, cell->items, vt_clock_system(),
+                                        cell->metrics, &cell->candidate));
+        vt_candidate_service_use_filters(cell->candidate, cell->filters);
+        return vt_ok();
+    }
     VT_TRY(open_channel(cell, cell->options->candidate, &cell->candidate_channel));
     return vt_candidate_remote_new(cell->candidate_channel, vt_clock_system(), cell->metrics,
                                    &cell->candidate_remote);
@@ -157,6 +161,7 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
         .candidate = candidate_port(cell),
         .bundles = cell->bundles,
         .items = cell->items,
+        .filters = cell->filters,
         .clock = vt_clock_system(),
         .metrics = cell->metrics,
         .diversity = diversity_level(options->diversity),
@@ -177,8 +182,10 @@ static struct vt_err make_profile_rpc(struct vt_cell *cell)
 
 static struct vt_err make_services(struct vt_cell *cell, struct vt_diag *diag)
 {
-    if ((cell->roles & (VT_ROLE_CANDIDATE | VT_ROLE_RANKING)) != 0)
+    if ((cell->roles & (VT_ROLE_CANDIDATE | VT_ROLE_RANKING)) != 0) {
+        VT_TRY(vt_filter_cache_new(cell->metrics, &cell->filters));
         VT_TRY(make_candidate(cell));
+    }
     if ((cell->roles & VT_ROLE_RANKING) != 0)
         VT_TRY(make_ranking(cell, diag));
     if (cell->profile != NULL)
@@ -341,6 +348,7 @@ static void close_data(struct vt_cell *cell)
     vt_item_follower_stop(cell->follower);
     vt_profile_close(cell->profile);
     vt_bundle_set_close(cell->bundles);
+    vt_filter_cache_free(cell->filters);
     vt_item_table_free(cell->items);
     vt_rpc_tls_free(cell->tls);
     vt_metrics_free(cell->metrics);

@@ -5,7 +5,7 @@
 #include "services/node/commands.h"
 
 struct audience_options {
-    const char *target, *placement, *out;
+    const char *target, *placement, *out, *filter;
     struct vt_rpc_tls_flags tls;
     int64_t timeout_ms;
     uint32_t n, min_events;
@@ -35,6 +35,8 @@ static const struct vt_option recommend_all_table[] = {
            "pass over customers with a shorter history, at most 200"),
     OPTION("include-seen", VT_OPTION_BOOL, include_seen, NULL, NULL,
            "also what a customer already bought or viewed"),
+    OPTION("filter", VT_OPTION_TEXT, filter, "FILTER", NULL,
+           "only items that pass, such as 'price < 30 and stock > 0'"),
     {.name = "out",
      .kind = VT_OPTION_TEXT,
      .offset = offsetof(struct audience_options, out),
@@ -86,6 +88,7 @@ static int recommend_all(void *target, const struct vt_options *parsed)
         .placement = options->placement,
         .n = options->n,
         .min_events = options->min_events,
+        .filter = options->filter,
         .include_seen = options->include_seen,
     };
     return vt_client_recommend_all(&client, &ask, options->out);

@@ -91,7 +91,7 @@ static struct vt_err append(const struct vt__run *run, struct list *list,
 }
 
 /* Rank answers with every SKU once: those without a score and those unknown stand last, as given.
- */
+ * With a filter it answers with those that pass, and nobody knows whether an unknown one would. */
 static struct vt_err append_rest(const struct vt__run *run, struct list *list)
 {
     for (uint32_t i = 0; i < run->query.n_rank_ids; i++) {
@@ -101,9 +101,11 @@ static struct vt_err append_rest(const struct vt__run *run, struct list *list)
             listed = vt_slice_equal(list->items[l].id, id);
         if (listed || list->n == list->capacity)
             continue;
+        uint32_t number = vt_item_table_number(run->service->options.items, id);
+        if (!vt__passes_filter(run, number))
+            continue;
         struct vt_ranked_item *ranked = &list->items[list->n++];
-        *ranked = (struct vt_ranked_item){
-            .id = id, .number = vt_item_table_number(run->service->options.items, id)};
+        *ranked = (struct vt_ranked_item){.id = id, .number = number};
         VT_TRY(copy_text(run->request->arena, &ranked->id));
         if (run->query.return_details && ranked->number != 0)
             VT_TRY(add_details(run, ranked));
@@ -187,7 +189,8 @@ static struct vt_err rank_candidates(const struct vt__run *run,
             .capacity = list->capacity,
             .level = run->query.diversity != 0 ? run->query.diversity : run->placement->diversity,
             .bundle = bundle,
-            .fill = run->query.mode == VT_RANKING_RECOMMEND || run->degraded_reason != NULL,
+            .fill = run->query.mode == VT_RANKING_RECOMMEND || run->filter.filter != NULL ||
+                    run->degraded_reason != NULL,
         });
 }
 

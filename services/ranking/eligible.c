@@ -35,10 +35,16 @@ static bool is_seen(const struct vt__run *run, uint32_t item)
     return false;
 }
 
+bool vt__passes_filter(const struct vt__run *run, uint32_t item)
+{
+    return run->filter.filter == NULL ||
+           vt_filter_matches(run->filter.filter, run->service->options.items, item, run->now_ms);
+}
+
 bool vt__is_pinnable(const struct vt__run *run, uint32_t item)
 {
     return vt_item_table_recommendable(run->service->options.items, item, run->now_ms) &&
-           !vt__is_listed(run->exclude, run->n_exclude, item) &&
+           vt__passes_filter(run, item) && !vt__is_listed(run->exclude, run->n_exclude, item) &&
            !vt__is_listed(run->context, run->n_context, item) &&
            !vt__is_listed(run->disliked, run->n_disliked, item);
 }
@@ -58,7 +64,8 @@ static bool is_known(const struct vt_candidate *candidate)
 static bool is_rankable(const struct vt__run *run, const struct vt_candidate *candidate)
 {
     if (run->query.mode == VT_RANKING_RANK)
-        return !vt__is_listed(run->disliked, run->n_disliked, candidate->item);
+        return vt__passes_filter(run, candidate->item) &&
+               !vt__is_listed(run->disliked, run->n_disliked, candidate->item);
     return is_known(candidate) ? vt__is_pinnable(run, candidate->item)
                                : vt__is_eligible(run, candidate->item);
 }

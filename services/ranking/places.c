@@ -308,6 +308,15 @@ static bool can_fill(struct vt__places *places, uint32_t item)
            !is_pinned(places, item) && is_admitted(places, item);
 }
 
+/* The next of all numbers, or of those that the filter is known to keep; 0: there is none. */
+static uint32_t next_number(struct vt__places *places)
+{
+    const struct vt_filter_set *set = places->run->filter.set;
+    uint32_t next = set != NULL ? vt_filter_set_next(set, places->number) : places->number;
+    places->number = next != 0 ? next + 1 : UINT32_MAX;
+    return next;
+}
+
 static struct vt_err filler(struct vt__places *places, struct vt__scored *ret_scored)
 {
     uint32_t n_popular = 0, last = vt_item_table_max_number(places->items), item = 0;
@@ -317,8 +326,8 @@ static struct vt_err filler(struct vt__places *places, struct vt__scored *ret_sc
         item = can_fill(places, next) ? next : 0;
     }
     while (item == 0 && places->fill && places->number <= last) {
-        uint32_t next = places->number++;
-        item = can_fill(places, next) ? next : 0;
+        uint32_t next = next_number(places);
+        item = next != 0 && can_fill(places, next) ? next : 0;
     }
     if (item == 0)
         return vt_ok();

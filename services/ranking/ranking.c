@@ -140,6 +140,7 @@ static void finish(struct vt__run *run, struct vt_err err, const struct vt_ranki
     run->pin = NULL;
     vt_published_release(&run->placements->published);
     run->placements = NULL;
+    vt_filter_release(&run->filter);
     run->done(run->ctx, err, answer);
 }
 
@@ -236,6 +237,7 @@ static void gather(struct vt__run *run)
         .score_only = rank ? run->rank : NULL,
         .n_score_only = run->n_rank,
         .similar = run->query.mode == VT_RANKING_SIMILAR,
+        .filter = run->query.filter,
         .include_viewed = run->include_viewed,
         .include_bought = run->include_bought,
         .include_seen = run->include_viewed && run->include_bought,
@@ -370,7 +372,10 @@ static struct vt_err prepare(struct vt__run *run)
     struct vt_item_table *items = run->service->options.items;
     VT_TRY(check_query(&run->query, run->request->diag));
     unsigned ticket = vt_item_table_enter(items);
-    struct vt_err err = resolve_all(run);
+    struct vt_err err = vt_filter_acquire(run->service->options.filters, items, run->query.filter,
+                                          run->request->arena, run->request->diag, &run->filter);
+    if (!vt_failed(err))
+        err = resolve_all(run);
     vt_item_table_leave(items, ticket);
     VT_TRY(err);
     return check_known(run);

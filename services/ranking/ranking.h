@@ -5,6 +5,7 @@
 #include "services/candidate/candidate.h"
 #include "services/common/base/err.h"
 #include "services/common/base/request.h"
+#include "services/common/catalog/filter_cache.h"
 #include "services/common/catalog/item_table.h"
 #include "services/profile/profile.h"
 
@@ -23,10 +24,11 @@ struct vt_metrics;
 struct vt_ranking_options {
     struct vt_profile_port profile;
     struct vt_candidate_port candidate;
-    struct vt_bundle_set *bundles; /* borrowed */
-    struct vt_item_table *items;   /* borrowed */
-    const struct vt_clock *clock;  /* borrowed */
-    struct vt_metrics *metrics;    /* borrowed, may be NULL */
+    struct vt_bundle_set *bundles;   /* borrowed */
+    struct vt_item_table *items;     /* borrowed */
+    struct vt_filter_cache *filters; /* over these items; borrowed, NULL: none */
+    const struct vt_clock *clock;    /* borrowed */
+    struct vt_metrics *metrics;      /* borrowed, may be NULL */
     /* What placements begin as: the blend's weights, and the level of diversity (1 none … 4 high).
      * Sources that only placements can turn on have their own. */
     float source_weights[VT_SOURCE_COUNT];
@@ -59,6 +61,7 @@ struct vt_ranking_query {
     uint32_t n_exclude_ids;
     const struct vt_slice *rank_ids; /* RANK */
     uint32_t n_rank_ids;
+    struct vt_slice filter; /* catalog/filter.h; empty: none */
     uint32_t n;
     unsigned diversity; /* 0: the configured default */
     bool explain, return_details, include_seen;

@@ -41,6 +41,7 @@ struct vt__run {
     struct vt_placements *placements;     /* acquired */
     const struct vt_placement *placement; /* of these */
     int64_t now_ms;                       /* when the call came: one time for all of it */
+    struct vt_filter_lease filter;        /* acquired */
     struct vt_profile_view profile;
     uint32_t *context, *exclude, *rank; /* item numbers; unknown SKUs are left out */
     uint32_t n_context, n_exclude, n_rank;

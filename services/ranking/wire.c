@@ -52,6 +52,7 @@ static struct vt_err read_recommend(const Vitrine__V1__RecommendRequest *message
         .who = {.customer_id = vt_slice_str(message->customer_id),
                 .visitor_id = vt_slice_str(message->visitor_id),
                 .identity = vt_wire_identity(message->identity)},
+        .filter = vt_slice_str(message->filter),
         .n = message->n,
         .diversity = (unsigned)message->diversity,
         .explain = message->explain,
@@ -61,7 +62,6 @@ static struct vt_err read_recommend(const Vitrine__V1__RecommendRequest *message
     VT_TRY(check_who(&query, diag));
     VT_TRY(vt_check_range(message->n, 1, VT_RECOMMEND_N_MAX, VT_FIELD("n"), diag));
     VT_TRY(vt_check_range(message->diversity, 0, DIVERSITY_MAX, VT_FIELD("diversity"), diag));
-    VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
     VT_TRY(read_ids(&(struct id_list){"context_item_ids", message->context_item_ids,
                                       message->n_context_item_ids, 0, VT_RECOMMEND_CONTEXT_MAX},
                     arena, diag, &query.context_ids, &query.n_context_ids));
@@ -91,6 +91,7 @@ struct vt_err vt_wire_rank_decode(struct vt_slice body, struct vt_arena *arena,
         .who = {.customer_id = vt_slice_str(message->customer_id),
                 .visitor_id = vt_slice_str(message->visitor_id),
                 .identity = vt_wire_identity(message->identity)},
+        .filter = vt_slice_str(message->filter),
         .explain = message->explain,
         .return_details = message->return_details,
         .include_seen = true, /* the caller's list is returned whole */
@@ -116,13 +117,13 @@ struct vt_err vt_wire_similar_decode(struct vt_slice body, struct vt_arena *aren
     struct vt_ranking_query query = {
         .mode = VT_RANKING_SIMILAR,
         .placement = vt_slice_str(message->placement),
+        .filter = vt_slice_str(message->filter),
         .n = message->n,
         .explain = message->explain,
         .return_details = message->return_details,
     };
     VT_TRY(check_who(&query, diag));
     VT_TRY(vt_check_range(message->n, 1, VT_RECOMMEND_N_MAX, VT_FIELD("n"), diag));
-    VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
     VT_TRY(read_ids(&(struct id_list){"item_ids", message->item_ids, message->n_item_ids, 1,
                                       VT_SIMILAR_ITEMS_MAX},
                     arena, diag, &query.context_ids, &query.n_context_ids));

@@ -12,7 +12,7 @@ enum {
     VT_SIMILAR_ITEMS_MAX = 100,
 };
 
-/* VT_INVALID over a limit of recommendation.proto; VT_UNIMPLEMENTED for a filter. */
+/* VT_INVALID over a limit of recommendation.proto. */
 VT_MUST_USE struct vt_err vt_wire_recommend_decode(struct vt_slice body, struct vt_arena *arena,
                                                    struct vt_diag *diag,
                                                    struct vt_ranking_query *ret_query);

@@ -124,7 +124,7 @@ def grpcurl_calls_everything_by_reflection():
                                      body={"ids": [sku]}).stdout)["items"][0]
         assert price["price"] == 1.5 and price["title"], "the mask kept the title"
         for method, body in (("RecommendationService/Explain", {}),
-                             ("RecommendationService/Recommend", {"n": 5, "filter": "price<3"})):
+                             ("CatalogService/ListItems", {"filter": "price<3"})):
             assert "Unimplemented" in curl_grpc(server, v1 + method, body=body, status=1).stderr
         assert "PermissionDenied" in curl_grpc(server, v1 + "AdminService/Checkpoint", status=1,
                                                body={"directory": "/tmp/x"}).stderr

@@ -99,7 +99,7 @@ static bool is_text(const struct subject *subject, const struct vt__filter_term 
 }
 
 static bool is_column(const struct subject *subject, const struct vt__filter_term *term,
-                      enum vt_item_text_column column, const struct vt_slice *text)
+                      enum vt_item_hash_column column, const struct vt_slice *text)
 {
     uint32_t hash = vt_item_table_text_hash(subject->items, subject->number, column);
     return hash != 0 && is_value(subject, term, hash, text);
@@ -110,8 +110,8 @@ static bool is_column(const struct subject *subject, const struct vt__filter_ter
 static bool has_category(const struct subject *subject, const struct vt__filter_term *term)
 {
     for (uint32_t c = 0; c < VT_ITEM_CATEGORIES_MAX; c++) {
-        uint32_t hash = vt_item_table_text_hash(subject->items, subject->number,
-                                                (enum vt_item_text_column)(VT_ITEM_CATEGORY + c));
+        uint32_t hash = vt_item_table_text_hash(
+            subject->items, subject->number, (enum vt_item_hash_column)(VT_ITEM_HASH_CATEGORY + c));
         if (hash == 0)
             return false;
         if (find_hash(subject, term, hash) == term->n_values)
@@ -153,9 +153,9 @@ static bool passes(const struct subject *subject, const struct vt__filter_term *
                compares(subject, term,
                         (double)(subject->now_ms - subject->item->create_time_ms) / ms_per_day);
     case VT__FILTER_BRAND:
-        return is_column(subject, term, VT_ITEM_BRAND, &subject->item->brand);
+        return is_column(subject, term, VT_ITEM_HASH_BRAND, &subject->item->brand);
     case VT__FILTER_CURRENCY:
-        return is_column(subject, term, VT_ITEM_CURRENCY, &subject->item->currency_code);
+        return is_column(subject, term, VT_ITEM_HASH_CURRENCY, &subject->item->currency_code);
     case VT__FILTER_CATEGORY:
         return has_category(subject, term);
     case VT__FILTER_ID:

@@ -47,7 +47,7 @@ struct chunk {
     _Atomic int64_t stock[CHUNK_ITEMS], from_ms[CHUNK_ITEMS], until_ms[CHUNK_ITEMS];
     _Atomic int64_t create_ms[CHUNK_ITEMS];
     _Atomic float count[CHUNK_ITEMS];
-    _Atomic uint32_t hashes[CHUNK_ITEMS][VT_ITEM_TEXT_COLUMNS]; /* read together */
+    _Atomic uint32_t hashes[CHUNK_ITEMS][VT_ITEM_HASHES]; /* read together */
     uint32_t told_in[CHUNK_ITEMS]; /* writer: the snapshot that told of it last */
 };
 
@@ -394,14 +394,14 @@ static void set_described(struct vt_item_table *table, struct chunk *chunk, uint
 static void set_hashes(struct chunk *chunk, const struct vt_item *item)
 {
     uint32_t i = item->number % CHUNK_ITEMS;
-    uint32_t hashes[VT_ITEM_TEXT_COLUMNS] = {
-        [VT_ITEM_BRAND] = vt_item_text_hash(item->brand),
-        [VT_ITEM_CURRENCY] = vt_item_text_hash(item->currency_code),
+    uint32_t hashes[VT_ITEM_HASHES] = {
+        [VT_ITEM_HASH_BRAND] = vt_item_text_hash(item->brand),
+        [VT_ITEM_HASH_CURRENCY] = vt_item_text_hash(item->currency_code),
     };
-    for (uint32_t c = 0, n = VT_ITEM_CATEGORY; c < item->n_categories; c++)
+    for (uint32_t c = 0, n = VT_ITEM_HASH_CATEGORY; c < item->n_categories; c++)
         if (item->categories[c].len > 0)
             hashes[n++] = vt_item_text_hash(item->categories[c]);
-    for (uint32_t column = 0; column < VT_ITEM_TEXT_COLUMNS; column++)
+    for (uint32_t column = 0; column < VT_ITEM_HASHES; column++)
         atomic_store_explicit(&chunk->hashes[i][column], hashes[column], memory_order_relaxed);
 }
 
@@ -688,7 +688,7 @@ uint32_t vt_item_text_hash(struct vt_slice text)
 }
 
 uint32_t vt_item_table_text_hash(const struct vt_item_table *table, uint32_t number,
-                                 enum vt_item_text_column column)
+                                 enum vt_item_hash_column column)
 {
     struct chunk *chunk = find_chunk(table, number);
     if (chunk == NULL)

@@ -92,17 +92,17 @@ const uint32_t *vt_item_table_popular(const struct vt_item_table *table, uint32_
 /* ---- what filters read ---- */
 
 /* Texts that have a column of hashes, so that most items are told apart without touching texts. */
-enum vt_item_text_column {
-    VT_ITEM_BRAND,
-    VT_ITEM_CURRENCY,
-    VT_ITEM_CATEGORY, /* the widest; the narrower ones follow, then the first that is 0 */
-    VT_ITEM_TEXT_COLUMNS = VT_ITEM_CATEGORY + VT_ITEM_CATEGORIES_MAX
+enum vt_item_hash_column {
+    VT_ITEM_HASH_BRAND,
+    VT_ITEM_HASH_CURRENCY,
+    VT_ITEM_HASH_CATEGORY, /* the widest; the narrower ones follow, then the first that is 0 */
+    VT_ITEM_HASHES = VT_ITEM_HASH_CATEGORY + VT_ITEM_CATEGORIES_MAX
 };
 /* 0 for the empty text and for no other. */
 uint32_t vt_item_text_hash(struct vt_slice text);
 /* vt_item_text_hash of the item's text; 0 where it has none. Equal hashes are not equal texts. */
 uint32_t vt_item_table_text_hash(const struct vt_item_table *table, uint32_t number,
-                                 enum vt_item_text_column column);
+                                 enum vt_item_hash_column column);
 /* Borrowed, without a copy: texts, attributes and create_time_ms hold, the numbers beside them may
  * be old. NULL when the number is not described. */
 const struct vt_item *vt_item_table_texts(const struct vt_item_table *table, uint32_t number);

@@ -108,7 +108,7 @@ struct vt_err vt_check_no_filter(struct vt_slice filter, struct vt_diag *diag)
     if (filter.len == 0)
         return vt_ok();
     vt_diag_set(diag, "filter",
-                "filters are not in this version; leave it empty (Recommend and SimilarItems leave "
-                "out single items by exclude_item_ids)");
-    return VT_ERR(VT_UNIMPLEMENTED, "filters are not in this version; leave it empty");
+                "lists of the catalog are not filtered in this version; leave it empty (Recommend, "
+                "Rank and SimilarItems take filters)");
+    return VT_ERR(VT_UNIMPLEMENTED, "lists are not filtered in this version; leave it empty");
 }

@@ -127,15 +127,35 @@ static void n_outside_its_limits_is_refused_by_name(void **state)
     assert_ok(ask(&(struct vt_candidate_query){.n = VT_CANDIDATES_MAX}).err);
 }
 
-static void a_filter_is_not_silently_dropped(void **state)
+static void only_what_passes_the_filter_is_answered(void **state)
 {
     (void)state;
-    Vitrine__V1__GetCandidatesRequest message = VITRINE__V1__GET_CANDIDATES_REQUEST__INIT;
-    struct vt_slice body;
-    message.n = 2;
-    message.filter = (char *)"brand = \"x\"";
-    assert_ok(vt_pb_encode(&message.base, &arena, &body));
-    assert_code(call(body).err, VT_UNIMPLEMENTED);
+    struct vt_candidate_query query = {.history = &bought,
+                                       .n_history = 1,
+                                       .n = 10,
+                                       .filter = vt_slice_str("id in (\"sku-4\", \"sku-7\")")};
+    struct vt_candidate_list all, got;
+    struct vt_rpc_loopback_result result = ask(&query);
+    assert_ok(result.err);
+    assert_ok(vt_wire_candidate_list_decode(result.body, &arena, NULL, &got));
+    query.filter = vt_slice("", 0);
+    assert_ok(vt_wire_candidate_list_decode(ask(&query).body, &arena, NULL, &all));
+    uint32_t n_expected = 0;
+    for (uint32_t i = 0; i < all.n; i++)
+        if (all.candidates[i].item == 4 || all.candidates[i].item == 7)
+            assert_int_equal(got.candidates[n_expected++].item, all.candidates[i].item);
+    assert_true(n_expected > 0 && n_expected < all.n);
+    assert_int_equal(got.n, n_expected);
+}
+
+static void a_wrong_filter_is_refused_by_place(void **state)
+{
+    (void)state;
+    struct vt_candidate_query query = {.n = 2, .filter = vt_slice_str("stock > 0 and pricee < 3")};
+    struct vt_rpc_loopback_result result = ask(&query);
+    assert_code(result.err, VT_INVALID);
+    assert_string_equal(result.message,
+                        "filter: unknown field 'pricee' at 15, did you mean 'price'?");
 }
 
 static void broken_bytes_are_the_callers_mistake(void **state)
@@ -153,7 +173,8 @@ int main(void)
         CASE(the_version_in_service_can_be_pinned),
         CASE(another_version_is_refused_and_the_present_one_named),
         CASE(n_outside_its_limits_is_refused_by_name),
-        CASE(a_filter_is_not_silently_dropped),
+        CASE(only_what_passes_the_filter_is_answered),
+        CASE(a_wrong_filter_is_refused_by_place),
         CASE(broken_bytes_are_the_callers_mistake),
     };
     return cmocka_run_group_tests_name("candidate_rpc/handlers", tests, NULL, NULL);

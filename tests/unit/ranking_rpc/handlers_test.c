@@ -120,10 +120,6 @@ static void diversity_unknown(recommend_request *m)
 {
     m->diversity = (Vitrine__V1__DiversityLevel)5;
 }
-static void filter_set(recommend_request *m)
-{
-    m->filter = (char *)"price < 30";
-}
 static void customer_broken_utf8(recommend_request *m)
 {
     m->customer_id = (char *)"a\xff";
@@ -168,7 +164,6 @@ static void recommend_refuses_what_breaks_a_limit_and_says_where(void **state)
         {exclude_over, VT_INVALID, "exclude_item_ids: 1001 given, at most 1000"},
         {exclude_long_id, VT_INVALID, "exclude_item_ids[0]: 131 bytes, at most 128"},
         {diversity_unknown, VT_INVALID, "diversity: 5, must be 0 to 4"},
-        {filter_set, VT_UNIMPLEMENTED, "filter: filters are not in this version"},
         {customer_broken_utf8, VT_INVALID, "customer_id"},
         {identity_without_type, VT_INVALID, "identity: type: 0 is no type of id"},
         {identity_over, VT_INVALID, "identity: id: 129 bytes, at most 128"},
@@ -201,6 +196,7 @@ static void recommend_passes_everything_at_its_limit(void **state)
     message.exclude_item_ids = ids(1000, 128);
     message.n_exclude_item_ids = 1000;
     message.diversity = VITRINE__V1__DIVERSITY_LEVEL__DIVERSITY_LEVEL_HIGH;
+    message.filter = (char *)"price < 30";
     message.explain = message.return_details = message.include_seen = 1;
     assert_ok(call("Recommend", &message.base).err);
     assert_true(was_asked);
@@ -209,6 +205,7 @@ static void recommend_passes_everything_at_its_limit(void **state)
     assert_int_equal(asked.n_context_ids, 100);
     assert_int_equal(asked.n_exclude_ids, 1000);
     assert_int_equal(asked.diversity, 4);
+    assert_true(vt_slice_equal(asked.filter, vt_slice_str("price < 30")));
     assert_int_equal(asked.who.customer_id.len, 128);
     assert_int_equal(asked.who.identity.type, VT_IDENTITY_DEVICE);
     assert_int_equal(asked.who.identity.channel.len, 128);
