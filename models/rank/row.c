@@ -55,8 +55,8 @@ _Static_assert((int)N_FEATURES <= (int)VT_RANK_FEATURES_MAX, "a version can name
 void vt_rank_features_all(struct vt_rank_features *ret_features)
 {
     ret_features->n = N_FEATURES;
-    for (uint8_t id = 0; id < N_FEATURES; id++)
-        ret_features->ids[id] = id;
+    for (unsigned id = 0; id < N_FEATURES; id++)
+        ret_features->ids[id] = (uint8_t)id;
 }
 
 const char *vt_rank_feature_name(uint8_t id)
@@ -66,9 +66,9 @@ const char *vt_rank_feature_name(uint8_t id)
 
 bool vt_rank_feature_find(const char *name, uint8_t *ret_id)
 {
-    for (uint8_t id = 0; id < N_FEATURES; id++)
+    for (unsigned id = 0; id < N_FEATURES; id++)
         if (strcmp(table[id].name, name) == 0) {
-            *ret_id = id;
+            *ret_id = (uint8_t)id;
             return true;
         }
     return false;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PERIODS = 3 };
+enum { PERIODS = 3, CUSTOMERS_MIN = 50 /* with a hit among their candidates: fewer are chance */ };
 #define SURE 0.05 /* p below which a gain is not chance */
 
 void vt_ranker_boost_options(struct vt_boost_options *ret_options)
@@ -181,12 +181,23 @@ static struct vt_err calibrate(const struct vt_boost_examples *examples, struct 
     return err;
 }
 
+static struct vt_err check_enough(uint32_t n_customers, struct vt_diag *diag)
+{
+    if (n_customers >= CUSTOMERS_MIN)
+        return vt_ok();
+    vt_diag_set(diag, "ranker",
+                "%" PRIu32 " customers wanted a candidate afterwards, %d are needed", n_customers,
+                CUSTOMERS_MIN);
+    return VT_ERR(VT_INVALID, "too few examples for a ranker");
+}
+
 static struct vt_err learn_trees(const struct vt_ranker_input *input,
                                  const struct vt_ranker_examples *examples, struct vt_diag *diag,
                                  struct vt_ranker *ranker)
 {
     struct vt_boost_options boost;
     const struct vt_boost_examples *choose = &examples->part[VT_RANKER_CHOOSE];
+    VT_TRY(check_enough(examples->part[VT_RANKER_LEARN].n_groups, diag));
     vt_ranker_boost_options(&boost);
     boost.seed = input->options->algorithm_options.seed;
     boost.progress = input->options->progress != NULL ? on_round : NULL;
@@ -285,7 +296,8 @@ static struct vt_err run(const struct vt_ranker_input *input, struct periods *pe
     VT_TRY(cut(input, periods));
     struct vt_err err = learn(input, periods, diag, ranker);
     if (err.code == VT_INVALID || err.code == VT_PRECONDITION) { /* too little data */
-        snprintf(line, sizeof line, "no ranker: %.200s", diag != NULL ? diag->text : err.what);
+        snprintf(line, sizeof line, "no ranker: %s. %.200s", err.what,
+                 diag != NULL ? diag->text : "");
         tell(input, line);
         vt_diag_clear(diag);
         vt_ranker_free(ranker);

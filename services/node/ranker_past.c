@@ -14,8 +14,8 @@
 
 /* ---- the version ---- */
 
-static struct vt_err apply_search(const struct vt_ranker_past_input *input,
-                                      struct vt_diag *diag, struct vt_train_options *options)
+static struct vt_err apply_search(const struct vt_ranker_past_input *input, struct vt_diag *diag,
+                                  struct vt_train_options *options)
 {
     if (input->settled->n_settings > 0)
         return vt_settled_apply(input->settled, diag, &options->algorithm,
@@ -81,8 +81,10 @@ static struct vt_err fill_items(const struct vt_ranker_past_input *input,
     const struct vt_catalog none = {0};
     const struct vt_catalog *catalog = input->catalog != NULL ? input->catalog : &none;
     for (uint32_t row = 0; row < view->n_items; row++)
-        VT_TRY(describe(items, view->item_numbers[row], view->popularity[row],
-                        vt_catalog_find(catalog, view->item_numbers[row])));
+        if (view->item_numbers[row] !=
+            0) /* of a file: a number that no store gives, so no candidate */
+            VT_TRY(describe(items, view->item_numbers[row], view->popularity[row],
+                            vt_catalog_find(catalog, view->item_numbers[row])));
     vt_item_table_refresh_popular(items);
     return vt_ok();
 }

@@ -230,10 +230,22 @@ static struct vt_err train(struct vt_train_job *job, struct vt_diag *diag)
     return err;
 }
 
+/* Where versions of the past are for a while; a killed training leaves one behind. */
+static struct vt_err ranker_folder(const struct vt_train_job *job, char ret_folder[PATH_MAX])
+{
+    int n = snprintf(ret_folder, PATH_MAX, "%s/train.ranker.tmp", job->command->data_dir);
+    VT_CHECK(n > 0 && n < PATH_MAX, VT_INVALID, "path of the data folder is too long");
+    return vt_ok();
+}
+
 /* Behind the version's own training, by its recipe. */
 static struct vt_err learn_ranker(struct vt_train_job *job, struct vt_diag *diag)
 {
     char folder[PATH_MAX];
+    VT_TRY(ranker_folder(job, folder));
+    VT_TRY(vt_folder_remove(folder, diag));
+    if (!job->command->ranker)
+        return vt_ok();
     const struct vt_ranker_input input = {
         .interactions = job->interactions.list,
         .n = job->interactions.n,
@@ -243,8 +255,6 @@ static struct vt_err learn_ranker(struct vt_train_job *job, struct vt_diag *diag
         .folder = folder,
         .keep_losing = job->command->no_gate,
     };
-    int n = snprintf(folder, sizeof folder, "%s/train.ranker.tmp", job->command->data_dir);
-    VT_CHECK(n > 0 && n < PATH_MAX, VT_INVALID, "path of the data folder is too long");
     struct vt_err err = vt_ranker_learn(&input, diag, &job->ranker);
     close_stage(job);
     if (!vt_failed(err))
@@ -268,8 +278,7 @@ static struct vt_err run_locked(struct vt_train_job *job, struct vt_diag *diag)
     VT_TRY(check_need(job, diag));
     open_parent(job);
     VT_TRY(train(job, diag));
-    if (job->command->ranker)
-        VT_TRY(learn_ranker(job, diag));
+    VT_TRY(learn_ranker(job, diag));
     job->seconds = (double)(vt_clock_monotonic_ns(vt_clock_system()) - started_ns) / 1e9;
     return store(job, diag);
 }

@@ -111,10 +111,10 @@ static void large_trees_and_wide_rows_are_walked(void **state)
     const uint32_t ends[] = {0, CHAIN};
     const struct vt_trees chain = {1, ends, &nodes_of_chain[0][0], values_of_chain};
     float score_of_chain = 0;
-    for (uint32_t place = 0; place + 2 < CHAIN; place += 2) { /* < k: a leaf of k, else go on */
-        nodes_of_chain[place][1] = place + 1;
-        nodes_of_chain[place][2] = place + 2;
-        values_of_chain[place] = values_of_chain[place + 1] = (float)(place / 2);
+    for (uint32_t k = 0; 2 * k + 2 < CHAIN; k++) { /* < k: a leaf of k, else go on */
+        nodes_of_chain[2 * k][1] = 2 * k + 1;
+        nodes_of_chain[2 * k][2] = 2 * k + 2;
+        values_of_chain[2 * k] = values_of_chain[2 * k + 1] = (float)k;
     }
     assert_false(vt__trees_fit_columns(&chain, 1));
     vt_trees_predict(&chain, row, 1, 1, &score_of_chain);
