@@ -10,9 +10,10 @@
 
 /*
  * Exact retrieval: the rows of a factor matrix with the highest defined score for a vector, the
- * very list that scoring every row would give, bit for bit, under any filter. This form scans flat
- * (docs/numerics.md, "Exact retrieval", proves the bound that lets it skip). Immutable once made,
- * then any thread.
+ * very list that scoring every row would give, bit for bit, under any filter. It scans the rows as
+ * bytes in descending order of their norms, skips by a bound that docs/numerics.md proves ("Exact
+ * retrieval"), and scores the rest. Related: LEMP (Teflioudi et al., 2015), FEXIPRO (Li et al.,
+ * 2017). Immutable once made, then any thread.
  */
 struct vt_index;
 
@@ -21,8 +22,9 @@ struct vt_index_rows {
     uint32_t n_rows, dim, row_stride;
 };
 
-/* One pass over the rows for their norms. VT_CORRUPT when a number is not finite; VT_INVALID for a
- * dim of 0 or above VT_INDEX_DIM_MAX; VT_EXHAUSTED without memory. Keeps 4 bytes a row. */
+/* Orders the rows by norm and keeps them as bytes beside: O(n_rows · (dim + log n_rows)).
+ * VT_CORRUPT when a number is not finite; VT_INVALID for a
+ * dim of 0 or above VT_INDEX_DIM_MAX; VT_EXHAUSTED without memory. */
 VT_MUST_USE struct vt_err vt_index_new(const struct vt_index_rows *rows,
                                        struct vt_index **ret_index);
 void vt_index_free(struct vt_index *index); /* NULL is allowed */
@@ -35,6 +37,12 @@ enum vt_index_measure {
     VT_INDEX_COSINE, /* the defined score over the norm of the row; 0 for a row of zeros */
 };
 
+/* What a search did. */
+struct vt_index_work {
+    uint64_t n_scanned; /* rows looked at as bytes */
+    uint64_t n_scored;  /* rows that got the defined score */
+};
+
 struct vt_index_query {
     const float *vector; /* dim */
     uint32_t n;          /* hits wanted */
@@ -45,12 +53,13 @@ struct vt_index_query {
     bool (*allowed)(void *ctx, uint32_t row);
     void *allowed_ctx;
     const struct vt_kernels *kernels; /* NULL: vt_kernels() */
+    struct vt_index_work *ret_work;   /* may be NULL */
 };
 
 /* Fills `ret_hits` (room for n) best first, ties by row ascending; *ret_n is below n only when
  * fewer rows pass the filter. VT_INVALID when the vector is not finite. Allocates nothing; 4 KiB of
- * stack. Cost: one matrix-vector product in float, and the defined score of what it cannot exclude.
- */
+ * stack. Cost: a byte product of the rows with the highest norms, and the defined score of what it
+ * cannot exclude. */
 VT_MUST_USE struct vt_err vt_index_search(const struct vt_index *index,
                                           const struct vt_index_query *query,
                                           struct vt_index_hit *ret_hits, uint32_t *ret_n);
@@ -60,5 +69,7 @@ double vt_index_score(const struct vt_index *index, enum vt_index_measure measur
                       const float *vector);
 /* Euclidean norm of a row, rounded up to float. */
 float vt_index_norm(const struct vt_index *index, uint32_t row);
+/* Memory of the index beside the rows. */
+uint64_t vt_index_bytes(const struct vt_index *index);
 
 #endif

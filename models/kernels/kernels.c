@@ -6,9 +6,12 @@
 
 #include "models/kernels/blas/blas.h"
 #include "models/kernels/ref/ref.h"
+#include "models/kernels/ref/ref_scan.h"
 #include "models/kernels/ref/ref_training.h"
 #include "models/kernels/simd/avx2.h"
+#include "models/kernels/simd/avx2_scan.h"
 #include "models/kernels/simd/avx2_training.h"
+#include "models/kernels/simd/avx512_scan.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -28,6 +31,7 @@ static const struct vt_kernels ref_table = {
     .solve_f64 = vt__ref_solve_f64,
     .invert_f64 = vt__ref_invert_f64,
     .eigen_f64 = vt__ref_eigen_f64,
+    .scan = vt__ref_scan,
     .gather_f32 = vt__ref_gather_f32,
     .residual_f32 = vt__ref_residual_f32,
     .gram_upper_f32 = vt__ref_gram_upper_f32,
@@ -49,6 +53,7 @@ static const struct vt_kernels blas_table = {
     .solve_f64 = vt__blas_solve_f64,
     .invert_f64 = vt__blas_invert_f64,
     .eigen_f64 = vt__blas_eigen_f64,
+    .scan = vt__ref_scan,
     .gather_f32 = vt__ref_gather_f32,
     .residual_f32 = vt__ref_residual_f32,
     .gram_upper_f32 = vt__blas_gram_upper_f32,
@@ -71,6 +76,30 @@ static const struct vt_kernels blas_avx2_table = {
     .solve_f64 = vt__blas_solve_f64,
     .invert_f64 = vt__blas_invert_f64,
     .eigen_f64 = vt__blas_eigen_f64,
+    .scan = vt__avx2_scan,
+    .gather_f32 = vt__avx2_gather_f32,
+    .residual_f32 = vt__avx2_residual_f32,
+    .gram_upper_f32 = vt__avx2_gram_upper_f32,
+    .solve_upper_f32 = vt__avx2_solve_upper_f32,
+};
+
+/* Only the scan gains: training is bound by what AVX2 does, and its bytes stay the same. */
+static const struct vt_kernels blas_avx512_table = {
+    .name = "blas-avx512",
+    .dot = vt__avx2_dot,
+    .dots = vt__avx2_dots,
+    .matvec_f32 = vt__blas_matvec_f32,
+    .matmul_nt_f32 = vt__blas_matmul_nt_f32,
+    .matmul_nn_f32 = vt__blas_matmul_nn_f32,
+    .matmul_tn_f32 = vt__blas_matmul_tn_f32,
+    .matmul_nt_sub_f32 = vt__blas_matmul_nt_sub_f32,
+    .gram_add_f32 = vt__blas_gram_add_f32,
+    .gram_add_f64 = vt__blas_gram_add_f64,
+    .solve_f32 = vt__blas_solve_f32,
+    .solve_f64 = vt__blas_solve_f64,
+    .invert_f64 = vt__blas_invert_f64,
+    .eigen_f64 = vt__blas_eigen_f64,
+    .scan = vt__avx512_scan,
     .gather_f32 = vt__avx2_gather_f32,
     .residual_f32 = vt__avx2_residual_f32,
     .gram_upper_f32 = vt__avx2_gram_upper_f32,
@@ -80,7 +109,9 @@ static const struct vt_kernels blas_avx2_table = {
 
 static const struct vt_kernels *choose(void)
 {
-    const struct vt_kernels *best = vt_kernels_find("blas-avx2");
+    const struct vt_kernels *best = vt_kernels_find("blas-avx512");
+    if (best == NULL)
+        best = vt_kernels_find("blas-avx2");
     return best != NULL ? best : &blas_table;
 }
 
@@ -101,6 +132,8 @@ const struct vt_kernels *vt_kernels_find(const char *name)
 #if VT_HAVE_AVX2_KERNELS
     if (strcmp(name, "blas-avx2") == 0)
         return vt__avx2_available() ? &blas_avx2_table : NULL;
+    if (strcmp(name, "blas-avx512") == 0)
+        return vt__avx2_available() && vt__avx512_scan_available() ? &blas_avx512_table : NULL;
 #endif
     if (strcmp(name, "blas") == 0)
         return &blas_table;

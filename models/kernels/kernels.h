@@ -14,6 +14,19 @@ struct vt_rows_f32 {
 };
 
 /*
+ * Rows of bytes for the exact search (models/index), in blocks laid out for the vector unit: of
+ * VT_SCAN_ROWS rows, VT_SCAN_STEP neighbouring dimensions of each row stand together, then those of
+ * the next row; after all rows the next dimensions. Byte value b stands for the number b − 128.
+ */
+enum { VT_SCAN_ROWS = 32, VT_SCAN_STEP = 4 };
+struct vt_scan {
+    const uint8_t *values; /* n_blocks × n_steps × VT_SCAN_ROWS × VT_SCAN_STEP; 64-byte aligned */
+    const float *scales;   /* n_blocks × VT_SCAN_ROWS; finite, not below 0 */
+    uint32_t n_blocks, n_steps;
+    const int8_t *query; /* n_steps × VT_SCAN_STEP; −63 to 63, so that no 16-bit sum saturates */
+};
+
+/*
  * The inner loops of the models, as a table of function pointers: `ref` is plain C and always
  * right, `blas` takes OpenBLAS and the SIMD of this CPU. Row-major everywhere; `row_stride` counts
  * elements. Immutable, any thread, no allocation by us, no alignment needed.
@@ -70,6 +83,11 @@ struct vt_kernels {
      * or memory. May allocate. */
     bool (*eigen_f64)(double *symmetric, uint32_t dim, double *ret_values);
 
+    /* For each row of the blocks p = (float)(the exact sum of products of its numbers and the
+     * query's) · its scale, rounded once. Bit i of ret_masks[b] is clear where p of row i of block
+     * b is below thresholds[b]. The same bits from every variant. */
+    void (*scan)(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks);
+
     /* What factors are trained with. Every dim and stride here is a multiple of VT_KERNEL_DIM_STEP;
      * callers pad with zeros. */
 
@@ -95,7 +113,8 @@ enum { VT_KERNEL_LANES = 8, VT_KERNEL_DIM_STEP = 16, VT_KERNEL_ROWS_STEP = 8 };
 
 /* The best table for this CPU; the same pointer for the life of the process. */
 const struct vt_kernels *vt_kernels(void);
-/* "ref", "blas" (plain C score) or "blas-avx2"; NULL when unknown or this CPU cannot run it. */
+/* "ref", "blas" (plain C score), "blas-avx2" or "blas-avx512"; NULL when unknown or this CPU cannot
+ * run it. */
 const struct vt_kernels *vt_kernels_find(const char *name);
 
 /* The defined score of two vectors of `dim` floats. Fetch the table once where it is called in a

@@ -12,6 +12,7 @@ static const struct vt_command commands[] = {
     {"interactions", "an adjacency file as large as asked, to train on", bench_interactions},
     {"ials", "seconds of an iteration of iALS, and its share of a matrix product", bench_ials},
     {"ranker", "what ranking by trees adds to an answer", bench_ranker},
+    {"retrieval", "the exact search for the best items", bench_retrieval},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

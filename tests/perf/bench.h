@@ -7,5 +7,6 @@ int bench_fill(int argc, char **argv);
 int bench_interactions(int argc, char **argv);
 int bench_ials(int argc, char **argv);
 int bench_ranker(int argc, char **argv);
+int bench_retrieval(int argc, char **argv);
 
 #endif

@@ -53,9 +53,9 @@ static uint32_t brute_force(const struct vt_index *index, uint32_t n_rows,
 static void assert_same_as_brute_force(const struct vt_index *index, uint32_t n_rows,
                                        struct vt_index_query query)
 {
-    static const char *const variants[] = {"ref", "blas", "blas-avx2"};
+    static const char *const variants[] = {"ref", "blas", "blas-avx2", "blas-avx512"};
     uint32_t n_expected = brute_force(index, n_rows, &query);
-    for (size_t v = 0; v < 3; v++) {
+    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
         uint32_t n_got = 0;
         query.kernels = vt_kernels_find(variants[v]);
         if (query.kernels == NULL)
@@ -225,6 +225,50 @@ static void search_asks_the_predicate_for_few_rows(void **state)
     vt_index_free(index);
 }
 
+/* Norms that fall by powers: most of the rows are never looked at, and the list is still exact. */
+static void search_stops_where_no_norm_can_reach_the_list(void **state)
+{
+    (void)state;
+    enum { N = 5000, DIM = 16 };
+    float vector[DIM];
+    uint32_t n_got = 0;
+    struct vt_index_work work = {0};
+    random_state = 10;
+    fill_random(N, DIM, 1);
+    for (uint32_t r = 0; r < N; r++)
+        for (uint32_t d = 0; d < DIM; d++)
+            factors[r * DIM + d] /= (float)(1 + r * 31 % N);
+    random_vector(vector, DIM);
+    struct vt_index *index = index_of(N, DIM, DIM);
+    struct vt_index_query query = {.vector = vector, .n = 10, .ret_work = &work};
+    assert_ok(vt_index_search(index, &query, got, &n_got));
+    assert_true(work.n_scanned < N / 4);
+    assert_true(work.n_scored < N / 4);
+    query.ret_work = NULL;
+    assert_same_as_brute_force(index, N, query);
+    vt_index_free(index);
+}
+
+/* One dimension outweighs all others: the bytes of the others are all the same, which costs time
+ * and nothing else. */
+static void search_is_exact_where_bytes_say_little(void **state)
+{
+    (void)state;
+    enum { N = 3000, DIM = 48 };
+    float vector[DIM];
+    random_state = 11;
+    fill_random(N, DIM, 1e-3F);
+    for (uint32_t r = 0; r < N; r++)
+        factors[r * DIM] = 100;
+    random_vector(vector, DIM);
+    vector[0] = 1e-4F;
+    assert_both_measures(N, DIM, DIM, vector);
+    for (uint32_t d = 0; d < DIM; d++) /* and a query that points away from all of it */
+        vector[d] = -vector[d];
+    vector[0] = -1;
+    assert_both_measures(N, DIM, DIM, vector);
+}
+
 static void search_for_nothing_returns_nothing(void **state)
 {
     (void)state;
@@ -285,6 +329,8 @@ int main(void)
         cmocka_unit_test(search_handles_huge_tiny_and_zero_rows),
         cmocka_unit_test(search_honours_bitmap_and_predicate),
         cmocka_unit_test(search_asks_the_predicate_for_few_rows),
+        cmocka_unit_test(search_stops_where_no_norm_can_reach_the_list),
+        cmocka_unit_test(search_is_exact_where_bytes_say_little),
         cmocka_unit_test(search_for_nothing_returns_nothing),
         cmocka_unit_test(numbers_that_are_not_finite_are_refused),
         cmocka_unit_test(dimensions_outside_the_limit_are_refused),

@@ -1,0 +1,145 @@
+/*
+ * The scan of byte rows: every variant gives the bits of the plain one, at the ends of the ranges
+ * too, where a 16-bit sum would saturate. The AVX-512 form is built here over SIMDe as well, so
+ * that it is tried on CPUs that lack it.
+ */
+#include "models/kernels/kernels.h"
+#include "models/kernels/ref/ref_scan.h"
+#include "models/kernels/simd/avx2.h"
+#include "tests/testlib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if VT_HAVE_AVX2_KERNELS
+#define VT_SCAN_OVER_SIMDE
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+/* The one instruction that Debian's SIMDe does not have. */
+static simde__m512 floats_of(simde__m512i integers)
+{
+    simde__m512i_private from = simde__m512i_to_private(integers);
+    simde__m512_private to = {{0}};
+    for (int i = 0; i < 16; i++)
+        to.f32[i] = (float)from.i32[i];
+    return simde__m512_from_private(to);
+}
+#define _mm512_cvtepi32_ps floats_of
+#define vt__avx512_scan simde_scan
+#define vt__avx512_scan_available simde_scan_available
+#undef VT_KERNELS_SIMD_AVX512_SCAN_H
+#include "models/kernels/simd/avx512_scan.c"
+#endif
+
+enum { BLOCKS = 9, STEPS_MAX = 256 };
+
+static _Alignas(64) uint8_t values[BLOCKS * STEPS_MAX * VT_SCAN_ROWS * VT_SCAN_STEP];
+static float scales[BLOCKS * VT_SCAN_ROWS], thresholds[BLOCKS];
+static int8_t query[STEPS_MAX * VT_SCAN_STEP];
+
+static uint32_t random_u32(void)
+{
+    static uint64_t state = 7;
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(state >> 33);
+}
+
+static void fill(uint32_t n_steps)
+{
+    for (size_t i = 0; i < sizeof values; i++)
+        values[i] = (uint8_t)(1 + random_u32() % 255);
+    for (size_t i = 0; i < n_steps * VT_SCAN_STEP; i++)
+        query[i] = (int8_t)((int)(random_u32() % 127) - 63);
+    for (size_t i = 0; i < BLOCKS * VT_SCAN_ROWS; i++)
+        scales[i] = (float)random_u32() * 0x1p-31F;
+}
+
+static void assert_masks_equal(const struct vt_scan *scan)
+{
+    static const char *const variants[] = {"blas", "blas-avx2", "blas-avx512"};
+    uint32_t expected[BLOCKS], got[BLOCKS];
+    vt__ref_scan(scan, thresholds, expected);
+    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
+        const struct vt_kernels *kernels = vt_kernels_find(variants[v]);
+        if (kernels == NULL)
+            continue;
+        kernels->scan(scan, thresholds, got);
+        assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
+    }
+#if VT_HAVE_AVX2_KERNELS
+    simde_scan(scan, thresholds, got);
+    assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
+#endif
+}
+
+static struct vt_scan scan_of(uint32_t n_steps)
+{
+    return (struct vt_scan){
+        .values = values, .scales = scales, .n_blocks = BLOCKS, .n_steps = n_steps, .query = query};
+}
+
+static void the_scan_has_the_same_bits_in_every_variant(void **state)
+{
+    (void)state;
+    static const uint32_t steps[] = {1, 2, 3, 16, 17, 75, STEPS_MAX};
+    for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++)
+        for (int round = 0; round < 20; round++) {
+            fill(steps[s]);
+            for (uint32_t b = 0; b < BLOCKS; b++)
+                thresholds[b] = ((float)random_u32() * 0x1p-31F - 0.5F) * 1e5F;
+            const struct vt_scan scan = scan_of(steps[s]);
+            assert_masks_equal(&scan);
+        }
+}
+
+/* The largest sums that there are, of either sign: no step on the way may saturate. */
+static void the_scan_is_right_at_the_ends_of_its_ranges(void **state)
+{
+    (void)state;
+    static const uint8_t ends[] = {1, 255};
+    static const int8_t query_ends[] = {-63, 63};
+    for (int i = 0; i < 4; i++) {
+        memset(values, ends[i % 2], sizeof values);
+        memset(query, query_ends[i / 2], sizeof query);
+        for (size_t s = 0; s < BLOCKS * VT_SCAN_ROWS; s++)
+            scales[s] = 1;
+        const float sum = (float)(127 * 63 * STEPS_MAX * VT_SCAN_STEP);
+        const float near[BLOCKS] = {
+            -sum,     sum,     nextafterf(sum, 0),  -INFINITY,
+            INFINITY, 2 * sum, nextafterf(-sum, 0), nextafterf(sum, INFINITY),
+            0};
+        memcpy(thresholds, near, sizeof near);
+        const struct vt_scan scan = scan_of(STEPS_MAX);
+        assert_masks_equal(&scan);
+        uint32_t masks[BLOCKS];
+        vt__ref_scan(&scan, thresholds, masks);
+        bool positive = (ends[i % 2] == 255) == (query_ends[i / 2] == 63);
+        assert_int_equal(masks[1], positive ? UINT32_MAX : 0); /* not below the sum itself */
+        assert_int_equal(masks[7], 0);
+    }
+}
+
+/* Sums that overflow with their scale, or vanish in it. */
+static void the_scan_of_odd_scales_agrees(void **state)
+{
+    (void)state;
+    static const float odd[] = {0, 1e-45F, 3e38F, 0x1p-126F};
+    fill(5);
+    for (size_t s = 0; s < BLOCKS * VT_SCAN_ROWS; s++)
+        scales[s] = odd[s % 4];
+    for (uint32_t b = 0; b < BLOCKS; b++)
+        thresholds[b] = b % 2 == 0 ? 0 : 1e-40F;
+    const struct vt_scan scan = scan_of(5);
+    assert_masks_equal(&scan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_scan_has_the_same_bits_in_every_variant),
+        cmocka_unit_test(the_scan_is_right_at_the_ends_of_its_ranges),
+        cmocka_unit_test(the_scan_of_odd_scales_agrees),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
