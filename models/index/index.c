@@ -55,7 +55,7 @@ float vt_index_norm(const struct vt_index *index, uint32_t row)
 double vt_index_score(const struct vt_index *index, enum vt_index_measure measure, uint32_t row,
                       const float *vector)
 {
-    return vt__measure(index, vt_kernels(), measure, vector, row);
+    return vt__index_measure(index, vt_kernels(), measure, vector, row);
 }
 
 uint64_t vt_index_bytes(const struct vt_index *index)

@@ -33,7 +33,7 @@ void vt__blocks_free(struct vt__blocks *blocks);
 /* `value` as a float that is not below it. */
 float vt__rounded_up(double value);
 /* The query's measure of one row, by the definition. */
-double vt__measure(const struct vt_index *index, const struct vt_kernels *kernels,
-                   enum vt_index_measure measure, const float *vector, uint32_t row);
+double vt__index_measure(const struct vt_index *index, const struct vt_kernels *kernels,
+                         enum vt_index_measure measure, const float *vector, uint32_t row);
 
 #endif

@@ -37,8 +37,8 @@ struct search {
     uint64_t n_scanned, n_scored;
 };
 
-double vt__measure(const struct vt_index *index, const struct vt_kernels *kernels,
-                   enum vt_index_measure measure, const float *vector, uint32_t row)
+double vt__index_measure(const struct vt_index *index, const struct vt_kernels *kernels,
+                         enum vt_index_measure measure, const float *vector, uint32_t row)
 {
     const struct vt_index_rows *rows = &index->rows;
     double dot = kernels->dot(rows->factors + (size_t)row * rows->row_stride, vector, rows->dim);
@@ -54,7 +54,8 @@ static void offer(struct search *search, uint32_t row)
 {
     const struct vt_index_query *query = search->query;
     struct vt_index_hit hit = {
-        .score = vt__measure(search->index, search->kernels, query->measure, query->vector, row),
+        .score =
+            vt__index_measure(search->index, search->kernels, query->measure, query->vector, row),
         .row = row,
     };
     search->n_scored++;
