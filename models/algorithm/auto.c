@@ -1,14 +1,14 @@
 /*
- * A model that chooses itself. What suits sparse data (strong regularisation, few factors, item
- * kernels) loses on dense ones, and no rule by size and density alone is as good as trying: so a
- * validation part is split off the matrix, every family is tried on the rest with a handful of
- * settings (auto_space.c), the weights of a blend of the best are found on the same part, and what
- * came out is trained on everything.
+ * A model that chooses itself. What suits sparse data (strong regularisation, item kernels) loses
+ * on dense ones, and no rule by size and density alone is as good as trying: so a validation part
+ * is split off the matrix, every family climbs on the rest from what its data suggest
+ * (auto_search.c), the weights of a blend of the best are found on the same part, and what came out
+ * is trained on everything.
  *
  * What is tried must be the same on a slow and on a fast machine, or the same data would give
- * different models. So the budget is arithmetic, not time: GFLOP_PER_SECOND for each second that is
- * allowed, with the families' own counts. Memory decides too (a family that does not fit takes no
- * part); for the same bytes on two machines, say it. docs/adr/0106.
+ * different models. So the budget is arithmetic, not time: two seconds of a core for each second
+ * that is allowed, counted as auto_cost.c has it. Memory decides too (a family that does not fit
+ * takes no part); for the same bytes on two machines, say it. docs/adr/0106, 0135.
  */
 #include "models/algorithm/auto_search.h"
 #include "models/blend/weights.h"
@@ -20,21 +20,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS_DEFAULT 300.0
+#define SECONDS_DEFAULT 360.0 /* on CORES like those of auto_cost.c */
+#define CORES 2
 #define HELD_SHARE 0.2
+#define GFLOP_PER_CORE_SECOND 10.0 /* what the estimates of `train` take a core second for */
 /* A number, not what is free: the choice hangs on it. */
 #define MEMORY_DEFAULT (UINT64_C(4) << 30)
-enum { HELD_USERS = 4000, KERNEL_CELLS = 16000000, KERNEL_ROW_MIN = 200 };
+/* Of 8,000 users a difference of 1 % in recall is about what chance makes of two models that are
+ * alike; more cost more than they say. */
+enum { HELD_USERS = 8000, KERNEL_CELLS = 32000000, KERNEL_ROW_MIN = 200, KERNEL_ROW_MAX = 1000 };
 
-static const enum vt_blend_family families[] = {VT_BLEND_IALS, VT_BLEND_EASE, VT_BLEND_SHARPENED,
-                                                VT_BLEND_ITEMCF, VT_BLEND_POPULARITY};
+static const enum vt_blend_family families[] = {VT_BLEND_ITEMCF,    VT_BLEND_IALS,
+                                                VT_BLEND_EASE,      VT_BLEND_GRAPH,
+                                                VT_BLEND_SHARPENED, VT_BLEND_POPULARITY};
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
-/* Kernels of many items keep shorter rows, so that two of them and their sum stay small. */
+/* Kernels of many items keep shorter rows, so that several of them and their sum fit. */
 static uint32_t kernel_row(uint64_t n_items)
 {
     const uint64_t fits = KERNEL_CELLS / (n_items > 0 ? n_items : 1);
-    return fits > 1000 ? 1000 : fits < KERNEL_ROW_MIN ? KERNEL_ROW_MIN : (uint32_t)fits;
+    return fits > KERNEL_ROW_MAX   ? KERNEL_ROW_MAX
+           : fits < KERNEL_ROW_MIN ? KERNEL_ROW_MIN
+                                   : (uint32_t)fits;
 }
 
 static void prepare_options(const struct vt_algorithm_options *options, uint64_t n_items,
@@ -57,45 +64,91 @@ static void tell_data(const struct vt__auto_search *search, const struct vt_spar
 {
     vt__tell(&search->options,
              "auto: %u customers, %u items, %llu pairs, %.1f a customer, %.3g %% of all pairs; "
-             "tries are measured on %llu pairs that are held back and may take %.0f MiB and %.0f "
-             "GFLOP (%.0f s at %.0f GFLOP/s); then the choice is trained on everything",
+             "tries are measured on %llu pairs that are held back and take at most %.0f MiB and "
+             "%.0f core seconds (about %.0f minutes on two cores); then the choice is trained on "
+             "everything",
              matrix->n_rows, matrix->n_cols, (unsigned long long)matrix->n_entries,
              (double)matrix->n_entries / matrix->n_rows,
              100.0 * (double)matrix->n_entries / matrix->n_rows / matrix->n_cols,
              (unsigned long long)search->held.n_entries, (double)search->memory_max / (1 << 20),
-             search->gflop_max, search->options.seconds_max, VT__AUTO_GFLOP_PER_SECOND);
+             search->core_seconds_max, ceil(search->core_seconds_max / CORES / 60));
+}
+
+static void write_weights(const double *weight, size_t bytes, char *ret_text)
+{
+    ret_text[0] = '\0';
+    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
+        if (fabs(weight[f]) > 0)
+            snprintf(ret_text + strlen(ret_text), bytes - strlen(ret_text), " %s %.4f",
+                     vt__blend_family((enum vt_blend_family)f)->name, weight[f]);
 }
 
 static void tell_choice(const struct vt__auto_search *search, const double *weight,
                         const struct vt_blend_weights *measured)
 {
-    char text[VT_BLEND_FAMILIES * 32] = "";
-    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
-        if (fabs(weight[f]) > 0)
-            snprintf(text + strlen(text), sizeof text - strlen(text), " %s %.4f",
-                     vt__blend_family((enum vt_blend_family)f)->name, weight[f]);
+    const struct vt__auto_climb *best = &search->climbs[0];
+    char text[VT_BLEND_FAMILIES * 32];
+    write_weights(weight, sizeof text, text);
+    for (uint32_t c = 1; c < search->n_climbs; c++)
+        if (search->climbs[c].value > best->value)
+            best = &search->climbs[c];
     vt__tell(&search->options,
              "auto: chose the blend%s: recall %.4f, ndcg %.4f on what was held back, against %.4f "
-             "(mean of both) of the best single family, %s; %.0f GFLOP were spent",
-             text, measured->recall, measured->ndcg, search->best_value,
-             vt__blend_family(search->best_family)->name, search->gflop_spent);
+             "(mean of both) of the best single family, %s",
+             text, measured->recall, measured->ndcg, best->value,
+             vt__blend_family(best->family)->name);
+}
+
+/* Moves a family's best model to the parts of a blend, and its settings to the search's options. */
+static void take_over(struct vt__auto_climb *climb, struct vt__blend_parts *parts,
+                      struct vt_algorithm_options *options)
+{
+    const struct vt_algorithm_options *best = &climb->best;
+    if (climb->model.n == 0)
+        return;
+    parts->family[parts->n] = climb->family;
+    parts->trained[parts->n] = climb->model.trained[0];
+    parts->parts[parts->n] = climb->model.parts[0];
+    parts->parts[parts->n].recommender = &parts->trained[parts->n].recommender;
+    parts->n++;
+    climb->model.n = 0;
+    switch (climb->family) {
+    case VT_BLEND_IALS:
+        options->ials = best->ials;
+        break;
+    case VT_BLEND_EASE:
+        options->ease = best->ease;
+        break;
+    case VT_BLEND_SHARPENED:
+        options->sharpened = best->sharpened;
+        break;
+    case VT_BLEND_GRAPH:
+        options->graph = best->graph;
+        break;
+    default:
+        options->neighbor = best->neighbor;
+    }
 }
 
 static struct vt_err choose(struct vt__auto_search *search, struct vt_diag *diag)
 {
     struct vt_blend_weights measured;
+    struct vt__blend_parts parts = {0};
     double *weight = search->options.blend.weight;
-    for (int i = 0; i < N_FAMILIES; i++)
-        VT_TRY(vt__auto_try_family(search, families[i], diag));
-    VT_CHECK(search->parts.n > 0, VT_EXHAUSTED, "no family fits into the memory");
+    VT_TRY(vt__auto_climb_all(search, diag));
+    for (uint32_t c = 0; c < search->n_climbs; c++)
+        take_over(&search->climbs[c], &parts, &search->options);
     for (int f = 0; f < VT_BLEND_FAMILIES; f++)
         weight[f] = 0;
-    for (uint32_t p = 0; p < search->parts.n; p++)
-        weight[search->parts.family[p]] = 1;
-    VT_TRY(vt__blend_find(&search->parts, &search->fit, &search->held, &search->options, weight,
-                          &measured));
-    tell_choice(search, weight, &measured);
-    return vt_ok();
+    for (uint32_t p = 0; p < parts.n; p++)
+        weight[parts.family[p]] = 1;
+    struct vt_err err = parts.n > 0 ? vt__blend_find(&parts, &search->fit, &search->held,
+                                                     &search->options, weight, &measured)
+                                    : VT_ERR(VT_EXHAUSTED, "no family fits into the memory");
+    vt__blend_parts_free(&parts);
+    if (!vt_failed(err))
+        tell_choice(search, weight, &measured);
+    return err;
 }
 
 /* Too little to hold anything back: iALS and popularity by their defaults. */
@@ -111,7 +164,8 @@ static void choose_without_data(struct vt__auto_search *search)
 
 static void search_fini(struct vt__auto_search *search)
 {
-    vt__blend_parts_free(&search->parts);
+    for (uint32_t c = 0; c < search->n_climbs; c++)
+        vt__blend_parts_free(&search->climbs[c].model);
     vt_sparse_free(&search->fit);
     vt_sparse_free(&search->held);
 }
@@ -137,9 +191,11 @@ static struct vt_err auto_train(const struct vt_sparse *matrix,
                                 struct vt_trained *ret_trained)
 {
     VT_CHECK(matrix->n_entries > 0, VT_INVALID, "there is nothing to train on");
-    struct vt__auto_search search = {.best_value = -1};
+    struct vt__auto_search search = {.n_climbs = N_FAMILIES};
     prepare_options(options, matrix->n_cols, &search.options);
-    search.gflop_max = search.options.seconds_max * VT__AUTO_GFLOP_PER_SECOND;
+    for (int f = 0; f < N_FAMILIES; f++)
+        search.climbs[f] = (struct vt__auto_climb){.family = families[f], .value = -1};
+    search.core_seconds_max = search.options.seconds_max * CORES;
     search.memory_max = search.options.memory_bytes;
     struct vt_err err = search_on(matrix, &search, diag);
     struct vt_algorithm_options chosen = search.options;
@@ -152,23 +208,26 @@ static struct vt_err auto_train(const struct vt_sparse *matrix,
     return vt_ok();
 }
 
-/* The search's budget, and a last training that may be as much as the largest try. */
+/* The search's budget where the tries may want that much, and a last training of everything. */
 static struct vt_need auto_need(const struct vt_shape *shape,
                                 const struct vt_algorithm_options *options)
 {
     struct vt_algorithm_options prepared;
+    double tries = 0, last = 0;
     prepare_options(options, shape->n_items, &prepared);
     for (int f = 0; f < VT_BLEND_FAMILIES; f++)
         prepared.blend.weight[f] = 0;
-    for (int i = 0; i < N_FAMILIES; i++)
+    for (int i = 0; i < N_FAMILIES; i++) {
+        const uint32_t held = shape->n_users < HELD_USERS ? (uint32_t)shape->n_users : HELD_USERS;
         prepared.blend.weight[families[i]] = 1;
+        last += vt__auto_core_seconds(families[i], shape, held, &prepared);
+    }
+    tries = fmin(last * VT__AUTO_TRIES_MAX, prepared.seconds_max * CORES);
     prepared.ials.factors = VT__AUTO_FACTORS_MAX;
     struct vt_need need = vt__family_blend.need(shape, &prepared);
     if (need.memory_bytes > prepared.memory_bytes)
         need.memory_bytes = prepared.memory_bytes; /* what does not fit is left out */
-    const double budget = prepared.seconds_max * VT__AUTO_GFLOP_PER_SECOND;
-    const double tries = vt__auto_gflop(shape, &prepared);
-    need.gflop += tries < budget ? tries : budget;
+    need.gflop = (tries + last) * GFLOP_PER_CORE_SECOND;
     need.memory_bytes += 2 * 8 * shape->n_interactions;
     return need;
 }

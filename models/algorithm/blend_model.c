@@ -59,20 +59,28 @@ static void add_z(const double *scores, double weight, uint32_t n, double *sums)
         sums[i] += by * (scores[i] - mean);
 }
 
-static struct vt_err blend_score(const void *self, const struct vt_weighted_history *history,
-                                 void *scratch, double *ret_scores)
+static struct vt_err blend_score_many(const void *self, const struct vt_weighted_history *histories,
+                                      uint32_t n, void *scratch, double *ret_scores)
 {
     const struct blend_model *blend = self;
     double *scores = (double *)(void *)((char *)scratch + members_scratch_bytes(blend));
-    memset(ret_scores, 0, blend->n_items * sizeof *ret_scores);
+    memset(ret_scores, 0, (size_t)n * blend->n_items * sizeof *ret_scores);
     for (int m = 0; m < VT_MEMBER_COUNT; m++) {
         const struct vt_recommender *member = &blend->members[m].recommender;
         if (member->score == NULL)
             continue;
-        VT_TRY(member->score(member->self, history, scratch, scores));
-        add_z(scores, blend->members[m].weight, blend->n_items, ret_scores);
+        VT_TRY(vt_score_many(member, histories, n, blend->n_items, scratch, scores));
+        for (uint32_t h = 0; h < n; h++)
+            add_z(scores + (size_t)h * blend->n_items, blend->members[m].weight, blend->n_items,
+                  ret_scores + (size_t)h * blend->n_items);
     }
     return vt_ok();
+}
+
+static struct vt_err blend_score(const void *self, const struct vt_weighted_history *history,
+                                 void *scratch, double *ret_scores)
+{
+    return blend_score_many(self, history, 1, scratch, ret_scores);
 }
 
 /* ---- the kernel of several ---- */
@@ -137,9 +145,11 @@ static void describe(struct blend_model *blend, struct vt_trained *ret_trained)
     struct vt_trained trained = {
         .recommender = {.name = "blend",
                         .self = blend,
-                        .scratch_bytes =
-                            members_scratch_bytes(blend) + (size_t)blend->n_items * sizeof(double),
-                        .score = blend_score},
+                        .scratch_bytes = members_scratch_bytes(blend) + VT_SCORE_MANY_MAX *
+                                                                            (size_t)blend->n_items *
+                                                                            sizeof(double),
+                        .score = blend_score,
+                        .score_many = blend_score_many},
         .kernel = blend->kernel.n_items > 0 ? &blend->kernel : NULL,
         .model = blend,
         .free_model = blend_free,

@@ -10,6 +10,8 @@
 
 /* As models/factor has them, for an estimate from above. */
 enum { STRIDE_FLOATS = 16, GRAM_BLOCKS = 64, GATHER_DOUBLES = 128, SCRATCH_BYTES = 5 << 18 };
+/* Rows that are scored for one history after the other: they stay in the second cache. */
+enum { ROWS_TOGETHER = 128 };
 
 struct ials_scratch_layout {
     size_t vector_at, bytes;
@@ -18,19 +20,33 @@ struct ials_scratch_layout {
 static struct ials_scratch_layout ials_layout(uint32_t dim)
 {
     size_t fold_in = vt_fold_in_scratch_bytes(dim);
-    return (struct ials_scratch_layout){fold_in, fold_in + dim * sizeof(float)};
+    return (struct ials_scratch_layout){fold_in, fold_in + VT_SCORE_MANY_MAX * dim * sizeof(float)};
+}
+
+static struct vt_err ials_score_many(const void *self, const struct vt_weighted_history *histories,
+                                     uint32_t n, void *scratch, double *ret_scores)
+{
+    const struct vt_ials_model *model = self;
+    const struct vt_fold_in_model fold_in = vt_ials_fold_in_model(model);
+    float *vectors = (float *)(void *)((char *)scratch + ials_layout(model->dim).vector_at);
+    for (uint32_t h = 0; h < n; h++)
+        VT_TRY(vt_fold_in(&fold_in, histories[h].columns, histories[h].weights, histories[h].n,
+                          scratch, vectors + (size_t)h * model->dim));
+    for (uint32_t first = 0; first < model->n_items; first += ROWS_TOGETHER) {
+        const uint32_t left = model->n_items - first;
+        for (uint32_t h = 0; h < n; h++)
+            vt_kernels()->dots(model->item_factors + (size_t)first * model->row_stride,
+                               left < ROWS_TOGETHER ? left : ROWS_TOGETHER, model->row_stride,
+                               vectors + (size_t)h * model->dim, model->dim,
+                               ret_scores + (size_t)h * model->n_items + first);
+    }
+    return vt_ok();
 }
 
 static struct vt_err ials_score(const void *self, const struct vt_weighted_history *history,
                                 void *scratch, double *ret_scores)
 {
-    const struct vt_ials_model *model = self;
-    struct vt_fold_in_model fold_in = vt_ials_fold_in_model(model);
-    float *vector = (float *)(void *)((char *)scratch + ials_layout(model->dim).vector_at);
-    VT_TRY(vt_fold_in(&fold_in, history->columns, history->weights, history->n, scratch, vector));
-    vt_kernels()->dots(model->item_factors, model->n_items, model->row_stride, vector, model->dim,
-                       ret_scores);
-    return vt_ok();
+    return ials_score_many(self, history, 1, scratch, ret_scores);
 }
 
 static void ials_free(void *model)
@@ -70,7 +86,8 @@ static struct vt_err ials_train(const struct vt_sparse *matrix,
         .recommender = {.name = "ials",
                         .self = model,
                         .scratch_bytes = ials_layout(model->dim).bytes,
-                        .score = ials_score},
+                        .score = ials_score,
+                        .score_many = ials_score_many},
         .factors = model,
         .mix = {.weight = {[VT_MEMBER_FACTOR] = 1}},
         .model = model,

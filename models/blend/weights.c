@@ -1,7 +1,7 @@
 /*
- * A small search by coordinates. The measure is a step function of the weights (lists change or do
- * not), so steps are factors, not derivatives, and a step is taken only when it is better. Users
- * are summed in their order.
+ * A small search by coordinates, from several starts. The measure is a step function of the weights
+ * (lists change or do not), so steps are factors, not derivatives, and a step is taken only when it
+ * is better. Users are summed in their order.
  */
 #include "models/blend/weights.h"
 
@@ -161,19 +161,29 @@ static struct vt_err consider(const struct vt_blend_table *table,
     return vt_ok();
 }
 
-/* `start`, and each part alone. */
-static struct vt_err find_start(const struct vt_blend_table *table,
-                                const struct vt_blend_search *search, struct vt_blend_weights *best)
+/* Where climbs begin: the caller's start, the best part alone, and all parts by what they are worth
+ * alone, its fourth power. */
+enum { STARTS = 3 };
+struct starts {
+    double weight[STARTS][VT_BLEND_PARTS_MAX];
+};
+
+static struct vt_err find_starts(const struct vt_blend_table *table,
+                                 const struct vt_blend_search *search, struct starts *starts)
 {
-    double weight[VT_BLEND_PARTS_MAX];
-    memcpy(weight, search->start, sizeof weight);
-    *best = (struct vt_blend_weights){.recall = -1, .ndcg = -1};
-    VT_TRY(consider(table, search, weight, best));
-    VT_CHECK(best->recall >= 0, VT_INVALID, "the weights of a blend begin with zeros");
+    double best = -1;
+    *starts = (struct starts){0};
+    memcpy(starts->weight[0], search->start, sizeof starts->weight[0]);
     for (uint32_t p = 0; p < table->n_parts; p++) {
-        memset(weight, 0, sizeof weight);
-        weight[p] = 1;
-        VT_TRY(consider(table, search, weight, best));
+        double alone[VT_BLEND_PARTS_MAX] = {[0] = 0};
+        struct vt_blend_weights measured = {0};
+        alone[p] = 1;
+        VT_TRY(vt_blend_measure(table, alone, search->k, search->threads, &measured));
+        starts->weight[2][p] = pow(value_of(&measured), 4);
+        if (!(value_of(&measured) > best))
+            continue;
+        best = value_of(&measured);
+        memcpy(starts->weight[1], alone, sizeof alone);
     }
     return vt_ok();
 }
@@ -198,18 +208,37 @@ static struct vt_err improve_part(const struct vt_blend_table *table,
     return vt_ok();
 }
 
+/* From one start uphill until a round changes nothing. */
+static struct vt_err climb(const struct vt_blend_table *table, const struct vt_blend_search *search,
+                           double *start, struct vt_blend_weights *ret_best)
+{
+    *ret_best = (struct vt_blend_weights){.recall = -1, .ndcg = -1};
+    VT_TRY(consider(table, search, start, ret_best));
+    for (uint32_t round = 0; ret_best->recall >= 0 && round < ROUNDS_MAX; round++) {
+        const double before = value_of(ret_best);
+        for (uint32_t p = 0; p < table->n_parts; p++)
+            VT_TRY(improve_part(table, search, p, ret_best));
+        if (!(value_of(ret_best) > before))
+            break;
+    }
+    return vt_ok();
+}
+
 struct vt_err vt_blend_find_weights(const struct vt_blend_table *table,
                                     const struct vt_blend_search *search,
                                     struct vt_blend_weights *ret_weights)
 {
-    struct vt_blend_weights best;
-    VT_TRY(find_start(table, search, &best));
-    for (uint32_t round = 0; round < ROUNDS_MAX; round++) {
-        const double before = value_of(&best);
-        for (uint32_t p = 0; p < table->n_parts; p++)
-            VT_TRY(improve_part(table, search, p, &best));
-        if (!(value_of(&best) > before))
-            break;
+    struct vt_blend_weights best = {.recall = -1, .ndcg = -1}, found;
+    struct starts starts;
+    double given[VT_BLEND_PARTS_MAX];
+    memcpy(given, search->start, sizeof given);
+    VT_CHECK(normalise(table->n_parts, given), VT_INVALID,
+             "the weights of a blend begin with zeros");
+    VT_TRY(find_starts(table, search, &starts));
+    for (uint32_t s = 0; s < STARTS; s++) {
+        VT_TRY(climb(table, search, starts.weight[s], &found));
+        if (value_of(&found) > value_of(&best))
+            best = found;
     }
     *ret_weights = best;
     return vt_ok();

@@ -13,9 +13,9 @@
  *   score(i) = w_K · z_K(i) + Σ over the other parts m of w_m · z_m(i)
  *
  * where the kernel K is Σ w_p/scale_p · K_p over the kernel parts p, and w_K = Σ w_p: exactly the
- * served form. From every part alone and from `start`, the best is improved by one weight at a
- * time, by factors that become finer. No gradient, no chance: the same weights for any thread
- * count.
+ * served form. From `start`, from the best part alone and from all by what they are worth, it is
+ * improved by one weight at a time, by factors that become finer; the best end is taken. No
+ * gradient, no chance: the same weights for any thread count.
  */
 struct vt_blend_weights {
     double weight[VT_BLEND_PARTS_MAX]; /* their absolute values add up to 1; to 1e-4 */

@@ -1,9 +1,10 @@
 /*
  * Evaluation by full ranking. Users are cut into fixed blocks; a block's sums go to its own slot
  * and slots are added in order, so the thread count does not show in the last bit. Each thread has
- * one row of scores, which it fills, masks and scans: no sorting of the catalogue. The cosine of
- * items within a list comes from one pass over their user lists: the squared length of the sum
- * of k unit vectors is k + 2·Σ cosines.
+ * a few rows of scores, which the model fills together (a large table of factors is then read from
+ * memory once for all of them) and which it masks and scans: no sorting of the catalogue. The
+ * cosine of items within a list comes from one pass over their user lists: the squared length of
+ * the sum of k unit vectors is k + 2·Σ cosines.
  */
 #include "models/eval/eval.h"
 
@@ -24,7 +25,7 @@ struct sums {
 };
 
 struct thread_scratch {
-    double *scores;            /* n_items */
+    double *scores;            /* VT_SCORE_MANY_MAX × n_items */
     double *user_sums;         /* n_users, zero between lists */
     struct vt_index_hit *hits; /* k */
     uint32_t *top;             /* k: columns of the list */
@@ -51,36 +52,34 @@ static uint64_t row_length(const struct vt_sparse *matrix, uint32_t row)
     return matrix->starts[row + 1] - matrix->starts[row];
 }
 
-static struct vt_err score_user(const struct evaluation *evaluation, uint32_t user,
-                                struct thread_scratch *scratch)
+static struct vt_weighted_history history_of(const struct evaluation *evaluation, uint32_t user)
 {
-    const struct vt_sparse *histories = evaluation->histories, *train = evaluation->options->train;
-    uint64_t start = histories->starts[user];
-    struct vt_weighted_history history = {
-        .columns = histories->columns + start,
-        .weights = histories->values + start,
-        .n = (uint32_t)row_length(histories, user),
-    };
-    if (history.n == 0)
-        memcpy(scratch->scores, evaluation->popularity, train->n_cols * sizeof(double));
-    else
-        VT_TRY(evaluation->recommender->score(evaluation->recommender->self, &history,
-                                              scratch->recommender, scratch->scores));
+    const struct vt_sparse *histories = evaluation->histories;
+    const uint64_t start = histories->starts[user];
+    return (struct vt_weighted_history){.columns = histories->columns + start,
+                                        .weights = histories->values + start,
+                                        .n = (uint32_t)row_length(histories, user)};
+}
+
+/* Takes out of a user's scores what may not be listed. */
+static void mask_user(const struct evaluation *evaluation, uint32_t user, double *scores)
+{
+    const struct vt_sparse *train = evaluation->options->train;
     for (uint64_t e = train->starts[user]; e < train->starts[user + 1]; e++)
-        scratch->scores[train->columns[e]] = -INFINITY;
+        scores[train->columns[e]] = -INFINITY;
     for (uint32_t item = 0; item < train->n_cols; item++)
         if (evaluation->popularity[item] <= 0)
-            scratch->scores[item] = -INFINITY;
-    return vt_ok();
+            scores[item] = -INFINITY;
 }
 
 /* The list in scratch->top; returns its length. Neither -INFINITY (out) nor NaN (never) enters. */
-static uint32_t rank_items(const struct evaluation *evaluation, struct thread_scratch *scratch)
+static uint32_t rank_items(const struct evaluation *evaluation, const double *scores,
+                           struct thread_scratch *scratch)
 {
     struct vt_top top = {.hits = scratch->hits, .capacity = evaluation->options->k};
     for (uint32_t item = 0; item < evaluation->options->train->n_cols; item++)
-        if (scratch->scores[item] > -INFINITY)
-            vt_top_offer(&top, (struct vt_index_hit){.score = scratch->scores[item], .row = item});
+        if (scores[item] > -INFINITY)
+            vt_top_offer(&top, (struct vt_index_hit){.score = scores[item], .row = item});
     vt_top_sort(&top);
     for (uint32_t i = 0; i < top.n; i++)
         scratch->top[i] = top.hits[i].row;
@@ -179,15 +178,79 @@ static void add_variety(const struct evaluation *evaluation, const uint32_t *top
         1 - pair_cosines(&evaluation->train_by_item, top, n_top, user_sums) / n_pairs;
 }
 
-static struct vt_err evaluate_user(const struct evaluation *evaluation, uint32_t user,
-                                   struct thread_scratch *scratch, struct sums *sums)
+static void add_user(const struct evaluation *evaluation, uint32_t user, uint32_t n_top,
+                     struct thread_scratch *scratch, struct sums *sums)
 {
-    VT_TRY(score_user(evaluation, user, scratch));
-    uint32_t n_top = rank_items(evaluation, scratch);
     sums->n_users++;
     note_list(evaluation->options, user, scratch->top, n_top);
     add_accuracy(evaluation, user, scratch->top, n_top, sums);
     add_variety(evaluation, scratch->top, n_top, scratch->user_sums, sums);
+}
+
+/* Whether the user's list is known from another pass; then it is in scratch->top. */
+static bool take_known_list(const struct evaluation *evaluation, uint32_t user,
+                            struct thread_scratch *scratch, uint32_t *ret_n)
+{
+    const struct vt_eval_options *options = evaluation->options;
+    const struct vt_sparse *train = options->train;
+    const struct vt_weighted_history history = history_of(evaluation, user);
+    const uint64_t start = train->starts[user];
+    uint32_t n = 0;
+    if (options->known_lists == NULL || history.n != row_length(train, user) ||
+        memcmp(history.columns, train->columns + start, history.n * sizeof *history.columns) != 0 ||
+        memcmp(history.weights, train->values + start, history.n * sizeof *history.weights) != 0)
+        return false;
+    const uint32_t *list = options->known_lists + (uint64_t)user * options->k;
+    for (; n < options->k && list[n] != VT_EVAL_NO_ITEM; n++)
+        scratch->top[n] = list[n];
+    *ret_n = n;
+    return true;
+}
+
+/* Users who wait to be scored together. */
+struct batch {
+    uint32_t n, users[VT_SCORE_MANY_MAX];
+    struct vt_weighted_history histories[VT_SCORE_MANY_MAX];
+};
+
+static struct vt_err evaluate_batch(const struct evaluation *evaluation, struct batch *batch,
+                                    struct thread_scratch *scratch, struct sums *sums)
+{
+    const uint32_t n_items = evaluation->options->train->n_cols;
+    if (batch->n > 0)
+        VT_TRY(vt_score_many(evaluation->recommender, batch->histories, batch->n, n_items,
+                             scratch->recommender, scratch->scores));
+    for (uint32_t i = 0; i < batch->n; i++) {
+        double *scores = scratch->scores + (size_t)i * n_items;
+        mask_user(evaluation, batch->users[i], scores);
+        add_user(evaluation, batch->users[i], rank_items(evaluation, scores, scratch), scratch,
+                 sums);
+    }
+    batch->n = 0;
+    return vt_ok();
+}
+
+/* A user with test items: at once where the list needs no scores of the model, else with others. */
+static struct vt_err evaluate_user(const struct evaluation *evaluation, uint32_t user,
+                                   struct batch *batch, struct thread_scratch *scratch,
+                                   struct sums *sums)
+{
+    const struct vt_weighted_history history = history_of(evaluation, user);
+    uint32_t n_top;
+    if (take_known_list(evaluation, user, scratch, &n_top)) {
+        add_user(evaluation, user, n_top, scratch, sums);
+    } else if (history.n == 0) {
+        VT_TRY(evaluate_batch(evaluation, batch, scratch, sums)); /* its scores' place is wanted */
+        memcpy(scratch->scores, evaluation->popularity,
+               evaluation->options->train->n_cols * sizeof(double));
+        mask_user(evaluation, user, scratch->scores);
+        add_user(evaluation, user, rank_items(evaluation, scratch->scores, scratch), scratch, sums);
+    } else {
+        batch->users[batch->n] = user;
+        batch->histories[batch->n++] = history;
+        if (batch->n == VT_SCORE_MANY_MAX)
+            return evaluate_batch(evaluation, batch, scratch, sums);
+    }
     return vt_ok();
 }
 
@@ -195,15 +258,19 @@ static void evaluate_block(void *ctx, uint32_t block, uint32_t thread)
 {
     struct evaluation *evaluation = ctx;
     struct thread_scratch *scratch = &evaluation->threads[thread];
+    struct sums *sums = &evaluation->blocks[block];
+    struct batch batch = {0};
     uint32_t n_users = evaluation->options->test->n_rows;
     uint32_t end = (block + 1) * BLOCK_USERS < n_users ? (block + 1) * BLOCK_USERS : n_users;
     for (uint32_t user = block * BLOCK_USERS; user < end && !vt_failed(scratch->err); user++)
         if (row_length(evaluation->options->test, user) > 0) {
-            scratch->err = evaluate_user(evaluation, user, scratch, &evaluation->blocks[block]);
+            scratch->err = evaluate_user(evaluation, user, &batch, scratch, sums);
         } else {
             note_user(&evaluation->options->per_user, user, (double)NAN, (double)NAN);
             note_list(evaluation->options, user, NULL, 0);
         }
+    if (!vt_failed(scratch->err))
+        scratch->err = evaluate_batch(evaluation, &batch, scratch, sums);
 }
 
 static struct sums add_blocks(const struct evaluation *evaluation)
@@ -257,7 +324,8 @@ static struct vt_err thread_scratch_init(struct thread_scratch *scratch,
     const struct vt_eval_options *options = evaluation->options;
     size_t bytes = evaluation->recommender->scratch_bytes + SCRATCH_ALIGNMENT;
     scratch->err = vt_ok();
-    scratch->scores = calloc((size_t)options->train->n_cols + 1, sizeof *scratch->scores);
+    scratch->scores =
+        calloc((size_t)options->train->n_cols * VT_SCORE_MANY_MAX + 1, sizeof *scratch->scores);
     scratch->user_sums = calloc((size_t)options->train->n_rows + 1, sizeof *scratch->user_sums);
     scratch->top = calloc(options->k, sizeof *scratch->top);
     scratch->hits = calloc(options->k, sizeof *scratch->hits);

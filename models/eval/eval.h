@@ -47,6 +47,9 @@ struct vt_eval_options {
     /* The lists themselves, n_rows × k columns, best first; VT_EVAL_NO_ITEM behind the end of a
      * list and in rows without test items. The caller's, NULL: not wanted. */
     uint32_t *lists;
+    /* Lists that a pass with the whole train rows for histories came to, as `lists` has them: a
+     * user whose history is that row takes his own from here. Borrowed, NULL: there are none. */
+    const uint32_t *known_lists;
 };
 
 /* The same numbers to the last bit for any thread count. A user without a history gets the most

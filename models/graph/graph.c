@@ -1,11 +1,13 @@
 /*
- * K is never whole in memory. Its rows are made sixteen at a time: P is applied to a block by two
- * sparse products whose inner loop runs over the sixteen, so that every entry of R̃ that is read
+ * K is never whole in memory. Its rows are made sixteen at a time: P of sixteen unit vectors by
+ * walking the few users of these items; then, for the sharpening, P applied to the whole block by
+ * two sparse products whose inner loop runs over the sixteen, so that every entry of R̃ that is read
  * serves all of them from one or two vector registers. Threads take blocks of rows; a row depends
  * on the matrix alone.
  *
- * Row i of (P + βL)(I − tP)^s is gᵀ(I − tP)^s with g = P e_i + β Lᵀe_i, since P is symmetric: from
- * the right, s steps g ← g − t P g.
+ * Row i of (P + βL)(I − tP)^s is gᵀ(I − tP)^s with g = P e_i + β Lᵀe_i, since P is symmetric. The
+ * first part takes s steps g ← g − t P g. The second is d_i^-b V_i times the transpose of M =
+ * (I − tP)^s βD^b V, which is made once: the low pass is one dense product, sharpened or not.
  */
 #include "models/graph/graph.h"
 
@@ -29,17 +31,18 @@ struct training {
     struct vt_sparse by_user, by_item; /* R̃ and its transpose, owned */
     double *degrees;                   /* n_items: sums of wanted confidences */
     struct vt_svd svd;
-    float *left, *right; /* n_items: d^(−item_exponent), d^(item_exponent) × low_pass */
+    float *left;         /* n_items: d^(−item_exponent) */
+    float *passed;       /* n_items × svd.stride: M */
     float *column_scale; /* n_items: by popularity */
     struct vt_kernel_rows rows;
     struct scratch *scratch;
     uint32_t n_threads, first_block; /* of the step */
 };
 
-/* One thread's; n × WIDTH floats each. */
+/* One thread's. */
 struct scratch {
-    float *items, *product; /* n_items */
-    float *users;           /* n_users */
+    float *items, *product; /* n_items × WIDTH; `product` also as WIDTH × n_items */
+    float *users;           /* n_users × WIDTH; NULL where nothing is sharpened */
     float *row;             /* n_items: one row of K */
     float *vectors;         /* WIDTH × stride of the SVD */
     struct vt_index_hit *hits;
@@ -142,12 +145,75 @@ static void fill_scales(struct training *training)
         double degree = training->degrees[item];
         if (!(degree > 0))
             continue; /* all its entries are 0 */
-        double power = pow(degree, options->item_exponent);
-        training->left[item] = (float)(1 / power);
-        training->right[item] = (float)(options->low_pass * power);
+        training->left[item] = (float)pow(degree, -options->item_exponent);
         training->column_scale[item] =
             (float)pow(degree * n_wanted / sum, -options->popularity_exponent);
     }
+}
+
+/* ---- the low pass ---- */
+
+struct product {
+    const struct vt_sparse *matrix;
+    const float *from;
+    float *to;
+    uint32_t width;
+};
+
+static void multiply_rows(void *ctx, uint32_t block, uint32_t thread)
+{
+    const struct product *product = ctx;
+    const struct vt_sparse *matrix = product->matrix;
+    const uint32_t first = block * WIDTH, left = matrix->n_rows - first;
+    (void)thread;
+    for (uint32_t r = first; r < first + (left < WIDTH ? left : WIDTH); r++) {
+        float *restrict to = product->to + (size_t)r * product->width;
+        memset(to, 0, product->width * sizeof *to);
+        for (uint64_t e = matrix->starts[r]; e < matrix->starts[r + 1]; e++) {
+            const float *restrict from =
+                product->from + (size_t)matrix->columns[e] * product->width;
+            for (uint32_t i = 0; i < product->width; i++)
+                to[i] += matrix->values[e] * from[i];
+        }
+    }
+}
+
+static void multiply_wide(const struct training *training, const struct vt_sparse *matrix,
+                          const float *from, float *to)
+{
+    struct product product = {matrix, from, to, training->svd.stride};
+    vt_parallel((matrix->n_rows + WIDTH - 1) / WIDTH, training->n_threads, multiply_rows, &product);
+}
+
+/* M: βD^b V, then s steps M ← M − t P M. */
+static struct vt_err pass_vectors(struct training *training)
+{
+    const struct vt_graph_options *options = training->options;
+    const struct vt_svd *svd = &training->svd;
+    const size_t n = (size_t)training->by_user.n_cols * svd->stride;
+    const float by = (float)options->sharpening;
+    float *users = calloc((size_t)training->by_user.n_rows * svd->stride + 1, sizeof *users);
+    float *product = calloc(n + 1, sizeof *product);
+    training->passed = calloc(n + 1, sizeof *training->passed);
+    struct vt_err err = VT_ERR(VT_EXHAUSTED, "out of memory for a graph filter");
+    if (users == NULL || product == NULL || training->passed == NULL)
+        goto done;
+    for (uint32_t i = 0; i < training->by_user.n_cols; i++)
+        for (uint32_t k = 0; k < svd->rank; k++)
+            training->passed[(size_t)i * svd->stride + k] =
+                (float)(options->low_pass * pow(training->degrees[i], options->item_exponent)) *
+                svd->vectors[(size_t)i * svd->stride + k];
+    for (uint32_t step = 0; step < options->sharpenings; step++) {
+        multiply_wide(training, &training->by_user, training->passed, users);
+        multiply_wide(training, &training->by_item, users, product);
+        for (size_t i = 0; i < n; i++)
+            training->passed[i] -= by * product[i];
+    }
+    err = vt_ok();
+done:
+    free(users);
+    free(product);
+    return err;
 }
 
 /* ---- a block of rows ---- */
@@ -167,32 +233,18 @@ static void multiply(const struct vt_sparse *matrix, const float *from, float *t
     }
 }
 
-/* to = P from. */
-static void apply_p(const struct training *training, const float *from, float *users, float *to)
+/* P e_i for the n rows i from `first`, as columns of `to`. */
+static void start_rows(const struct training *training, uint32_t first, uint32_t n, float *to)
 {
-    multiply(&training->by_user, from, users);
-    multiply(&training->by_item, users, to);
-}
-
-/* to[j] += low_pass · L_ij for the WIDTH rows i from `first`: d_i^-b V_i·V_j d_j^b. */
-static void add_low_pass(const struct training *training, uint32_t first, uint32_t n,
-                         const struct scratch *scratch, float *to)
-{
-    const struct vt_svd *svd = &training->svd;
-    const uint32_t n_items = training->by_user.n_cols;
-    if (svd->rank == 0)
-        return;
-    memset(scratch->vectors, 0, (size_t)WIDTH * svd->stride * sizeof *scratch->vectors);
+    const struct vt_sparse *by_item = &training->by_item, *by_user = &training->by_user;
+    memset(to, 0, (size_t)by_user->n_cols * WIDTH * sizeof *to);
     for (uint32_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < svd->rank; k++)
-            scratch->vectors[i * svd->stride + k] =
-                training->left[first + i] * svd->vectors[(size_t)(first + i) * svd->stride + k];
-    vt_kernels()->matmul_nt_f32(svd->vectors, n_items, svd->stride, scratch->vectors, WIDTH,
-                                svd->stride, svd->stride, scratch->product, WIDTH);
-    for (uint32_t j = 0; j < n_items; j++)
-        for (uint32_t i = 0; i < WIDTH; i++)
-            to[(size_t)j * WIDTH + i] +=
-                training->right[j] * scratch->product[(size_t)j * WIDTH + i];
+        for (uint64_t e = by_item->starts[first + i]; e < by_item->starts[first + i + 1]; e++) {
+            const uint32_t user = by_item->columns[e];
+            for (uint64_t o = by_user->starts[user]; o < by_user->starts[user + 1]; o++)
+                to[(size_t)by_user->columns[o] * WIDTH + i] +=
+                    by_item->values[e] * by_user->values[o];
+        }
 }
 
 static void sharpen(const struct training *training, const struct scratch *scratch)
@@ -200,10 +252,28 @@ static void sharpen(const struct training *training, const struct scratch *scrat
     const size_t n = (size_t)training->by_user.n_cols * WIDTH;
     const float by = (float)training->options->sharpening;
     for (uint32_t step = 0; step < training->options->sharpenings; step++) {
-        apply_p(training, scratch->items, scratch->users, scratch->product);
+        multiply(&training->by_user, scratch->items, scratch->users);
+        multiply(&training->by_item, scratch->users, scratch->product);
         for (size_t i = 0; i < n; i++)
             scratch->items[i] -= by * scratch->product[i];
     }
+}
+
+/* The low pass of the rows from `first` in scratch->product, WIDTH × n_items. */
+static void pass_rows(const struct training *training, uint32_t first, uint32_t n,
+                      const struct scratch *scratch)
+{
+    const struct vt_svd *svd = &training->svd;
+    const uint32_t n_items = training->by_user.n_cols;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < svd->rank; k++)
+            scratch->vectors[i * svd->stride + k] =
+                training->left[first + i] * svd->vectors[(size_t)(first + i) * svd->stride + k];
+    if (svd->rank > 0)
+        vt_kernels()->matmul_nt_f32(scratch->vectors, n, svd->stride, training->passed, n_items,
+                                    svd->stride, svd->stride, scratch->product, n_items);
+    else
+        memset(scratch->product, 0, (size_t)n * n_items * sizeof *scratch->product);
 }
 
 static void keep_rows(struct training *training, const struct scratch *scratch, uint32_t first,
@@ -211,8 +281,10 @@ static void keep_rows(struct training *training, const struct scratch *scratch, 
 {
     const uint32_t n_items = training->by_user.n_cols;
     for (uint32_t i = 0; i < n; i++) {
+        const float *passed = scratch->product + (size_t)i * n_items;
         for (uint32_t j = 0; j < n_items; j++)
-            scratch->row[j] = training->column_scale[j] * scratch->items[(size_t)j * WIDTH + i];
+            scratch->row[j] =
+                training->column_scale[j] * (scratch->items[(size_t)j * WIDTH + i] + passed[j]);
         vt_kernel_rows_cut(&training->rows, first + i, NULL, scratch->row, n_items, scratch->hits);
     }
 }
@@ -224,12 +296,9 @@ static void make_rows(void *ctx, uint32_t block, uint32_t thread)
     const uint32_t n_items = training->by_user.n_cols;
     const uint32_t first = (training->first_block + block) * WIDTH;
     const uint32_t n = n_items - first < WIDTH ? n_items - first : WIDTH;
-    memset(scratch->product, 0, (size_t)n_items * WIDTH * sizeof *scratch->product);
-    for (uint32_t i = 0; i < n; i++)
-        scratch->product[(size_t)(first + i) * WIDTH + i] = 1;
-    apply_p(training, scratch->product, scratch->users, scratch->items);
-    add_low_pass(training, first, n, scratch, scratch->items);
+    start_rows(training, first, n, scratch->items);
     sharpen(training, scratch);
+    pass_rows(training, first, n, scratch);
     keep_rows(training, scratch, first, n);
 }
 
@@ -256,12 +325,15 @@ static bool scratch_init(const struct training *training, struct scratch *scratc
     const size_t items = (size_t)training->by_user.n_cols * WIDTH;
     scratch->items = calloc(items, sizeof *scratch->items);
     scratch->product = calloc(items, sizeof *scratch->product);
-    scratch->users = calloc((size_t)training->by_user.n_rows * WIDTH, sizeof *scratch->users);
+    const bool sharpens = training->options->sharpenings > 0;
+    if (sharpens)
+        scratch->users = calloc((size_t)training->by_user.n_rows * WIDTH, sizeof *scratch->users);
     scratch->row = calloc(training->by_user.n_cols, sizeof *scratch->row);
     scratch->vectors = calloc((size_t)WIDTH * training->svd.stride + 1, sizeof *scratch->vectors);
     scratch->hits = calloc(training->rows.per_row, sizeof *scratch->hits);
-    return scratch->items != NULL && scratch->product != NULL && scratch->users != NULL &&
-           scratch->row != NULL && scratch->vectors != NULL && scratch->hits != NULL;
+    return scratch->items != NULL && scratch->product != NULL &&
+           (!sharpens || scratch->users != NULL) && scratch->row != NULL &&
+           scratch->vectors != NULL && scratch->hits != NULL;
 }
 
 static struct vt_err allocate(struct training *training)
@@ -271,11 +343,10 @@ static struct vt_err allocate(struct training *training)
     VT_TRY(
         vt_kernel_rows_init(n_items, neighbors < n_items ? neighbors : n_items, &training->rows));
     training->left = calloc(n_items, sizeof *training->left);
-    training->right = calloc(n_items, sizeof *training->right);
     training->column_scale = calloc(n_items, sizeof *training->column_scale);
     training->scratch = calloc(training->n_threads, sizeof *training->scratch);
-    bool whole = training->left != NULL && training->right != NULL &&
-                 training->column_scale != NULL && training->scratch != NULL;
+    bool whole =
+        training->left != NULL && training->column_scale != NULL && training->scratch != NULL;
     for (uint32_t t = 0; whole && t < training->n_threads; t++)
         whole = scratch_init(training, &training->scratch[t]);
     VT_CHECK(whole, VT_EXHAUSTED, "out of memory for a graph filter");
@@ -294,7 +365,7 @@ static void training_fini(struct training *training)
     }
     free(training->scratch);
     free(training->left);
-    free(training->right);
+    free(training->passed);
     free(training->column_scale);
     free(training->degrees);
     vt_kernel_rows_fini(&training->rows);
@@ -323,6 +394,8 @@ static struct vt_err run(struct training *training, const struct vt_sparse *matr
         VT_TRY(vt_svd_right(&training->by_user, &training->by_item, &svd, &training->svd));
     VT_TRY(allocate(training));
     fill_scales(training);
+    if (training->svd.rank > 0)
+        VT_TRY(pass_vectors(training));
     return make_all_rows(training);
 }
 
@@ -367,24 +440,29 @@ struct vt_err vt_graph_train(const struct vt_sparse *matrix, const struct vt_gra
 uint64_t vt_graph_memory_bytes(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
                                const struct vt_graph_options *options)
 {
-    uint64_t threads = vt_threads_resolve(options->threads);
-    uint64_t kept = options->neighbors < n_items ? options->neighbors : n_items;
-    uint64_t rows = vt_kernel_rows_bytes((uint32_t)n_items, (uint32_t)kept);
-    uint64_t scratch = threads * (2 * n_items + n_users) * WIDTH * sizeof(float) +
-                       threads * n_items * sizeof(float);
-    uint64_t svd = vt_svd_memory_bytes(n_users, n_items, options->vectors);
-    uint64_t graph = 2 * n_entries * (sizeof(uint32_t) + sizeof(float)) +
-                     (n_users + 4 * n_items) * sizeof(double);
-    return graph + (svd > rows + scratch ? svd : rows + scratch) +
-           n_items * options->vectors * sizeof(float);
+    const uint64_t threads = vt_threads_resolve(options->threads);
+    const uint64_t kept = options->neighbors < n_items ? options->neighbors : n_items;
+    const uint64_t rows = vt_kernel_rows_bytes((uint32_t)n_items, (uint32_t)kept);
+    const uint64_t sharpened_users = options->sharpenings > 0 ? n_users : 0;
+    const uint64_t scratch = threads * (2 * n_items + sharpened_users) * WIDTH * sizeof(float) +
+                             threads * n_items * sizeof(float);
+    const uint64_t wide = (uint64_t)(options->vectors + WIDTH) * sizeof(float);
+    const uint64_t svd = vt_svd_memory_bytes(n_users, n_items, options->vectors);
+    const uint64_t passing = (2 * n_items + n_users) * wide; /* M, and what it is made by */
+    const uint64_t graph = 2 * n_entries * (sizeof(uint32_t) + sizeof(float)) +
+                           (n_users + 4 * n_items) * sizeof(double);
+    const uint64_t later = rows + scratch + passing;
+    return graph + (svd > later ? svd : later) + n_items * wide;
 }
 
+/* P of a unit vector is little, so it is counted by the mean length of histories and not by all. */
 double vt_graph_gflop(uint64_t n_users, uint64_t n_items, uint64_t n_entries,
                       const struct vt_graph_options *options)
 {
     const struct vt_svd_options svd = svd_options(options);
-    double products = 4.0 * (1 + options->sharpenings) * (double)n_entries;
-    double low_pass = 2.0 * options->vectors * (double)n_items;
-    double rows = (double)n_items * (products + low_pass) / 1e9;
+    const double pairs = 4.0 * (double)n_entries * (double)n_entries / (double)n_users;
+    const double sharpened = 4.0 * options->sharpenings * (double)n_entries;
+    const double low_pass = 2.0 * options->vectors * (double)n_items;
+    const double rows = (pairs + (double)n_items * (sharpened + low_pass)) / 1e9;
     return rows + (options->vectors > 0 ? vt_svd_gflop(n_users, n_items, n_entries, &svd) : 0);
 }

@@ -47,7 +47,7 @@ void vt_graph_options_sharpened(struct vt_graph_options *ret_options);
 
 /* VT_INVALID for options out of range or a matrix without a wanted pair; VT_EXHAUSTED;
  * VT_CANCELLED when `progress` said so. Owned result; the same bytes for any thread count. Cost:
- * the SVD, and 4 · (1 + sharpenings) · n_entries · n_items. */
+ * the SVD, 2 · vectors · n_items² for the low pass, 4 · sharpenings · n_entries · n_items. */
 VT_MUST_USE struct vt_err vt_graph_train(const struct vt_sparse *matrix,
                                          const struct vt_graph_options *options,
                                          struct vt_diag *diag, struct vt_item_kernel *ret_kernel);

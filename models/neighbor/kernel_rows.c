@@ -56,10 +56,14 @@ void vt_kernel_rows_cut(struct vt_kernel_rows *rows, uint32_t row, const uint32_
                         const float *values, uint32_t n, struct vt_index_hit *hits)
 {
     struct vt_top largest = {.hits = hits, .capacity = rows->per_row};
-    for (uint32_t e = 0; e < n; e++)
-        if ((columns != NULL ? columns[e] : e) != row && (values[e] > 0 || values[e] < 0))
-            vt_top_offer(&largest,
-                         (struct vt_index_hit){.score = (double)fabsf(values[e]), .row = e});
+    for (uint32_t e = 0; e < n; e++) {
+        const double size = (double)fabsf(values[e]);
+        /* Most are too small for a full list: seen at a glance, without a call. */
+        if (!(size > 0) || (largest.n == largest.capacity && size < hits[0].score) ||
+            (columns != NULL ? columns[e] : e) == row)
+            continue;
+        vt_top_offer(&largest, (struct vt_index_hit){.score = size, .row = e});
+    }
     /* The same as a heap by value: hit i is read before anything at or behind it is written. */
     struct vt_top top = {.hits = hits, .capacity = largest.n};
     for (uint32_t i = 0; i < largest.n; i++) {

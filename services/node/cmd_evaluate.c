@@ -314,19 +314,32 @@ static struct vt_err train(struct evaluation_run *run, struct vt_diag *diag)
     return vt_ok();
 }
 
-static struct vt_err rank(struct evaluation_run *run)
+/* Both passes. Whose newest events are all that there are has the same list in both. */
+static struct vt_err rank_twice(struct evaluation_run *run, uint32_t *lists)
 {
     struct vt_eval_options options = {
         .train = &run->split.train,
         .test = &run->split.test,
         .k = run->options->k,
         .threads = run->algorithm_options.threads,
+        .lists = lists,
     };
     int64_t started_ns = now_ns();
     VT_TRY(vt_evaluate(&run->trained.recommender, &options, &run->full));
     run->score_s = seconds_since(started_ns);
     options.histories = &run->split.served;
+    options.lists = NULL;
+    options.known_lists = lists;
     return vt_evaluate(&run->trained.recommender, &options, &run->served);
+}
+
+static struct vt_err rank(struct evaluation_run *run)
+{
+    uint32_t *lists = calloc((size_t)run->split.test.n_rows * run->options->k + 1, sizeof *lists);
+    VT_CHECK(lists != NULL, VT_EXHAUSTED, "out of memory for the lists");
+    struct vt_err err = rank_twice(run, lists);
+    free(lists);
+    return err;
 }
 
 static struct vt_err run_all(struct evaluation_run *run, struct vt_diag *diag)
