@@ -9,7 +9,8 @@ struct vt__scored {
     const struct vt_candidate *candidate; /* borrowed */
     uint32_t row;                         /* UINT32_MAX: the bundle does not have it */
     double score;
-    double nearest;    /* highest cosine to what stands before it in the list */
+    double nearest; /* highest cosine to the first n_met places of the list */
+    uint32_t n_met;
     uint32_t rules;    /* bits of enum vt_rule: what put it where it stands */
     uint32_t boosts;   /* bits: which boosts of the placement matched */
     double factor;     /* the product of those; 1: none */

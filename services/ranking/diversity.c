@@ -1,8 +1,10 @@
 /*
  * Greedy, and over a pool a few times as long as the list: what stands far below cannot win a place
  * by being different alone. The cosines are the defined score over norms (docs/numerics.md), so
- * every process and every CPU chooses the same. Selection is a plain scan: it neither allocates nor
- * leaves ties to a sort's mood.
+ * every process and every CPU chooses the same. Nearness only grows as places are given, so a value
+ * that has not met all of them is an upper bound, and one that does not win by its bound need not
+ * be worked out (the lazy greedy step of Minoux, 1978): the list is that of the plain one, bit for
+ * bit.
  */
 #include "services/ranking/diversity.h"
 
@@ -37,15 +39,50 @@ double vt__diversity_value(const struct vt__diversity *diversity, const struct v
     return (1 - diversity->lambda) * scored->score + diversity->lambda * (1 - scored->nearest);
 }
 
-uint32_t vt__diversity_best(const struct vt__diversity *diversity, const struct vt__scored *scored,
+static const float *factors_of(const struct vt_bundle_view *view, uint32_t row)
+{
+    return view->item_factors + (size_t)row * view->factor_stride;
+}
+
+static double cosine(const struct vt_bundle_view *view, uint32_t row_a, uint32_t row_b)
+{
+    if (row_a == UINT32_MAX || row_b == UINT32_MAX)
+        return 0;
+    double norms =
+        (double)vt_index_norm(view->index, row_a) * (double)vt_index_norm(view->index, row_b);
+    double dot = vt_score_dot(factors_of(view, row_a), factors_of(view, row_b), view->dim);
+    return norms > 0 ? dot / norms : 0;
+}
+
+static void meet(const struct vt_bundle_view *view, const struct vt__scored *before,
+                 uint32_t n_before, struct vt__scored *scored)
+{
+    for (; scored->n_met < n_before; scored->n_met++)
+        scored->nearest =
+            fmax(scored->nearest, cosine(view, before[scored->n_met].row, scored->row));
+}
+
+static bool wins(double value, const struct vt__scored *scored, double best_value,
+                 const struct vt__scored *best)
+{
+    return value > best_value ||
+           (!(value < best_value) && scored->candidate->item < best->candidate->item);
+}
+
+uint32_t vt__diversity_best(const struct vt__diversity *diversity, struct vt__scored *scored,
                             uint32_t begin, uint32_t end)
 {
-    uint32_t best = begin;
-    double best_value = vt__diversity_value(diversity, &scored[begin]);
-    for (uint32_t i = begin + 1; i < end; i++) {
+    uint32_t best = UINT32_MAX;
+    double best_value = 0;
+    for (uint32_t i = begin; i < end; i++) {
         double value = vt__diversity_value(diversity, &scored[i]);
-        if (value > best_value ||
-            (!(value < best_value) && scored[i].candidate->item < scored[best].candidate->item)) {
+        if (best != UINT32_MAX && !wins(value, &scored[i], best_value, &scored[best]))
+            continue;
+        if (diversity->view != NULL) {
+            meet(diversity->view, scored, begin, &scored[i]);
+            value = vt__diversity_value(diversity, &scored[i]);
+        }
+        if (best == UINT32_MAX || wins(value, &scored[i], best_value, &scored[best])) {
             best = i;
             best_value = value;
         }
@@ -53,38 +90,11 @@ uint32_t vt__diversity_best(const struct vt__diversity *diversity, const struct 
     return best;
 }
 
-static const float *factors_of(const struct vt_bundle_view *view, uint32_t row)
+void vt__diversity_enter(const struct vt__diversity *diversity, struct vt__scored *scored,
+                         uint32_t n)
 {
-    return view->item_factors + (size_t)row * view->factor_stride;
-}
-
-void vt__diversity_chosen(const struct vt__diversity *diversity, const struct vt__scored *chosen,
-                          struct vt__scored *others, uint32_t n_others)
-{
-    const struct vt_bundle_view *view = diversity->view;
-    if (view == NULL || chosen->row == UINT32_MAX)
-        return;
-    const struct vt_kernels *kernels = vt_kernels();
-    const float *factors = factors_of(view, chosen->row);
-    double norm = (double)vt_index_norm(view->index, chosen->row);
-    for (uint32_t i = 0; i < n_others; i++) {
-        if (others[i].row == UINT32_MAX)
-            continue;
-        double norms = norm * (double)vt_index_norm(view->index, others[i].row);
-        double dot = kernels->dot(factors, factors_of(view, others[i].row), view->dim);
-        others[i].nearest = fmax(others[i].nearest, norms > 0 ? dot / norms : 0);
-    }
-}
-
-void vt__diversity_enter(const struct vt__diversity *diversity, const struct vt__scored *before,
-                         uint32_t n_before, struct vt__scored *others, uint32_t n_others)
-{
-    if (diversity->view == NULL)
-        return;
-    for (uint32_t i = 0; i < n_others; i++)
-        others[i].row = vt_bundle_row(diversity->bundle, others[i].candidate->item);
-    for (uint32_t i = 0; i < n_before; i++)
-        vt__diversity_chosen(diversity, &before[i], others, n_others);
+    for (uint32_t i = 0; diversity->view != NULL && i < n; i++)
+        scored[i].row = vt_bundle_row(diversity->bundle, scored[i].candidate->item);
 }
 
 uint32_t vt__diversity_pool(uint32_t n)
@@ -134,12 +144,11 @@ uint32_t vt__diversify(struct vt__scored *scored, uint32_t n_scored, uint32_t n,
         return vt__select_best(scored, n_scored, n);
     uint32_t n_pool = vt__select_best(scored, n_scored, vt__diversity_pool(n));
     uint32_t n_places = n < n_pool ? n : n_pool;
-    vt__diversity_enter(&diversity, NULL, 0, scored, n_pool);
+    vt__diversity_enter(&diversity, scored, n_pool);
     for (uint32_t place = 0; place < n_places; place++) {
         vt__swap_scored(&scored[place],
                         &scored[vt__diversity_best(&diversity, scored, place, n_pool)]);
         scored[place].score = vt__diversity_value(&diversity, &scored[place]);
-        vt__diversity_chosen(&diversity, &scored[place], scored + place + 1, n_pool - place - 1);
     }
     return n_places;
 }

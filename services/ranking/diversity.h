@@ -18,17 +18,17 @@ struct vt__diversity {
 /* `bundle` gives the item factors; NULL, or one without: no diversity. Borrowed. */
 void vt__diversity_init(struct vt__diversity *diversity, unsigned level,
                         const struct vt_bundle *bundle);
-/* The value that places are given by: what is written above. */
+/* Its value, given the places it has met: what is written above. */
 double vt__diversity_value(const struct vt__diversity *diversity, const struct vt__scored *scored);
-/* The place in begin … end - 1 of the highest value; begin < end. O(n). */
-uint32_t vt__diversity_best(const struct vt__diversity *diversity, const struct vt__scored *scored,
+/* Where in scored[begin … end - 1], begin < end, the highest value is, when scored[0 … begin - 1]
+ * stand before them. What an item has not met yet can only make its value less, so an item meets
+ * what stands before it when it would win otherwise, and most never do. The winner has met all.
+ * O(n + d · meetings), at most O(n · begin · d) over all places. */
+uint32_t vt__diversity_best(const struct vt__diversity *diversity, struct vt__scored *scored,
                             uint32_t begin, uint32_t end);
-/* Finds the rows of `others`, and how near each is to what stands before it already. */
-void vt__diversity_enter(const struct vt__diversity *diversity, const struct vt__scored *before,
-                         uint32_t n_before, struct vt__scored *others, uint32_t n_others);
-/* Tells the others that `chosen` stands before them. O(n·d). */
-void vt__diversity_chosen(const struct vt__diversity *diversity, const struct vt__scored *chosen,
-                          struct vt__scored *others, uint32_t n_others);
+/* Finds the rows of what may be chosen, or has been. */
+void vt__diversity_enter(const struct vt__diversity *diversity, struct vt__scored *scored,
+                         uint32_t n);
 
 /* How many of the best may take part for n places: diversity reaches no further down. */
 uint32_t vt__diversity_pool(uint32_t n);

@@ -149,7 +149,7 @@ static void fill_pool(struct vt__places *places)
     uint32_t wanted = vt__diversity_pool(places->capacity);
     struct vt__scored *waiting = places->scored + places->pool;
     uint32_t n = vt__select_best(waiting, places->n_scored - places->pool, wanted);
-    vt__diversity_enter(&places->diversity, places->scored, places->n, waiting, n);
+    vt__diversity_enter(&places->diversity, waiting, n);
     places->pool += n;
 }
 
@@ -191,11 +191,10 @@ static void give_place(struct vt__places *places, const struct vt__scored *score
     places->pool++;
     places->n_scored++;
     places->scored[places->n] = *scored;
+    vt__diversity_enter(&places->diversity, &places->scored[places->n], 1);
     vt__caps_add(&places->caps, scored->candidate->item);
     vt__exploration_remove(&places->exploration, scored->candidate->item);
     places->n++;
-    vt__diversity_chosen(&places->diversity, scored, places->scored + places->n,
-                         places->pool - places->n);
 }
 
 static bool is_admitted(struct vt__places *places, uint32_t item)
