@@ -33,6 +33,7 @@ static bool is_allowed(const struct vt__gathering *gathering, uint32_t item)
 {
     const struct vt_candidate_query *query = gathering->query;
     return vt_item_table_recommendable(gathering->items, item, gathering->now_ms) &&
+           vt_filter_passes(gathering->filter, gathering->items, item, gathering->now_ms) &&
            !is_in(query->exclude, query->n_exclude, item) &&
            !is_in(query->context, query->n_context, item) &&
            !is_in(gathering->disliked, gathering->n_disliked, item);

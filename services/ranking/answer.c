@@ -144,7 +144,7 @@ static uint32_t ask_ranker(const struct vt__run *run, const struct vt_bundle *bu
 static struct vt_err append_ranked(const struct vt__run *run, struct list *list,
                                    struct vt__scored *scored, uint32_t n)
 {
-    vt__apply_boosts(run->placement, run->service->options.items, scored, n);
+    vt__apply_boosts(run, scored, n);
     uint32_t n_places = vt__select_best(scored, n, list->capacity);
     for (uint32_t i = 0; i < n_places; i++)
         VT_TRY(append(run, list, &scored[i]));

@@ -24,10 +24,10 @@ static uint64_t tier_of(const struct vt_cap *cap, double price)
     return tier + UINT64_C(1);
 }
 
-static uint64_t group_of(const struct vt_cap *cap, const struct vt_item_table *items,
-                         const struct vt_item *item)
+static uint64_t group_of(const struct vt__caps *caps, uint32_t c, const struct vt_item *item)
 {
-    if (!vt_match_item(&cap->match, items, item))
+    const struct vt_cap *cap = &caps->caps[c];
+    if (!vt_match_item(&cap->match, caps->items, item, caps->now_ms))
         return 0;
     switch (cap->per) {
     case VT_CAP_BRAND:
@@ -45,11 +45,14 @@ static uint64_t group_of(const struct vt_cap *cap, const struct vt_item_table *i
 }
 
 struct vt_err vt__caps_init(struct vt__caps *caps, const struct vt_placement *placement,
-                            const struct vt_item_table *items, uint32_t capacity,
+                            const struct vt_item_table *items, int64_t now_ms, uint32_t capacity,
                             struct vt_arena *arena)
 {
-    *caps = (struct vt__caps){
-        .caps = placement->caps, .items = items, .n_caps = placement->n_caps, .capacity = capacity};
+    *caps = (struct vt__caps){.caps = placement->caps,
+                              .items = items,
+                              .n_caps = placement->n_caps,
+                              .capacity = capacity,
+                              .now_ms = now_ms};
     if (caps->n_caps == 0)
         return vt_ok();
     caps->groups = vt_arena_array(arena, (size_t)capacity * caps->n_caps + 1, sizeof *caps->groups);
@@ -71,7 +74,7 @@ bool vt__caps_admit(const struct vt__caps *caps, uint32_t number, uint32_t *ret_
     if (caps->n_caps == 0 || !vt_item_table_get(caps->items, number, &item))
         return true;
     for (uint32_t c = 0; c < caps->n_caps; c++) {
-        uint64_t group = group_of(&caps->caps[c], caps->items, &item);
+        uint64_t group = group_of(caps, c, &item);
         if (group != 0 && count_group(caps, c, group) >= caps->caps[c].at_most) {
             *ret_cap = c;
             return false;
@@ -87,7 +90,6 @@ void vt__caps_add(struct vt__caps *caps, uint32_t number)
         return;
     bool known = vt_item_table_get(caps->items, number, &item);
     for (uint32_t c = 0; c < caps->n_caps; c++)
-        caps->groups[(size_t)caps->n * caps->n_caps + c] =
-            known ? group_of(&caps->caps[c], caps->items, &item) : 0;
+        caps->groups[(size_t)caps->n * caps->n_caps + c] = known ? group_of(caps, c, &item) : 0;
     caps->n++;
 }

@@ -10,12 +10,13 @@ struct vt__caps {
     const struct vt_item_table *items; /* entered */
     uint64_t *groups;                  /* n × n_caps, by place; 0: in no group */
     uint32_t n_caps, n, capacity;
+    int64_t now_ms;
 };
 
 /* For a list of at most `capacity`; memory from the arena. VT_EXHAUSTED. */
 VT_MUST_USE struct vt_err vt__caps_init(struct vt__caps *caps, const struct vt_placement *placement,
-                                        const struct vt_item_table *items, uint32_t capacity,
-                                        struct vt_arena *arena);
+                                        const struct vt_item_table *items, int64_t now_ms,
+                                        uint32_t capacity, struct vt_arena *arena);
 /* Whether one more of this item fits; else *ret_cap is the first cap that is in the way.
  * O(caps · places). */
 bool vt__caps_admit(const struct vt__caps *caps, uint32_t item, uint32_t *ret_cap);

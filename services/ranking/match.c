@@ -59,10 +59,11 @@ static bool has_value(const struct vt_match *match, const struct vt_item *item)
 }
 
 bool vt_match_item(const struct vt_match *match, const struct vt_item_table *items,
-                   const struct vt_item *item)
+                   const struct vt_item *item, int64_t now_ms)
 {
     return item->price >= match->price_from && item->price < match->price_below &&
            (match->n_brands == 0 || is_among(item->brand, match->brands, match->n_brands)) &&
            has_category(match, item) && has_value(match, item) &&
-           is_item(match, items, item->number);
+           is_item(match, items, item->number) &&
+           (match->filter == NULL || vt_filter_matches(match->filter, items, item->number, now_ms));
 }

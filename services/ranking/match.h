@@ -2,6 +2,7 @@
 #define VT_RANKING_MATCH_H
 
 #include "services/common/base/slice.h"
+#include "services/common/catalog/filter.h"
 #include "services/common/catalog/item_table.h"
 
 #include <stdatomic.h>
@@ -28,12 +29,14 @@ struct vt_match {
     struct vt_sku *items;
     uint32_t n_categories, n_brands, n_values, n_items;
     double price_from, price_below; /* 0 and INFINITY: any */
+    const struct vt_filter *filter; /* NULL: none; lives with the configuration */
 };
 /* What matches everything. */
 void vt_match_init(struct vt_match *ret_match);
-/* `item` as vt_item_table_get gave it; the table is entered. O(texts compared). */
+/* `item` as vt_item_table_get gave it; the table is entered. `now_ms` is for filters that speak of
+ * age. O(texts compared). */
 bool vt_match_item(const struct vt_match *match, const struct vt_item_table *items,
-                   const struct vt_item *item);
+                   const struct vt_item *item, int64_t now_ms);
 /* The value of the item's attribute; empty: it has none. */
 struct vt_slice vt_item_attribute(const struct vt_item *item, struct vt_slice key);
 

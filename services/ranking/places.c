@@ -12,15 +12,16 @@
 
 /* ---- before the places ---- */
 
-void vt__apply_boosts(const struct vt_placement *placement, struct vt_item_table *items,
-                      struct vt__scored *scored, uint32_t n)
+void vt__apply_boosts(const struct vt__run *run, struct vt__scored *scored, uint32_t n)
 {
+    const struct vt_placement *placement = run->placement;
+    struct vt_item_table *items = run->service->options.items;
     for (uint32_t i = 0; i < n && placement->n_boosts > 0; i++) {
         struct vt_item item;
         if (!vt_item_table_get(items, scored[i].candidate->item, &item))
             continue;
         for (uint32_t b = 0; b < placement->n_boosts; b++)
-            if (vt_match_item(&placement->boosts[b].match, items, &item)) {
+            if (vt_match_item(&placement->boosts[b].match, items, &item, run->now_ms)) {
                 scored[i].factor *= placement->boosts[b].factor;
                 scored[i].boosts |= 1U << b;
             }
@@ -166,11 +167,12 @@ struct vt_err vt__places_init(struct vt__places *places, const struct vt__run *r
                                   .fill = options->fill,
                                   .number = 1};
     vt__diversity_init(&places->diversity, options->level, options->bundle);
-    VT_TRY(vt__caps_init(&places->caps, places->placement, places->items, places->capacity, arena));
+    VT_TRY(vt__caps_init(&places->caps, places->placement, places->items, run->now_ms,
+                         places->capacity, arena));
     places->drops = vt_arena_array(
         arena, places->caps.n_caps > 0 ? (size_t)options->n_scored + 1 : 1, sizeof *places->drops);
     VT_CHECK(places->drops != NULL, VT_EXHAUSTED, "the request's memory is full");
-    vt__apply_boosts(places->placement, places->items, places->scored, places->n_scored);
+    vt__apply_boosts(run, places->scored, places->n_scored);
     VT_TRY(take_pins(places));
     begin_exploration(places);
     fill_pool(places);

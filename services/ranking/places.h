@@ -52,8 +52,7 @@ VT_MUST_USE struct vt_err vt__places_next(struct vt__places *places,
                                           const struct vt__scored **ret_scored);
 
 /* Multiplies the placement's boosts into the scores. O(n · boosts). */
-void vt__apply_boosts(const struct vt_placement *placement, struct vt_item_table *items,
-                      struct vt__scored *scored, uint32_t n);
+void vt__apply_boosts(const struct vt__run *run, struct vt__scored *scored, uint32_t n);
 /* The numbers of the items of the campaigns that run at this time, each once; room for
  * VT_PLACEMENT_CAMPAIGN_ITEMS_MAX. Enter the table before. */
 uint32_t vt__running_campaigns(const struct vt_placement *placement, struct vt_item_table *items,

@@ -94,9 +94,22 @@ static struct vt_err read_price_below(const struct vt_yaml_reader *reader,
     return vt_yaml_read_f64(reader, node, 0, VT_AMOUNT_MAX, &match->price_below);
 }
 
+static struct vt_err read_filter(const struct vt_yaml_reader *reader,
+                                 const struct vt_yaml_node *node, void *target)
+{
+    struct vt_match *match = target;
+    struct vt_slice text = {0};
+    struct vt_diag diag = {0};
+    VT_TRY(vt_yaml_read_text(reader, node, VT_FILTER_TEXT_BYTES_MAX, &text));
+    struct vt_err err = vt_filter_compile(text, reader->arena, &diag, &match->filter);
+    if (err.code == VT_INVALID)
+        return vt_yaml_refuse(reader, node, "%s", diag.text);
+    return err;
+}
+
 #define MATCH_FIELDS                                                                               \
     {"category", read_category}, {"brand", read_brand}, {"attribute", read_attribute},             \
-        {"items", read_items}, {"price-from", read_price_from},                                    \
+        {"items", read_items}, {"filter", read_filter}, {"price-from", read_price_from},           \
     {                                                                                              \
         "price-below", read_price_below                                                            \
     }
@@ -104,7 +117,8 @@ static struct vt_err read_price_below(const struct vt_yaml_reader *reader,
 static bool is_everything(const struct vt_match *match)
 {
     return match->n_categories == 0 && match->n_brands == 0 && match->attribute.len == 0 &&
-           match->n_items == 0 && !(match->price_from > 0) && isinf(match->price_below);
+           match->n_items == 0 && match->filter == NULL && !(match->price_from > 0) &&
+           isinf(match->price_below);
 }
 
 /* ---- boosts ---- */

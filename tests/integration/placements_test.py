@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
-from vitrine import Folder, Server, Suite, ThreeServices, run  # noqa: E402
+from vitrine import ROOT, Folder, Server, Suite, ThreeServices, run  # noqa: E402
 
 suite = Suite("placements")
 folder = Folder()
@@ -40,7 +40,7 @@ placements:
     slots: [4]
   boosted:
     diversity: none
-    boosts: [{brand: Dawn, by: 100}]
+    boosts: [{filter: 'brand = "Dawn"', by: 100}]
   cheap:
     caps: [{per: price, tiers: [10, 20], at-most: 4}]
   again:
@@ -235,6 +235,14 @@ def a_wrong_file_stops_the_start_and_the_check():
     assert "valid" in run("serve", "--data", DATA, "--placements", FILE, "--check-config").stdout
     assert "no meaning" in run("serve", "--data", DATA, "--role", "profile", "--placements", FILE,
                                "--check-config", status=2).stderr
+
+
+@suite.test
+def the_example_of_the_page_is_right():
+    page = (ROOT / "docs" / "placements.md").read_text()
+    example = folder / "example.yaml"
+    example.write_text(page.split("```yaml\n")[1].split("```")[0])
+    run("serve", "--data", DATA, "--placements", example, "--check-config")
 
 
 suite.run()

@@ -72,8 +72,10 @@ static int set_up(void **state)
     for (uint32_t number = 1; number <= N_ITEMS; number++) {
         char id[16];
         (void)snprintf(id, sizeof id, "sku-%u", number);
-        const struct vt_item item = {
-            .number = number, .id = vt_slice_str(id), .stock = number == 5 ? 0 : -1};
+        const struct vt_item item = {.number = number,
+                                     .id = vt_slice_str(id),
+                                     .price = (double)number,
+                                     .stock = number == 5 ? 0 : -1};
         assert_ok(vt_item_table_upsert(fixture->items, &item));
     }
     assert_ok(vt_candidate_service_new(fixture->bundles, fixture->items, &fixture->clock.clock,
@@ -169,6 +171,16 @@ static void recently_viewed_keeps_its_budget_and_what_the_page_shows(void **stat
         get(fixture, (struct vt_candidate_query){LOOKED, .context = context, .n_context = 1});
     assert_int_equal(list.n, 1);
     assert_int_equal(list.candidates[0].item, 13);
+}
+
+static void known_items_pass_the_filter_like_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vt_candidate_query query = {LOOKED, .filter = vt_slice_str("price > 8")};
+    allow_only(fixture, VT_SOURCE_RECENTLY_VIEWED, 20);
+    struct vt_candidate_list list = get(fixture, query);
+    assert_int_equal(list.n, 2);
+    assert_null(find(&list, 4));
 }
 
 static void usually_what_was_seen_is_not_found_again(void **state)
@@ -300,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(recently_viewed_is_newest_first_and_not_what_was_taken),
         CASE(recently_viewed_keeps_its_budget_and_what_the_page_shows),
+        CASE(known_items_pass_the_filter_like_others),
         CASE(usually_what_was_seen_is_not_found_again),
         CASE(viewed_and_bought_are_let_in_each_for_itself),
         CASE(an_item_is_proposed_again_when_it_is_due),

@@ -161,6 +161,8 @@ static void mistakes_are_refused_where_they_stand(void **state)
         {"placements:\n  home:\n    pins: [{item: a, place: 1}, {item: b, place: 1}]", 3,
          "has a pin already"},
         {"placements:\n  home:\n    boosts: [{by: 2}]", 3, "every item"},
+        {"placements:\n  home:\n    boosts:\n      - {filter: 'prise < 3', by: 2}", 4,
+         "did you mean"},
         {"placements:\n  home:\n    boosts: [{brand: x}]", 3, "'by' is missing"},
         {"placements:\n  home:\n    boosts: [{brand: x, by: 0}]", 3, "from 0.01 to 100"},
         {"placements:\n  home:\n    caps: [{per: brand}]", 3, "'at-most' is missing"},

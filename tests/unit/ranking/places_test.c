@@ -211,6 +211,20 @@ static void boosts_multiply_and_say_which_they_were(void **state)
     assert_true((fixture->at[10]->rules >> VT_RULE_BURY & 1) != 0);
 }
 
+static void a_filter_says_what_a_rule_is_about(void **state)
+{
+    struct fixture *fixture = *state;
+    struct vt_boost boost = {.factor = 10};
+    vt_match_init(&boost.match);
+    assert_ok(vt_filter_compile(vt_slice_str("category = \"tea\" and price > 5"), &fixture->arena,
+                                NULL, &boost.match.filter));
+    fixture->placement.boosts = &boost;
+    fixture->placement.n_boosts = 1;
+    offer(fixture, 12);
+    list(fixture, 5, false);
+    assert_list(fixture, (const uint32_t[]){6, 9, 12, 1, 2}, 5);
+}
+
 static void a_boost_lifts_a_score_below_zero_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -478,6 +492,7 @@ int main(void)
         CASE(pins_of_a_list_that_ends_early_close_up),
         CASE(a_pin_beyond_the_list_is_an_item_like_others),
         CASE(boosts_multiply_and_say_which_they_were),
+        CASE(a_filter_says_what_a_rule_is_about),
         CASE(a_boost_lifts_a_score_below_zero_too),
         CASE(a_cap_per_brand_lets_nobody_fill_the_list),
         CASE(a_cap_goes_by_the_narrowest_category),
