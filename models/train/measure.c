@@ -122,7 +122,7 @@ static struct vt_err measure_watched(const struct vt_train_options *options,
                               .checkpoint_name = VT__CHECKPOINT_MEASURED,
                               .iterations = options->algorithm_options.ials.iterations};
     float *warm = NULL;
-    if (vt__warm_can(options) && !held_out->parent_has_seen) {
+    if (vt_train_warm_possible(options) && !held_out->parent_has_seen) {
         VT_TRY(vt__warm_start(options->parent, held_out->split.ids.item_ids,
                               held_out->split.ids.n_items, &warm));
         watch.start_items = warm;

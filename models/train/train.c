@@ -103,7 +103,7 @@ static struct vt_err train_factors(const struct vt_train_options *options, struc
                               .checkpoint_name = VT__CHECKPOINT_FINAL,
                               .iterations = options->algorithm_options.ials.iterations};
     float *warm = NULL;
-    if (vt__warm_can(options)) {
+    if (vt_train_warm_possible(options)) {
         VT_TRY(vt__warm_start(options->parent, dataset->item_ids, dataset->matrix.n_cols, &warm));
         watch.start_items = warm;
         watch.start_stride = options->parent->factor_stride;
@@ -272,7 +272,7 @@ static struct vt_err run_stages(const struct vt_train_input *input,
     uint32_t *iterations = &rest.algorithm_options.ials.iterations;
     stage->name = "measuring on held-out events";
     VT_TRY(vt__measure(input, options, stage, diag, result, iterations));
-    if (vt__warm_can(options))
+    if (vt_train_warm_possible(options))
         *iterations = warm_iterations(&result->held_out, *iterations);
     stage->name = "training on all events";
     VT_TRY(train_sources(&rest, stage, diag, result));

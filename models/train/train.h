@@ -89,6 +89,10 @@ VT_MUST_USE struct vt_err vt_train_run(const struct vt_train_input *input,
                                        const struct vt_train_options *options, struct vt_diag *diag,
                                        struct vt_train_result *ret_result);
 
+/* Whether a warm start is wanted and the parent's factors can begin this training: the same family
+ * and number of factors. */
+bool vt_train_warm_possible(const struct vt_train_options *options);
+
 /* VT_INVALID for a family that no bundle can carry. vt_train_run asks it too. */
 VT_MUST_USE struct vt_err vt_train_check_serves(const struct vt_algorithm *algorithm,
                                                 struct vt_diag *diag);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool vt__warm_can(const struct vt_train_options *options)
+bool vt_train_warm_possible(const struct vt_train_options *options)
 {
     const struct vt_bundle_view *parent = options->parent;
     return options->warm && parent != NULL && vt__watch_can(options->algorithm) &&

@@ -52,7 +52,5 @@ void vt__watch_fini(struct vt__watch *watch);
 VT_MUST_USE struct vt_err vt__warm_start(const struct vt_bundle_view *parent,
                                          const uint32_t *item_ids, uint32_t n_columns,
                                          float **ret_items);
-/* Whether the version's factors can begin this training: the same family and number of factors. */
-bool vt__warm_can(const struct vt_train_options *options);
 
 #endif

@@ -21,6 +21,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Only factors have a place to begin from. */
+static struct vt_err check_warm(const struct vt_train_command *command, struct vt_diag *diag)
+{
+    if (!command->warm || strcmp(command->algorithm, "ials") == 0)
+        return vt_ok();
+    vt_diag_set(diag, "warm",
+                "--warm begins with the factors of the serving version; %s has none to begin with. "
+                "Leave it out",
+                command->algorithm);
+    return VT_ERR(VT_INVALID, "the algorithm has no warm start");
+}
+
 /* What several ranks can do together. */
 static struct vt_err check_divides(const struct vt_train_command *command, struct vt_diag *diag)
 {
@@ -63,6 +75,7 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
     if (command->ranker)
         VT_TRY(vt_boost_check(diag)); /* before hours of training, not after */
     train->algorithm_options.ials.group = job->group;
+    VT_TRY(check_warm(command, diag));
     return job->group != NULL ? check_divides(command, diag) : vt_ok();
 }
 
@@ -129,6 +142,22 @@ static void tell_need(const struct vt_train_job *job, const struct vt_shape *sha
             shape->n_interactions, shape->n_users, shape->n_items,
             (double)need->memory_bytes / (1 << 20), need->seconds < 1 ? 1 : need->seconds,
             job->train.algorithm_options.threads);
+}
+
+/* A warm start that cannot be is told, since it costs time and not the model. */
+static void tell_cold(const struct vt_train_job *job)
+{
+    const struct vt_bundle_view *parent = job->train.parent;
+    if (!job->train.warm || vt_train_warm_possible(&job->train))
+        return;
+    if (parent == NULL)
+        fputs("--warm: nothing serves yet, so training begins from nothing\n", stderr);
+    else
+        fprintf(stderr,
+                "--warm: version %s is %s with %" PRIu32
+                " factors, to be made is ials with %" PRIu32 ": training begins from nothing\n",
+                parent->version, parent->algorithm, parent->dim,
+                job->train.algorithm_options.ials.factors);
 }
 
 /* Before any work: what it takes, and whether that is there. */
@@ -277,6 +306,7 @@ static struct vt_err run_locked(struct vt_train_job *job, struct vt_diag *diag)
     VT_TRY(check_new(job));
     VT_TRY(check_need(job, diag));
     open_parent(job);
+    tell_cold(job);
     VT_TRY(train(job, diag));
     VT_TRY(learn_ranker(job, diag));
     job->seconds = (double)(vt_clock_monotonic_ns(vt_clock_system()) - started_ns) / 1e9;

@@ -59,5 +59,8 @@ void vt_train_job_fini(struct vt_train_job *job);
  * status.
  */
 int vt_train_schedule_run(const struct vt_train_command *command);
+/* How long to wait after a run that took `spent_ms`: runs begin every_ms apart, twice as far for
+ * each failure in a row, up to a day (or every_ms, where that is more). */
+int64_t vt_train_schedule_wait_ms(int64_t every_ms, unsigned failures, int64_t spent_ms);
 
 #endif

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { FAILURES_DOUBLED_MAX = 10 };
 #define WAIT_MAX_MS (INT64_C(24) * 3600 * 1000)
 
 struct schedule {
@@ -100,18 +99,20 @@ static void train_once(struct schedule *schedule)
 
 /* ---- the loop ---- */
 
+int64_t vt_train_schedule_wait_ms(int64_t every_ms, unsigned failures, int64_t spent_ms)
+{
+    const int64_t longest_ms = every_ms > WAIT_MAX_MS ? every_ms : WAIT_MAX_MS;
+    int64_t period_ms = every_ms;
+    for (unsigned i = 0; i < failures && period_ms < longest_ms; i++)
+        period_ms = period_ms < longest_ms / 2 ? 2 * period_ms : longest_ms;
+    return spent_ms < period_ms ? period_ms - spent_ms : 0;
+}
+
 static int64_t wait_ms(const struct schedule *schedule, int64_t started_ns)
 {
-    const int64_t every_ms = schedule->command->every_ms;
-    unsigned doubled =
-        schedule->failures < FAILURES_DOUBLED_MAX ? schedule->failures : FAILURES_DOUBLED_MAX;
-    int64_t period_ms = every_ms;
-    for (unsigned i = 0; i < doubled && period_ms < WAIT_MAX_MS; i++)
-        period_ms *= 2;
-    if (doubled > 0 && period_ms > WAIT_MAX_MS && every_ms < WAIT_MAX_MS)
-        period_ms = WAIT_MAX_MS;
-    int64_t spent_ms = (vt_clock_monotonic_ns(vt_clock_system()) - started_ns) / 1000000;
-    return spent_ms < period_ms ? period_ms - spent_ms : 0;
+    const int64_t now_ns = vt_clock_monotonic_ns(vt_clock_system());
+    return vt_train_schedule_wait_ms(schedule->command->every_ms, schedule->failures,
+                                     (now_ns - started_ns) / 1000000);
 }
 
 int vt_train_schedule_run(const struct vt_train_command *command)

@@ -184,6 +184,21 @@ def warm_start_answers_as_well_in_fewer_iterations():
         assert any("both had seen" in line for line in warm["gate"]), warm["gate"]
 
 
+@suite.test
+def warm_start_that_cannot_be_is_refused_or_told():
+    with Folder() as folder:
+        file, data = folder / "train.txt", folder / "data"
+        write_interactions(file, users=150)
+        done = run("train", "--data", data, "--train", file, *FAST, "--warm")
+        assert "nothing serves yet" in done.stderr, done.stderr
+        done = run("train", "--data", data, "--train", file, "--set", "factors=8", "--warm")
+        assert "16 factors" in done.stderr and "with 8" in done.stderr, done.stderr
+        for family in ("ease", "blend", "itemcf"):
+            done = run("train", "--data", data, "--train", file, "--algorithm", family, "--warm",
+                       status=2)
+            assert f"{family} has none" in done.stderr, done.stderr
+
+
 def solve(matrix, rhs):
     """Gaussian elimination with pivoting."""
     n = len(rhs)
