@@ -6,6 +6,7 @@
  */
 #include "models/eval/significance.h"
 #include "models/train/gate_internal.h"
+#include "models/train/recipe.h"
 #include "models/train/served.h"
 
 #include <math.h>
@@ -260,38 +261,29 @@ static struct vt_err compare_with_parent(const struct gate *gate, const struct a
                          });
 }
 
+/* Both recipes were trained on the same events, without what is held out. */
+static struct vt_err compare_recipes(const struct gate *gate)
+{
+    const struct vt_held_out *held_out = gate->input->held_out;
+    return compare(gate, &(struct comparison){
+                             .ours = "the measured model",
+                             .theirs = "the serving version's recipe",
+                             .seen = "neither had seen what is held out",
+                             .advice = LOOK_AT_THE_DATA,
+                             .our_values = {held_out->recall, held_out->ndcg},
+                             .their_values = {held_out->parent_recall, held_out->parent_ndcg},
+                             .margin = gate->options->margin,
+                         });
+}
+
+static struct vt_err compare_without_recipe(const struct gate *gate)
+{
+    say(gate, "the serving version has seen what is held out, and its recipe is another that "
+              "cannot be trained again: only the manifests can be compared");
+    return compare_manifests(gate);
+}
+
 /* ---- which comparison is fair ---- */
-
-static const char *find_parameter(const struct vt_bundle_view *view, const char *name)
-{
-    for (uint32_t i = 0; i < view->n_parameters; i++)
-        if (strcmp(view->parameters[i].name, name) == 0)
-            return view->parameters[i].value;
-    return NULL;
-}
-
-/* What a refresh may change and still be the same recipe. */
-static bool is_free(const char *name)
-{
-    static const char *const names[] = {"iterations", "seed", "test_share", "k"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return strncmp(name, "warm", 4) == 0 || strncmp(name, "content_", 8) == 0;
-}
-
-static bool same_recipe(const struct vt_bundle_view *a, const struct vt_bundle_view *b)
-{
-    if (strcmp(a->algorithm, b->algorithm) != 0)
-        return false;
-    for (uint32_t i = 0; i < a->n_parameters; i++) {
-        const char *value = find_parameter(b, a->parameters[i].name);
-        if (!is_free(a->parameters[i].name) &&
-            (value == NULL || strcmp(value, a->parameters[i].value) != 0))
-            return false;
-    }
-    return true;
-}
 
 static struct vt_err judge_against_parent(const struct gate *gate, const struct answers *finished)
 {
@@ -299,11 +291,9 @@ static struct vt_err judge_against_parent(const struct gate *gate, const struct 
     struct answers parent = {0};
     /* What a model has seen it knows by heart, the better the more factors it has: of two recipes
      * that says nothing, neither of the whole nor of a part. */
-    if (input->held_out->parent_has_seen && !same_recipe(input->content, input->parent)) {
-        say(gate, "the serving version has seen what is held out and was made by another recipe: "
-                  "only the manifests can be compared");
-        return compare_manifests(gate);
-    }
+    if (input->held_out->parent_has_seen && !vt__recipe_same(input->content, input->parent))
+        return input->held_out->parent_recall != NULL ? compare_recipes(gate)
+                                                      : compare_without_recipe(gate);
     VT_TRY(compare_parts(gate));
     struct vt_err err = ask(gate, input->parent, VT_SERVED_WHOLE, &parent);
     if (!vt_failed(err))

@@ -19,8 +19,10 @@
  *                            seen what is held out or were made by the same recipe
  *   the model                against the serving version: the measured model when the serving
  *                            version has not seen what is held out either; the finished one, with a
- *                            wide margin, when it has and both were made by the same recipe; else
- *                            what the two manifests say, with a wide margin too
+ *                            wide margin, when it has and both were made by the same recipe; of
+ *                            another recipe the measured model against that recipe, trained on the
+ *                            same events; where it is not known, what the two manifests say, with
+ *                            a wide margin too
  *
  * All on the same customers, by a paired bootstrap (models/eval/significance.h): refused is a loss
  * of more than the margin that chance would rarely show. Shapes, finite numbers and order are the

@@ -232,6 +232,8 @@ void vt_held_out_free(struct vt_held_out *held_out)
     vt_sparse_free(&held_out->judged);
     free(held_out->recall);
     free(held_out->ndcg);
+    free(held_out->parent_recall);
+    free(held_out->parent_ndcg);
     free(held_out->lists);
     *held_out = (struct vt_held_out){0};
 }

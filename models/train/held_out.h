@@ -35,7 +35,10 @@ struct vt_held_out {
     struct vt_sparse judged;
     bool parent_has_seen; /* some of it */
     double *recall,
-        *ndcg;       /* n_rows: of the model that has not seen it; NaN: not asked or not yet */
+        *ndcg; /* n_rows: of the model that has not seen it; NaN: not asked or not yet */
+    /* n_rows: of the serving version's recipe, trained on split.train, for the judged; NULL: that
+     * was not needed, or the recipe is not known */
+    double *parent_recall, *parent_ndcg;
     uint32_t *lists; /* its lists, n_rows × k of vt_eval_options.lists; NULL: not asked yet */
 };
 

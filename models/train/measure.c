@@ -3,6 +3,7 @@
  * customer's newest events. Its answers by customer are kept, for the gate to compare with.
  */
 #include "models/eval/eval.h"
+#include "models/train/recipe.h"
 #include "models/train/watch.h"
 
 #include <stdio.h>
@@ -175,6 +176,45 @@ static struct vt_err measure_baseline(const struct vt_train_options *options, st
     return err;
 }
 
+/* ---- the serving version's recipe ---- */
+
+static struct vt_err ask_recipe(const struct vt_train_options *options,
+                                const struct vt_trained *trained, struct vt_held_out *held_out)
+{
+    const size_t n = held_out->split.test.n_rows;
+    struct vt_eval_options eval = eval_options(options, held_out);
+    struct vt_metrics_at_k metrics;
+    held_out->parent_recall = malloc((n + 1) * sizeof(double));
+    held_out->parent_ndcg = malloc((n + 1) * sizeof(double));
+    VT_CHECK(held_out->parent_recall != NULL && held_out->parent_ndcg != NULL, VT_EXHAUSTED,
+             "out of memory for the serving version's recipe");
+    eval.test = &held_out->judged;
+    eval.per_user = (struct vt_per_user_metrics){held_out->parent_recall, held_out->parent_ndcg};
+    return vt_evaluate(&trained->recommender, &eval, &metrics);
+}
+
+/* What serves has seen what is held out, and was made otherwise: only its recipe, trained as the
+ * measured model was, can be compared fairly. */
+static struct vt_err measure_parent_recipe(const struct vt_train_options *options,
+                                           struct vt__stage *stage, struct vt_diag *diag,
+                                           struct vt_train_result *result)
+{
+    const struct vt_algorithm *algorithm;
+    struct vt_algorithm_options recipe;
+    struct vt_trained trained = {0};
+    struct vt_held_out *held_out = &result->held_out;
+    if (!held_out->parent_has_seen || vt__recipe_is(options->parent, &result->settled, options) ||
+        !vt__recipe_of(options->parent, options, &algorithm, &recipe))
+        return vt_ok();
+    stage->name = "measuring the serving version's recipe";
+    recipe.progress = on_iteration;
+    recipe.progress_ctx = stage;
+    VT_TRY(vt__train_stage(stage, algorithm, &held_out->split.train, &recipe, diag, &trained));
+    struct vt_err err = ask_recipe(options, &trained, held_out);
+    vt_trained_free(&trained);
+    return err;
+}
+
 struct vt_err vt__measure(const struct vt_train_input *input,
                           const struct vt_train_options *options, struct vt__stage *stage,
                           struct vt_diag *diag, struct vt_train_result *result,
@@ -193,5 +233,6 @@ struct vt_err vt__measure(const struct vt_train_input *input,
     if (!vt_held_out_any(&result->held_out))
         return vt_ok();
     VT_TRY(measure_algorithm(options, stage, diag, result, ret_iterations));
+    VT_TRY(measure_parent_recipe(options, stage, diag, result));
     return measure_baseline(options, diag, result);
 }

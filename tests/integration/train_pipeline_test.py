@@ -199,6 +199,25 @@ def warm_start_that_cannot_be_is_refused_or_told():
             assert f"{family} has none" in done.stderr, done.stderr
 
 
+@suite.test
+def another_recipe_is_judged_by_training_the_serving_one_again():
+    """Both have seen everything, so each recipe is trained without what is held out."""
+    with Folder() as folder:
+        file, data = folder / "train.txt", folder / "data"
+        write_interactions(file)
+        first = train(data, "--train", file)["version"]
+        made = run_json("train", "--data", data, "--train", file, "--algorithm", "ease")
+        lines = [line for line in made["gate"] if "the serving version's recipe" in line]
+        assert len(lines) == 2 and all("neither had seen" in line for line in lines), made["gate"]
+        assert made["published"] and made["version"] != first
+        done = run("train", "--data", data, "--train", file, "--algorithm", "popularity", status=1)
+        assert "of the serving version's recipe" in done.stderr and "worse" in done.stderr, (
+            done.stderr)
+        assert current(data) == made["version"]
+        again = run_json("train", "--data", data, "--train", file, "--algorithm", "ease")
+        assert any("both had seen" in line for line in again["gate"]), again["gate"]
+
+
 def solve(matrix, rhs):
     """Gaussian elimination with pivoting."""
     n = len(rhs)
