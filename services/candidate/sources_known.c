@@ -106,10 +106,11 @@ static struct rhythm rhythm_of(const struct vt__gathering *gathering, uint32_t f
     int64_t day = query->history[first].time_ms / DAY_MS;
     for (uint32_t e = first + 1; e < query->n_history && n_gaps < GAPS_MAX; e++) {
         const struct vt_history_event *event = &query->history[e];
-        if (event->item != item || !is_ordered(event->type) || event->time_ms / DAY_MS >= day)
+        int64_t before = event->time_ms / DAY_MS;
+        if (event->item != item || !is_ordered(event->type) || before >= day)
             continue;
-        gaps[n_gaps++] = (double)(day - event->time_ms / DAY_MS);
-        day = event->time_ms / DAY_MS;
+        gaps[n_gaps++] = (double)(day - before);
+        day = before;
     }
     if (n_gaps >= OWN_GAPS_MIN)
         return (struct rhythm){median_of(gaps, n_gaps), OWN_DEVIATION, OWN_SHARE};

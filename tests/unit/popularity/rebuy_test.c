@@ -115,7 +115,8 @@ static double naive_median(const struct vt_interaction *events, int n, uint32_t 
     }
     qsort(gaps, (size_t)n_gaps, sizeof gaps[0], by_size);
     *ret_n = n_gaps;
-    return n_gaps > 0 ? .5 * (gaps[(n_gaps - 1) / 2] + gaps[n_gaps / 2]) : 0;
+    const int low = (n_gaps - 1) / 2, high = n_gaps / 2;
+    return n_gaps > 0 ? .5 * (gaps[low] + gaps[high]) : 0;
 }
 
 static void random_shops_equal_the_naive_count(void **state)
