@@ -2,8 +2,8 @@
  * What the version was trained on: how much, when, which events, and how unevenly: histories and
  * popularity both span decades, so their histograms have a column for each power of two.
  */
-#include "services/common/base/chart.h"
 #include "models/report/report_internal.h"
+#include "services/common/base/chart.h"
 #include "services/common/base/html.h"
 
 #include <inttypes.h>

@@ -3,8 +3,8 @@
  * (models/eval/significance.h): two segments whose intervals overlap may be alike. The metrics are
  * of the measured model, which has not seen what it is asked for.
  */
-#include "services/common/base/chart.h"
 #include "models/report/report_internal.h"
+#include "services/common/base/chart.h"
 #include "services/common/base/html.h"
 
 #include <inttypes.h>

@@ -19,8 +19,8 @@
 
 enum { READY_POLL_MS = 20 };
 
-/* SIGHUP only where there is something to read again: otherwise it means, as ever, that the terminal
- * is gone. */
+/* SIGHUP only where there is something to read again: otherwise it means, as ever, that the
+ * terminal is gone. */
 static void block_signals(const struct vt_serve_options *options, sigset_t *ret_waited)
 {
     signal(SIGPIPE, SIG_IGN);
