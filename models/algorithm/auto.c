@@ -186,6 +186,17 @@ static struct vt_err search_on(const struct vt_sparse *matrix, struct vt__auto_s
 
 /* ---- the family ---- */
 
+/* What came out and of how much data, for people. */
+static void write_note(const struct vt_sparse *matrix, const struct vt_algorithm_options *chosen,
+                       char ret_note[VT_TRAINED_NOTE_BYTES])
+{
+    char text[VT_BLEND_FAMILIES * 32];
+    write_weights(chosen->blend.weight, sizeof text, text);
+    snprintf(ret_note, VT_TRAINED_NOTE_BYTES,
+             "chosen on a part held back (%.3g %% of all pairs are known): blend%s",
+             100.0 * (double)matrix->n_entries / matrix->n_rows / matrix->n_cols, text);
+}
+
 static struct vt_err auto_train(const struct vt_sparse *matrix,
                                 const struct vt_algorithm_options *options, struct vt_diag *diag,
                                 struct vt_trained *ret_trained)
@@ -204,6 +215,7 @@ static struct vt_err auto_train(const struct vt_sparse *matrix,
         return err;
     VT_TRY(vt__family_blend.train(matrix, &chosen, diag, ret_trained));
     vt__auto_settle(&chosen, &ret_trained->settled);
+    write_note(matrix, &chosen, ret_trained->note);
     ret_trained->recommender.name = "auto";
     return vt_ok();
 }

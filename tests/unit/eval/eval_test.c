@@ -94,6 +94,44 @@ static struct vt_err no_number_score(const void *self, const struct vt_weighted_
     return vt_ok();
 }
 
+static struct vt_err rising_score(const void *self, const struct vt_weighted_history *history,
+                                  void *scratch, double *ret_scores)
+{
+    (void)self;
+    (void)history;
+    (void)scratch;
+    for (int i = 0; i < 5; i++)
+        ret_scores[i] = i;
+    return vt_ok();
+}
+
+/* The second pass is by another model, so a list says which pass it is from: user 0's history is
+ * shorter than his train row, user 1's is the same. */
+static void who_has_the_same_history_keeps_his_list(void **state)
+{
+    (void)state;
+    static uint64_t starts[] = {0, 1, 3, 3};
+    static uint32_t columns[] = {0, 1, 3};
+    const struct vt_sparse newest = {3, 5, 3, starts, columns, ones};
+    const struct vt_recommender rising = {.name = "rising", .score = rising_score};
+    uint32_t first[3], second[3];
+    struct vt_eval_options options = {
+        .train = &train, .test = &test, .k = 1, .threads = 1, .lists = first};
+    struct vt_metrics_at_k metrics;
+    assert_ok(vt_evaluate(&falling, &options, &metrics));
+    options.histories = &newest;
+    options.known_lists = first;
+    options.lists = second;
+    assert_ok(vt_evaluate(&rising, &options, &metrics));
+    assert_int_equal(second[0], 1); /* the only item that is known and not his */
+    assert_int_equal(second[1], first[1]);
+    assert_near(metrics.recall, 0.5 / 3); /* user 1's, from the first pass */
+    options.known_lists = NULL;
+    options.histories = &newest;
+    assert_ok(vt_evaluate(&rising, &options, &metrics));
+    assert_int_equal(second[1], 0);
+}
+
 static void items_without_a_number_for_score_are_not_listed(void **state)
 {
     (void)state;
@@ -121,6 +159,7 @@ int main(void)
         cmocka_unit_test(metrics_equal_the_hand_computed_ones),
         cmocka_unit_test(each_customer_has_its_own_metrics),
         cmocka_unit_test(metrics_are_the_same_for_any_thread_count),
+        cmocka_unit_test(who_has_the_same_history_keeps_his_list),
         cmocka_unit_test(items_without_a_number_for_score_are_not_listed),
         cmocka_unit_test(k_outside_its_limits_is_refused),
     };
