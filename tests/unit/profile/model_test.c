@@ -108,7 +108,9 @@ static void keep_event(struct model *model, int who, const struct vt_event *even
         return;
     row->person = who;
     person->last_day = model->day;
-    float value = event->type == VT_EVENT_RATING ? (float)event->value : 1;
+    const bool sold = event->type == VT_EVENT_PURCHASE || event->type == VT_EVENT_RETURN;
+    const bool valued = event->type == VT_EVENT_RATING || (!sold && event->value > 0);
+    float value = valued ? (float)event->value : 1;
     if (event->type != VT_EVENT_IMPRESSION)
         insert_event(person, &(struct vt_history_event){.item = model->items[sku],
                                                         .type = (uint16_t)event->type,
