@@ -11,6 +11,8 @@ int load_floor(int argc, char **argv);
 int load_run(int argc, char **argv);
 /* The same at rising rates. */
 int load_sweep(int argc, char **argv);
+/* Two targets in turn, or two reports. */
+int load_compare(int argc, char **argv);
 /* UpsertItems with a mask, call after call; prints how fast. */
 int load_prices(int argc, char **argv);
 

@@ -17,6 +17,7 @@ static const struct {
     {"profile", "ask for customers' profiles", load_run},
     {"mixed", "all of these by weight, as a storefront calls", load_run},
     {"sweep", "raise the rate to find the knee, and draw throughput against latency", load_sweep},
+    {"compare", "two targets in turn, or two reports: ratios and their noise", load_compare},
     {"prices", "update prices by field mask, call after call", load_prices},
     {"floor", "serve a bare gRPC echo: the ceiling of this machine", load_floor},
 };

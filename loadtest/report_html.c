@@ -62,9 +62,8 @@ static void print_cards(const struct load_result *result, FILE *out)
     page_card_us("median", load_result_quantile_us(result, 0.5), out);
     page_card_us("p99", load_result_quantile_us(result, 0.99), out);
     page_card_us("p99.9", load_result_quantile_us(result, 0.999), out);
-    page_card("errors", n_errors > 0 ? "poor" : "good", out, "%llu", (unsigned long long)n_errors);
-    page_card("degraded", result->all.degraded > 0 ? "poor" : "good", out, "%llu",
-              (unsigned long long)result->all.degraded);
+    page_card("failed, degraded", n_errors + result->all.degraded > 0 ? "poor" : "good", out,
+              "%llu, %llu", (unsigned long long)n_errors, (unsigned long long)result->all.degraded);
     fputs("</div>", out);
 }
 
@@ -129,9 +128,12 @@ static void plot_percentiles(const struct generator_options *options,
                                  .wide = true};
     page_plot(
         "Latency by percentile",
-        "Each step to the right is a tenth of the calls before. Quantiles are rounded up by at "
-        "most 0.8&#8239;%. The dashed line is how late the generator itself sent: where it "
-        "comes near the others, they say more about the generator than about the target.",
+        "Every label on the lower axis leaves out a tenth of the calls that the one before it "
+        "leaves "
+        "out. Values are rounded up by at most 0.8&#8239;%. The dashed line is how late the "
+        "generator "
+        "itself sent: where it comes near the others, they say more about the generator than about "
+        "the target.",
         &plot, out);
 }
 
@@ -166,7 +168,7 @@ static struct vt_plot_series over_series(const struct over_time *over, int row, 
 
 static void plot_over_time(const struct over_time *over, double elapsed_s, FILE *out)
 {
-    const struct vt_plot_series latencies[] = {over_series(over, OVER_MAX, "worst", "var(--line)"),
+    const struct vt_plot_series latencies[] = {over_series(over, OVER_MAX, "worst", "var(--soft)"),
                                                over_series(over, OVER_P99, "p99", "var(--hue2)"),
                                                over_series(over, OVER_P50, "median", "var(--hue)")};
     struct vt_plot_series calls[] = {over_series(over, OVER_SENT, "due", "var(--hue)"),

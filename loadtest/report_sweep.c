@@ -76,7 +76,7 @@ static void print_step(const struct sweep_step *step, FILE *out)
             "<td class='%s'>%s%s</td></tr>",
             (unsigned long long)step->errors, (unsigned long long)step->degraded,
             step->machine_busy * 100, step->held ? "good" : "poor", step->held ? "held" : "lost",
-            step->limited ? ", by the generator" : "");
+            step->limited ? ", generator late" : "");
 }
 
 static void print_steps(const struct sweep *sweep, FILE *out)
