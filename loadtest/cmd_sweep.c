@@ -72,6 +72,7 @@ static int run_sweep(const struct sweep_options *options)
                                     : LOAD_EXIT_FAILED;
 }
 
+enum { LADDER_MAX = SWEEP_STEPS_MAX / 2, CLOSER_MAX = SWEEP_STEPS_MAX / 4 };
 #define FIELD(name_) offsetof(struct sweep_options, name_)
 static const struct vt_option table[] = {
     RUN_OPTIONS(struct sweep_options, run, "5s"),
@@ -81,9 +82,9 @@ static const struct vt_option table[] = {
      "the highest step; 0: a tenth above what a closed loop reaches", .fallback = "0", .min = 0,
      .max = 1e7},
     {"steps", VT_OPTION_U32, FIELD(n_steps), "N", "of the ladder", .fallback = "12", .min = 2,
-     .max = SWEEP_STEPS_MAX / 2},
+     .max = LADDER_MAX},
     {"closer", VT_OPTION_U32, FIELD(n_closer), "N", "more looks around the knee", .fallback = "3",
-     .min = 0, .max = SWEEP_STEPS_MAX / 4},
+     .min = 0, .max = CLOSER_MAX},
     {"p99-factor", VT_OPTION_F64, FIELD(p99_factor), "X",
      "held means: a p99 of at most X times the lowest step's", .fallback = "10", .min = 1,
      .max = 1e6},

@@ -78,13 +78,22 @@ bool vt__recipe_is(const struct vt_bundle_view *view, const struct vt_settled *s
 
 /* ---- the same again ---- */
 
+/* Bit by bit would tell −0 from 0. */
+static bool same_numbers(const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (a[i] < b[i] || a[i] > b[i])
+            return false;
+    return true;
+}
+
 static bool same_weighing(const struct vt_bundle_view *view,
                           const struct vt_dataset_options *dataset)
 {
-    const size_t n = sizeof view->event_weights - sizeof view->event_weights[0];
+    const size_t n = sizeof view->event_weights / sizeof view->event_weights[0] - 1;
     const double apart = view->decay_half_life_days - dataset->decay_half_life_days;
-    return memcmp(view->event_weights + 1, dataset->event_weights + 1, n) == 0 &&
-           memcmp(view->value_exponents + 1, dataset->value_exponents + 1, n) == 0 && apart <= 0 &&
+    return same_numbers(view->event_weights + 1, dataset->event_weights + 1, n) &&
+           same_numbers(view->value_exponents + 1, dataset->value_exponents + 1, n) && apart <= 0 &&
            apart >= 0;
 }
 

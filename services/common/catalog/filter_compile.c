@@ -329,9 +329,9 @@ static struct vt_err read_comparison(struct parser *parser, struct vt__filter_te
         return refuse_token(parser, "one of = != < <= > >= in, not in is expected");
     *ret_negated = vt_slice_equal(sign, vt_slice_str("!="));
     term->operator= VT__FILTER_EQUAL;
-    for (uint8_t s = 0; s < sizeof signs / sizeof signs[0]; s++)
+    for (size_t s = 0; s < sizeof signs / sizeof signs[0]; s++)
         if (vt_slice_equal(sign, vt_slice_str(signs[s])))
-            term->operator= s;
+            term->operator=(uint8_t) s;
     take(parser);
     VT_TRY(read_value(parser, term));
     if (!term->numeric && term->operator!= VT__FILTER_EQUAL)

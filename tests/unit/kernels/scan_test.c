@@ -13,23 +13,8 @@
 #include <string.h>
 
 #if VT_HAVE_AVX2_KERNELS
-#define VT_SCAN_OVER_SIMDE
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-/* The one instruction that Debian's SIMDe does not have. */
-static simde__m512 floats_of(simde__m512i integers)
-{
-    simde__m512i_private from = simde__m512i_to_private(integers);
-    simde__m512_private to = {{0}};
-    for (int i = 0; i < 16; i++)
-        to.f32[i] = (float)from.i32[i];
-    return simde__m512_from_private(to);
-}
-#define _mm512_cvtepi32_ps floats_of
-#define vt__avx512_scan simde_scan
-#define vt__avx512_scan_available simde_scan_available
-#undef VT_KERNELS_SIMD_AVX512_SCAN_H
-#include "models/kernels/simd/avx512_scan.c"
+/* tests/testlib/CMakeLists.txt: avx512_scan.c over SIMDe. */
+void vt_simde_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks);
 #endif
 
 enum { BLOCKS = 9, STEPS_MAX = 256 };
@@ -68,7 +53,7 @@ static void assert_masks_equal(const struct vt_scan *scan)
         assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
     }
 #if VT_HAVE_AVX2_KERNELS
-    simde_scan(scan, thresholds, got);
+    vt_simde_scan(scan, thresholds, got);
     assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
 #endif
 }

@@ -154,8 +154,8 @@ static int set_up(void **state)
     assert_ok(vt_item_table_new(&fixture->items));
     describe_items(fixture->items);
     set_candidates(fixture);
-    struct vt_ranking_options options = {.profile = {fixture, profile_get},
-                                         .candidate = {fixture, candidate_get},
+    struct vt_ranking_options options = {.profile = {.self = fixture, .get = profile_get},
+                                         .candidate = {.self = fixture, .get = candidate_get},
                                          .bundles = fixture->bundles,
                                          .items = fixture->items,
                                          .clock = &fixture->clock.clock,
