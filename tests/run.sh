@@ -100,7 +100,7 @@ run_tsan() { vt_start_tap "$1" 300 env -u VITRINE_TEST_ALL $(vt_without_aslr) "$
 
 install() {
     vt_stage "Packages (deploy/deps.txt)"
-    vt_install build run test
+    vt_install build run deploy test
     vt_provide go golang-go || echo "going on without go: what needs it will be skipped"
     vt_provide npm npm || echo "going on without npm: what needs it will be skipped"
     echo "what is needed is installed"
@@ -113,11 +113,9 @@ test_release() {
     unit_tests release release "${sources[@]}"
     vt_stage "Integration tests"
     local script
-    for script in tests/integration/*_test.py; do
-        run "integration $(basename "$script" .py)" $integration_timeout python3 "$script"
-    done
-    for script in tests/integration/*_test.sh; do
-        run "integration $(basename "$script" .sh)" $integration_timeout bash "$script"
+    for script in tests/integration/*_test.py tests/integration/*/*_test.py; do
+        run "integration $(sed 's|tests/integration/||; s|\.py$||' <<<"$script")" \
+            $integration_timeout python3 "$script"
     done
 }
 
