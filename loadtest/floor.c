@@ -4,9 +4,12 @@
  * decoding. It is the one program outside services/common/rpc that includes <grpc/…>, because our
  * layers are what it is compared with. Every method is answered with the same bytes: the unary
  * calls of the contract are registered (their request arrives with the call, as in our server),
- * anything else falls to the catch-all. It runs until SIGINT or SIGTERM.
+ * anything else falls to the catch-all. Only Health/Check has an answer of its own, so that a
+ * gateway that asks it will pass calls on; with certificates it is the service that such a gateway
+ * expects. It runs until SIGINT or SIGTERM.
  */
 #include "loadtest/load.h"
+#include "services/common/base/file.h"
 #include "services/common/base/options.h"
 
 #include <grpc/byte_buffer.h>
@@ -20,15 +23,17 @@
 #include <unistd.h>
 
 enum { SLOTS = 256, REPLY_BYTES_MIN = 5, REPLY_BYTES_MAX = 1 << 20, FILLER_FIELD = 100 };
+enum { PEM_MAX_BYTES = 1 << 20 };
 
 struct floor_options {
     const char *listen;
+    const char *tls_cert, *tls_key, *tls_ca; /* all or none */
     uint32_t reply_bytes, threads;
 };
 
 struct floor_server {
     grpc_server *grpc;
-    grpc_slice reply;
+    grpc_slice echo, healthy;
 };
 
 struct floor_queue {
@@ -40,7 +45,8 @@ struct floor_queue {
 /* A slot, then a call, then a slot again. */
 struct slot {
     struct floor_queue *owner;
-    void *method; /* NULL: the catch-all */
+    void *method;            /* NULL: the catch-all */
+    grpc_slice *reply_bytes; /* borrows one of the server's */
     grpc_call *call;
     gpr_timespec deadline;
     grpc_call_details details;
@@ -57,6 +63,8 @@ static const char *const paths[] = {
     "/vitrine.v1.EventService/WriteEvents",
 };
 enum { N_PATHS = sizeof paths / sizeof paths[0] };
+static const char health_path[] = "/grpc.health.v1.Health/Check";
+static const char health_reply[] = {1 << 3, 1}; /* HealthCheckResponse: status SERVING */
 
 /* False once the server is shutting down: then the slot is let go. */
 static bool post(struct slot *slot)
@@ -81,7 +89,7 @@ static void answer(struct slot *slot)
                       {.op = GRPC_OP_SEND_INITIAL_METADATA},
                       {.op = GRPC_OP_SEND_MESSAGE},
                       {.op = GRPC_OP_SEND_STATUS_FROM_SERVER}};
-    slot->reply = grpc_raw_byte_buffer_create(&slot->owner->server->reply, 1);
+    slot->reply = grpc_raw_byte_buffer_create(slot->reply_bytes, 1);
     slot->answering = true;
     ops[0].data.recv_close_on_server.cancelled = &slot->cancelled;
     ops[2].data.send_message.send_message = slot->reply;
@@ -135,13 +143,14 @@ static void *serve(void *argument)
     }
 }
 
-static void post_slots(struct floor_queue *owner, void *method)
+static void post_slots(struct floor_queue *owner, void *method, grpc_slice *reply_bytes)
 {
     for (int i = 0; i < SLOTS; i++) {
         struct slot *slot = calloc(1, sizeof *slot);
         VT_ASSERT(slot != NULL);
         slot->owner = owner;
         slot->method = method;
+        slot->reply_bytes = reply_bytes;
         grpc_metadata_array_init(&slot->metadata);
         grpc_call_details_init(&slot->details);
         if (!post(slot))
@@ -164,12 +173,18 @@ static grpc_slice make_reply(uint32_t n_bytes)
     return slice;
 }
 
+static void *register_method(struct floor_server *server, const char *path)
+{
+    return grpc_server_register_method(server->grpc, path, NULL,
+                                       GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+}
+
 static void start(struct floor_server *server, struct floor_queue *queues, uint32_t n_queues)
 {
     void *methods[N_PATHS];
     for (int i = 0; i < N_PATHS; i++)
-        methods[i] = grpc_server_register_method(server->grpc, paths[i], NULL,
-                                                 GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+        methods[i] = register_method(server, paths[i]);
+    void *health = register_method(server, health_path);
     for (uint32_t i = 0; i < n_queues; i++) {
         queues[i].server = server;
         queues[i].queue = grpc_completion_queue_create_for_next(NULL);
@@ -178,8 +193,9 @@ static void start(struct floor_server *server, struct floor_queue *queues, uint3
     grpc_server_start(server->grpc);
     for (uint32_t i = 0; i < n_queues; i++) {
         for (int m = 0; m < N_PATHS; m++)
-            post_slots(&queues[i], methods[m]);
-        post_slots(&queues[i], NULL);
+            post_slots(&queues[i], methods[m], &server->echo);
+        post_slots(&queues[i], health, &server->healthy);
+        post_slots(&queues[i], NULL, &server->echo);
         VT_ASSERT(pthread_create(&queues[i].thread, NULL, serve, &queues[i]) == 0);
     }
 }
@@ -197,13 +213,64 @@ static void stop(struct floor_server *server, struct floor_queue *queues, uint32
         grpc_completion_queue_destroy(queues[i].queue);
 }
 
+/* Plaintext, or with certificates what a part of a cell asks of its callers: one of the same
+ * authorities. The files are read once. */
+static struct vt_err make_credentials(const struct floor_options *options, struct vt_diag *diag,
+                                      grpc_server_credentials **ret_credentials)
+{
+    if (options->tls_cert == NULL) {
+        *ret_credentials = grpc_insecure_server_credentials_create();
+        return vt_ok();
+    }
+    char *cert = NULL, *key = NULL, *ca = NULL;
+    size_t len;
+    struct vt_err err = vt_file_read(options->tls_cert, PEM_MAX_BYTES, diag, &cert, &len);
+    if (!vt_failed(err))
+        err = vt_file_read(options->tls_key, PEM_MAX_BYTES, diag, &key, &len);
+    if (!vt_failed(err))
+        err = vt_file_read(options->tls_ca, PEM_MAX_BYTES, diag, &ca, &len);
+    if (!vt_failed(err)) {
+        grpc_ssl_pem_key_cert_pair pair = {.private_key = key, .cert_chain = cert};
+        *ret_credentials = grpc_ssl_server_credentials_create_ex(
+            ca, &pair, 1, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, NULL);
+    }
+    free(cert);
+    free(key);
+    free(ca);
+    return err;
+}
+
+/* The port, or 0. */
+static int listen_on(grpc_server *grpc, const struct floor_options *options)
+{
+    struct vt_diag diag = {0};
+    grpc_server_credentials *credentials = NULL;
+    if (vt_failed(make_credentials(options, &diag, &credentials))) {
+        fprintf(stderr, "vitrine-load floor: %s: %s\n", diag.field, diag.text);
+        return 0;
+    }
+    int port = grpc_server_add_http2_port(grpc, options->listen, credentials);
+    grpc_server_credentials_release(credentials);
+    if (port == 0)
+        fprintf(
+            stderr,
+            "vitrine-load floor: cannot listen on %s; is it taken? are the certificates whole?\n",
+            options->listen);
+    return port;
+}
+
+static void block_signals(sigset_t *ret_signals)
+{
+    sigemptyset(ret_signals);
+    sigaddset(ret_signals, SIGINT);
+    sigaddset(ret_signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* before gRPC makes threads */
+}
+
 static int run(const struct floor_options *options)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before gRPC makes threads */
+    block_signals(&signals);
     long n_cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t n_queues = options->threads > 0 ? options->threads : (uint32_t)n_cores;
     struct floor_queue *queues = calloc(n_queues, sizeof *queues);
@@ -213,22 +280,20 @@ static int run(const struct floor_options *options)
                            .key = (char *)(uintptr_t)GRPC_ARG_ALLOW_REUSEPORT,
                            .value.integer = 0};
     grpc_channel_args args = {.num_args = 1, .args = &no_sharing};
-    struct floor_server server = {.grpc = grpc_server_create(&args, NULL),
-                                  .reply = make_reply(options->reply_bytes)};
-    grpc_server_credentials *plain = grpc_insecure_server_credentials_create();
-    int port = grpc_server_add_http2_port(server.grpc, options->listen, plain);
-    grpc_server_credentials_release(plain);
-    if (port == 0) {
-        fprintf(stderr, "vitrine-load floor: cannot listen on %s; is it taken?\n", options->listen);
+    struct floor_server server = {
+        .grpc = grpc_server_create(&args, NULL),
+        .echo = make_reply(options->reply_bytes),
+        .healthy = grpc_slice_from_static_buffer(health_reply, sizeof health_reply)};
+    int port = listen_on(server.grpc, options);
+    if (port == 0)
         return LOAD_EXIT_FAILED; /* the system takes back what a failed start holds */
-    }
     start(&server, queues, n_queues);
     fprintf(stderr, "vitrine-load floor: port %d, %u queues, %u bytes a reply\n", port, n_queues,
             options->reply_bytes);
     int signal_number = 0;
     sigwait(&signals, &signal_number);
     stop(&server, queues, n_queues);
-    grpc_slice_unref(server.reply);
+    grpc_slice_unref(server.echo);
     free(queues);
     grpc_shutdown();
     return LOAD_EXIT_DONE;
@@ -241,7 +306,23 @@ static const struct vt_option table[] = {
      "size of every reply", .fallback = "1024", .min = REPLY_BYTES_MIN, .max = REPLY_BYTES_MAX},
     {"threads", VT_OPTION_U32, offsetof(struct floor_options, threads), "N",
      "queues and threads; 0: one per core", .fallback = "0", .min = 0, .max = 256},
+    {"tls-cert", VT_OPTION_TEXT, offsetof(struct floor_options, tls_cert), "FILE",
+     "speak TLS with this certificate, PEM; with the next two or none", .fallback = NULL},
+    {"tls-key", VT_OPTION_TEXT, offsetof(struct floor_options, tls_key), "FILE",
+     "its key, PEM without passphrase", .fallback = NULL},
+    {"tls-ca", VT_OPTION_TEXT, offsetof(struct floor_options, tls_ca), "FILE",
+     "authorities of callers' certificates, PEM", .fallback = NULL},
 };
+
+static struct vt_err check(const struct floor_options *options, struct vt_diag *diag)
+{
+    bool any = options->tls_cert != NULL || options->tls_key != NULL || options->tls_ca != NULL;
+    bool all = options->tls_cert != NULL && options->tls_key != NULL && options->tls_ca != NULL;
+    if (any == all)
+        return vt_ok();
+    vt_diag_set(diag, "tls-cert", "give all of --tls-cert, --tls-key and --tls-ca, or none");
+    return VT_ERR(VT_INVALID, "certificate files are missing");
+}
 
 int load_floor(int argc, char **argv)
 {
@@ -257,7 +338,10 @@ int load_floor(int argc, char **argv)
     struct vt_diag diag = {0};
     bool help = false;
     int exit_status = LOAD_EXIT_USAGE;
-    if (vt_failed(vt_options_parse(&spec, argc, argv, &options, &parsed, &help, &diag)))
+    struct vt_err err = vt_options_parse(&spec, argc, argv, &options, &parsed, &help, &diag);
+    if (!vt_failed(err) && !help)
+        err = check(&options, &diag);
+    if (vt_failed(err))
         fprintf(stderr, "vitrine-load floor: %s%s%s\n", diag.field,
                 diag.field[0] != '\0' ? ": " : "", diag.text);
     else

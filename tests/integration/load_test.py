@@ -30,9 +30,13 @@ REPLY_BYTES = 600
 class Floor:
     """`vitrine-load floor` on a port the system chose."""
 
+    def __init__(self, *args):
+        self.args = args
+
     def __enter__(self):
         self.process = subprocess.Popen(
-            [LOAD, "floor", "--listen", "127.0.0.1:0", "--reply-bytes", str(REPLY_BYTES)],
+            [LOAD, "floor", "--listen", "127.0.0.1:0", "--reply-bytes", str(REPLY_BYTES),
+             *map(str, self.args)],
             stderr=subprocess.PIPE, text=True)
         self.port = int(re.search(r"port (\d+)", self.process.stderr.readline()).group(1))
         self.target = f"127.0.0.1:{self.port}"
@@ -254,6 +258,25 @@ def what_is_wrong_is_said_and_the_status_tells():
         nobody = load("recommend", "--target", "127.0.0.1:1", "--rate", "20", "--duration", "200ms",
                       "--warmup", "0ms", "--timeout", "200ms", "--json", status=1)
         assert json.loads(nobody.stdout)["ok"] == 0
+
+
+@suite.test
+def a_floor_with_certificates_answers_only_who_has_one_too():
+    with Folder() as folder:
+        subprocess.run([ROOT / "deploy" / "certs.sh", folder.path], check=True, timeout=60,
+                       capture_output=True)
+
+        def tls(name):
+            return ["--tls-cert", folder / f"{name}.pem", "--tls-key", folder / f"{name}.key",
+                    "--tls-ca", folder / "ca.pem"]
+
+        few = ["--rate", "50", "--duration", "200ms", "--warmup", "0ms", "--json"]
+        with Floor(*tls("server")) as floor:
+            result = load_json("recommend", "--target", floor.target, *few, *tls("gateway"))
+            assert result["ok"] == result["sent"] > 0, result
+            for stranger in ([], ["--tls-ca", folder / "ca.pem"]):
+                load("recommend", "--target", floor.target, *few, *stranger, status=1)
+        assert "all of" in load("floor", "--tls-cert", "x", status=2).stderr
 
 
 @suite.test
