@@ -58,17 +58,20 @@ static struct vt_err fill_slot(const struct making *making, uint32_t place, stru
     const struct vt_ranker_person *person = making->order[place];
     const size_t first = (size_t)place * VT_RANKER_CANDIDATES;
     struct vt_candidate_list found = {0};
-    struct vt_ranking_list list;
     VT_TRY(ask(making, person, arena, &found));
     struct vt_bundle *bundle = vt_bundle_set_current(making->past->bundles);
     bool can = vt_ranking_can_rank(vt_bundle_view(bundle), found.candidates, found.n);
     vt_bundle_release(bundle);
     if (!can)
         return vt_ok(); /* serving would not ask the ranker either */
+    struct vt_ranking_fact *facts = vt_arena_array(arena, found.n, sizeof *facts);
+    VT_CHECK(facts != NULL, VT_EXHAUSTED, "out of memory for the examples of a ranker");
+    struct vt_ranking_list list = {.candidates = found.candidates, .facts = facts, .n = found.n};
+    struct vt_sight sight = {.items = making->past->items};
     unsigned ticket = vt_item_table_enter(making->past->items);
-    vt_ranking_list_make(making->past->items, making->people->events + person->first,
-                         person->n_events, vt_clock_unix_ms(&making->past->clock.clock),
-                         found.candidates, found.n, &list);
+    vt_ranking_facts_read(&sight, found.candidates, found.n, facts);
+    vt_ranking_list_make(&sight, making->people->events + person->first, person->n_events,
+                         vt_clock_unix_ms(&making->past->clock.clock), &list);
     vt_ranking_list_rows(&list, &making->features, 0, found.n,
                          making->rows + first * making->features.n);
     vt_item_table_leave(making->past->items, ticket);

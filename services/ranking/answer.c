@@ -101,7 +101,7 @@ static struct vt_err append_rest(const struct vt__run *run, struct list *list)
             listed = vt_slice_equal(list->items[l].id, id);
         if (listed || list->n == list->capacity)
             continue;
-        uint32_t number = vt_item_table_number(run->service->options.items, id);
+        uint32_t number = vt_sight_number(run->sight, id);
         if (!vt__passes_filter(run, number))
             continue;
         struct vt_ranked_item *ranked = &list->items[list->n++];
@@ -122,22 +122,26 @@ static const struct vt_bundle *bundle_of(const struct vt__run *run, struct vt_sl
     return run->pin;
 }
 
-/* What the version's trees say, where they are wanted and can say something. Returns the sources
- * that are in it. */
-static uint32_t ask_ranker(const struct vt__run *run, const struct vt_bundle *bundle,
-                           struct vt_candidate *candidates, uint32_t n)
+/* What the version's trees say, where they are wanted and can say something; *ret_ranked are the
+ * sources that are in it. */
+static struct vt_err ask_ranker(const struct vt__run *run, const struct vt_bundle *bundle,
+                                struct vt_candidate *candidates, uint32_t n, uint32_t *ret_ranked)
 {
-    const struct vt_ranking_options *options = &run->service->options;
     const struct vt_bundle_view *view = bundle != NULL ? vt_bundle_view(bundle) : NULL;
-    struct vt_ranking_list list;
+    *ret_ranked = 0;
     if (view == NULL || run->query.mode == VT_RANKING_SIMILAR ||
         !(run->placement->weights[VT_SOURCE_RANKER] > 0) ||
         !vt_ranking_can_rank(view, candidates, n))
-        return 0;
-    vt_ranking_list_make(options->items, run->profile.events, run->profile.n_events, run->now_ms,
-                         candidates, n, &list);
+        return vt_ok();
+    struct vt_ranking_fact *facts = vt_arena_array(run->request->arena, n, sizeof *facts);
+    VT_CHECK(facts != NULL, VT_EXHAUSTED, "the request's memory is full");
+    struct vt_ranking_list list = {.candidates = candidates, .facts = facts, .n = n};
+    vt_ranking_facts_read(run->sight, candidates, n, facts);
+    vt_ranking_list_make(run->sight, run->profile.events, run->profile.n_events, run->now_ms,
+                         &list);
     vt_ranking_rank(view, &list, candidates);
-    return vt_ranking_sources_inside(&view->ranker.features);
+    *ret_ranked = vt_ranking_sources_inside(&view->ranker.features);
+    return vt_ok();
 }
 
 /* The caller's own items: boosts count, but no rule takes one out or puts another in. */
@@ -177,7 +181,8 @@ static struct vt_err rank_candidates(const struct vt__run *run,
         run->request->arena, (size_t)n + VT__PLACES_EXTRA(list->capacity), sizeof *scored);
     VT_CHECK(scored != NULL, VT_EXHAUSTED, "the request's memory is full");
     const struct vt_bundle *bundle = bundle_of(run, found->version);
-    uint32_t ranked = ask_ranker(run, bundle, found->candidates, n);
+    uint32_t ranked = 0;
+    VT_TRY(ask_ranker(run, bundle, found->candidates, n, &ranked));
     vt__blend(found->candidates, n, run->placement->weights, ranked, scored);
     if (rank)
         return append_ranked(run, list, scored, n);

@@ -27,7 +27,7 @@ static uint64_t tier_of(const struct vt_cap *cap, double price)
 static uint64_t group_of(const struct vt__caps *caps, uint32_t c, const struct vt_item *item)
 {
     const struct vt_cap *cap = &caps->caps[c];
-    if (!vt_match_item(&cap->match, caps->items, item, caps->now_ms))
+    if (!vt_match_item(&cap->match, caps->sight->items, item, caps->now_ms))
         return 0;
     switch (cap->per) {
     case VT_CAP_BRAND:
@@ -44,12 +44,27 @@ static uint64_t group_of(const struct vt__caps *caps, uint32_t c, const struct v
     }
 }
 
+/* Of every cap; an item that is not described is in no group. */
+static void groups_of(const struct vt__caps *caps, uint32_t number, uint64_t *ret_groups)
+{
+    struct vt_item item;
+    bool looked = false, known = false;
+    for (uint32_t c = 0; c < caps->n_caps; c++) {
+        if (vt_sight_tells_u64(caps->sight, &ret_groups[c]))
+            continue;
+        known = looked ? known : vt_item_table_get(caps->sight->items, number, &item);
+        looked = true;
+        ret_groups[c] = known ? group_of(caps, c, &item) : 0;
+        vt_sight_note_u64(caps->sight, ret_groups[c]);
+    }
+}
+
 struct vt_err vt__caps_init(struct vt__caps *caps, const struct vt_placement *placement,
-                            const struct vt_item_table *items, int64_t now_ms, uint32_t capacity,
+                            struct vt_sight *sight, int64_t now_ms, uint32_t capacity,
                             struct vt_arena *arena)
 {
     *caps = (struct vt__caps){.caps = placement->caps,
-                              .items = items,
+                              .sight = sight,
                               .n_caps = placement->n_caps,
                               .capacity = capacity,
                               .now_ms = now_ms};
@@ -70,26 +85,20 @@ static uint32_t count_group(const struct vt__caps *caps, uint32_t cap, uint64_t 
 
 bool vt__caps_admit(const struct vt__caps *caps, uint32_t number, uint32_t *ret_cap)
 {
-    struct vt_item item;
-    if (caps->n_caps == 0 || !vt_item_table_get(caps->items, number, &item))
-        return true;
-    for (uint32_t c = 0; c < caps->n_caps; c++) {
-        uint64_t group = group_of(caps, c, &item);
-        if (group != 0 && count_group(caps, c, group) >= caps->caps[c].at_most) {
+    uint64_t groups[VT_CAPS_MAX];
+    groups_of(caps, number, groups);
+    for (uint32_t c = 0; c < caps->n_caps; c++)
+        if (groups[c] != 0 && count_group(caps, c, groups[c]) >= caps->caps[c].at_most) {
             *ret_cap = c;
             return false;
         }
-    }
     return true;
 }
 
 void vt__caps_add(struct vt__caps *caps, uint32_t number)
 {
-    struct vt_item item;
     if (caps->n_caps == 0 || caps->n == caps->capacity)
         return;
-    bool known = vt_item_table_get(caps->items, number, &item);
-    for (uint32_t c = 0; c < caps->n_caps; c++)
-        caps->groups[(size_t)caps->n * caps->n_caps + c] = known ? group_of(caps, c, &item) : 0;
+    groups_of(caps, number, &caps->groups[(size_t)caps->n * caps->n_caps]);
     caps->n++;
 }

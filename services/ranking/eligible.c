@@ -38,13 +38,13 @@ static bool is_seen(const struct vt__run *run, uint32_t item)
 bool vt__passes_filter(const struct vt__run *run, uint32_t item)
 {
     return run->filter.filter == NULL ||
-           vt_filter_matches(run->filter.filter, run->service->options.items, item, run->now_ms);
+           vt_sight_passes(run->sight, run->filter.filter, item, run->now_ms);
 }
 
 bool vt__is_pinnable(const struct vt__run *run, uint32_t item)
 {
-    return vt_item_table_recommendable(run->service->options.items, item, run->now_ms) &&
-           vt__passes_filter(run, item) && !vt__is_listed(run->exclude, run->n_exclude, item) &&
+    return vt_sight_recommendable(run->sight, item, run->now_ms) && vt__passes_filter(run, item) &&
+           !vt__is_listed(run->exclude, run->n_exclude, item) &&
            !vt__is_listed(run->context, run->n_context, item) &&
            !vt__is_listed(run->disliked, run->n_disliked, item);
 }

@@ -54,20 +54,19 @@ double vt__random_beta(struct vt__random *random, double a, double b)
 
 /* ---- arms ---- */
 
-static bool is_new(const struct vt_exploration *options, const struct vt_item_table *items,
-                   int64_t now_ms, uint32_t item)
+/* Whether the candidate is new; then *ret_arm is made of it. */
+static bool find_arm(const struct vt_exploration *options, struct vt_sight *sight, int64_t now_ms,
+                     const struct vt_candidate *candidate, struct vt__arm *ret_arm)
 {
-    int64_t create_ms = vt_item_table_create_time_ms(items, item);
-    return create_ms > 0 && create_ms > now_ms - options->new_for_ms &&
-           (double)vt_item_table_count(items, item) < options->until_events;
-}
-
-static struct vt__arm arm_of(const struct vt_exploration *options,
-                             const struct vt_item_table *items,
-                             const struct vt_candidate *candidate)
-{
-    double events = fmax(0, (double)vt_item_table_count(items, candidate->item));
-    return (struct vt__arm){candidate, options->prior_wins + events, options->prior_misses};
+    int64_t create_ms = vt_sight_create_time_ms(sight, candidate->item);
+    if (create_ms <= 0 || create_ms <= now_ms - options->new_for_ms)
+        return false;
+    double events = vt_sight_count(sight, candidate->item);
+    if (!(events < options->until_events))
+        return false;
+    *ret_arm =
+        (struct vt__arm){candidate, options->prior_wins + fmax(0, events), options->prior_misses};
+    return true;
 }
 
 /* The best by score, ties by item number: a short list kept in order. */
@@ -93,15 +92,17 @@ static void offer_arm(struct vt__exploration *exploration, double scores[VT_EXPL
 }
 
 void vt__exploration_init(struct vt__exploration *exploration, const struct vt_exploration *options,
-                          const struct vt_item_table *items, int64_t now_ms, uint64_t seed,
+                          struct vt_sight *sight, int64_t now_ms, uint64_t seed,
                           const struct vt__scored *scored, uint32_t n_scored, uint32_t n)
 {
     double scores[VT_EXPLORE_ARMS_MAX];
     double wanted = options->quota * (double)n, whole = floor(wanted);
     *exploration = (struct vt__exploration){.random = {seed}, .chance = 1};
-    for (uint32_t i = 0; i < n_scored; i++)
-        if (is_new(options, items, now_ms, scored[i].candidate->item))
-            offer_arm(exploration, scores, &scored[i], arm_of(options, items, scored[i].candidate));
+    for (uint32_t i = 0; i < n_scored; i++) {
+        struct vt__arm arm;
+        if (find_arm(options, sight, now_ms, scored[i].candidate, &arm))
+            offer_arm(exploration, scores, &scored[i], arm);
+    }
     exploration->n_places = (uint32_t)whole;
     if (wanted > whole) {
         exploration->chance = wanted - whole;

@@ -3,6 +3,7 @@
 
 #include "services/ranking/blend.h"
 #include "services/ranking/placement.h"
+#include "services/ranking/sight.h"
 
 /*
  * A share of a list's places for items that nobody knows yet. Which one gets such a place is
@@ -39,7 +40,7 @@ struct vt__exploration {
 /* Finds the arms among the candidates, the best scores first: items first described within
  * new_for_ms whose events weigh less than until_events. `n` is the list's length. O(n_scored). */
 void vt__exploration_init(struct vt__exploration *exploration, const struct vt_exploration *options,
-                          const struct vt_item_table *items, int64_t now_ms, uint64_t seed,
+                          struct vt_sight *sight, int64_t now_ms, uint64_t seed,
                           const struct vt__scored *scored, uint32_t n_scored, uint32_t n);
 /* Whether the place (0 is the first) is one of them: they are spread evenly over the list. */
 bool vt__exploration_is_place(const struct vt__exploration *exploration, uint32_t place,

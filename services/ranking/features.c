@@ -27,12 +27,21 @@ static bool has_score(const struct vt_candidate *candidate, enum vt_source sourc
     return (candidate->sources >> source & 1) != 0;
 }
 
-static struct vt_rank_candidate describe(const struct vt_item_table *items,
-                                         const struct vt_candidate *candidate)
+void vt_ranking_facts_read(struct vt_sight *sight, const struct vt_candidate *candidates,
+                           uint32_t n, struct vt_ranking_fact *ret_facts)
 {
+    for (uint32_t i = 0; i < n; i++) {
+        ret_facts[i].price = vt_sight_price(sight, candidates[i].item);
+        ret_facts[i].create_time_ms = vt_sight_create_time_ms(sight, candidates[i].item);
+    }
+}
+
+static struct vt_rank_candidate describe(const struct vt_ranking_list *list, uint32_t place)
+{
+    const struct vt_candidate *candidate = &list->candidates[place];
     struct vt_rank_candidate described = {
-        .price = vt_item_table_price(items, candidate->item),
-        .create_time_ms = vt_item_table_create_time_ms(items, candidate->item),
+        .price = list->facts[place].price,
+        .create_time_ms = list->facts[place].create_time_ms,
     };
     for (unsigned s = 0; s < VT_RANK_SCORE_COUNT; s++)
         described.scores[s] =
@@ -42,20 +51,19 @@ static struct vt_rank_candidate describe(const struct vt_item_table *items,
 
 static double price_of(const void *ctx, uint32_t item)
 {
-    return vt_item_table_price(ctx, item);
+    struct vt_sight *const *sight = ctx;
+    return vt_sight_price(*sight, item);
 }
 
-void vt_ranking_list_make(const struct vt_item_table *items, const struct vt_history_event *events,
-                          uint32_t n_events, int64_t now_ms, const struct vt_candidate *candidates,
-                          uint32_t n, struct vt_ranking_list *ret_list)
+void vt_ranking_list_make(struct vt_sight *sight, const struct vt_history_event *events,
+                          uint32_t n_events, int64_t now_ms, struct vt_ranking_list *list)
 {
-    struct vt_ranking_list list = {.items = items, .candidates = candidates, .n = n};
-    vt_rank_customer_make(events, n_events, now_ms, price_of, items, &list.customer);
-    for (uint32_t i = 0; i < n; i++) {
-        struct vt_rank_candidate described = describe(items, &candidates[i]);
-        vt_rank_bests_add(&described, 1, &list.bests);
+    vt_rank_customer_make(events, n_events, now_ms, price_of, &sight, &list->customer);
+    list->bests = (struct vt_rank_bests){0};
+    for (uint32_t i = 0; i < list->n; i++) {
+        struct vt_rank_candidate described = describe(list, i);
+        vt_rank_bests_add(&described, 1, &list->bests);
     }
-    *ret_list = list;
 }
 
 void vt_ranking_list_rows(const struct vt_ranking_list *list,
@@ -63,7 +71,7 @@ void vt_ranking_list_rows(const struct vt_ranking_list *list,
                           float *ret_rows)
 {
     for (uint32_t i = begin; i < begin + n; i++) {
-        struct vt_rank_candidate described = describe(list->items, &list->candidates[i]);
+        struct vt_rank_candidate described = describe(list, i);
         vt_rank_rows(features, &list->customer, &list->bests, &described, 1, ret_rows);
         ret_rows += features->n;
     }

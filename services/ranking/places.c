@@ -12,19 +12,30 @@
 
 /* ---- before the places ---- */
 
+/* As bits, by their places in the placement. */
+static uint32_t matching_boosts(const struct vt__run *run, uint32_t number)
+{
+    const struct vt_placement *placement = run->placement;
+    struct vt_item item;
+    uint32_t boosts = 0;
+    if (vt_sight_tells_u32(run->sight, &boosts))
+        return boosts;
+    bool known = vt_item_table_get(run->sight->items, number, &item);
+    for (uint32_t b = 0; known && b < placement->n_boosts; b++)
+        if (vt_match_item(&placement->boosts[b].match, run->sight->items, &item, run->now_ms))
+            boosts |= 1U << b;
+    vt_sight_note_u32(run->sight, boosts);
+    return boosts;
+}
+
 void vt__apply_boosts(const struct vt__run *run, struct vt__scored *scored, uint32_t n)
 {
     const struct vt_placement *placement = run->placement;
-    struct vt_item_table *items = run->service->options.items;
     for (uint32_t i = 0; i < n && placement->n_boosts > 0; i++) {
-        struct vt_item item;
-        if (!vt_item_table_get(items, scored[i].candidate->item, &item))
-            continue;
+        scored[i].boosts = matching_boosts(run, scored[i].candidate->item);
         for (uint32_t b = 0; b < placement->n_boosts; b++)
-            if (vt_match_item(&placement->boosts[b].match, items, &item, run->now_ms)) {
+            if ((scored[i].boosts >> b & 1) != 0)
                 scored[i].factor *= placement->boosts[b].factor;
-                scored[i].boosts |= 1U << b;
-            }
         /* Of a score below 0 a boost makes less. */
         scored[i].score = scored[i].score < 0 ? scored[i].score / scored[i].factor
                                               : scored[i].score * scored[i].factor;
@@ -103,7 +114,7 @@ static struct vt_err take_pins(struct vt__places *places)
 {
     for (uint32_t p = 0; p < places->placement->n_pins; p++) {
         struct vt_pin *pin = &places->placement->pins[p];
-        uint32_t item = vt_sku_number(&pin->sku, places->items);
+        uint32_t item = vt_sight_sku(places->sight, &pin->sku);
         if (pin->place > places->capacity || item == 0 || is_pinned(places, item) ||
             !vt__is_pinnable(places->run, item))
             continue;
@@ -128,19 +139,24 @@ static uint64_t seed_of(const struct vt__run *run, uint64_t configured)
 {
     const struct vt_profile_key *who = &run->query.who;
     const unsigned char *key = run->service->options.token_key;
+    uint64_t seed;
+    if (vt_sight_tells_u64(run->sight, &seed))
+        return seed;
     struct vt_slice id = vt_identity_choose(who->customer_id, who->visitor_id, who->identity).id;
     struct vt__random random = {vt_token_hash(key, id) ^ configured};
     random.state = vt__random_next(&random) ^ vt_token_hash(key, run->query.placement);
     random.state = vt__random_next(&random) ^ hash_numbers(run, run->context, run->n_context);
     random.state = vt__random_next(&random) ^ (uint64_t)(run->now_ms / HOUR_MS);
-    return vt__random_next(&random);
+    seed = vt__random_next(&random);
+    vt_sight_note_u64(run->sight, seed);
+    return seed;
 }
 
 static void begin_exploration(struct vt__places *places)
 {
     const struct vt_exploration *options = &places->placement->exploration;
     if (options->quota > 0 && places->run->query.mode == VT_RANKING_RECOMMEND)
-        vt__exploration_init(&places->exploration, options, places->items, places->run->now_ms,
+        vt__exploration_init(&places->exploration, options, places->sight, places->run->now_ms,
                              seed_of(places->run, options->seed), places->scored, places->n_scored,
                              places->capacity);
 }
@@ -160,14 +176,14 @@ struct vt_err vt__places_init(struct vt__places *places, const struct vt__run *r
     struct vt_arena *arena = run->request->arena;
     *places = (struct vt__places){.run = run,
                                   .placement = run->placement,
-                                  .items = run->service->options.items,
+                                  .sight = run->sight,
                                   .scored = options->scored,
                                   .n_scored = options->n_scored,
                                   .capacity = options->capacity,
                                   .fill = options->fill,
                                   .number = 1};
     vt__diversity_init(&places->diversity, options->level, options->bundle);
-    VT_TRY(vt__caps_init(&places->caps, places->placement, places->items, run->now_ms,
+    VT_TRY(vt__caps_init(&places->caps, places->placement, places->sight, run->now_ms,
                          places->capacity, arena));
     places->drops = vt_arena_array(
         arena, places->caps.n_caps > 0 ? (size_t)options->n_scored + 1 : 1, sizeof *places->drops);
@@ -318,24 +334,49 @@ static uint32_t next_number(struct vt__places *places)
     return next;
 }
 
+/* What is popular, then any by number; 0: nothing is left. What was looked at and passed over is
+ * no part of a record: only where the search ended. */
+static uint32_t find_filler(struct vt__places *places)
+{
+    const struct vt_item_table *items = places->sight->items;
+    uint32_t n_popular = 0, last = vt_item_table_max_number(items);
+    const uint32_t *popular = vt_item_table_popular(items, &n_popular);
+    while (places->popular < n_popular) {
+        uint32_t next = popular[places->popular++];
+        if (can_fill(places, next))
+            return next;
+    }
+    while (places->number <= last) {
+        uint32_t next = next_number(places);
+        if (next != 0 && can_fill(places, next))
+            return next;
+    }
+    return 0;
+}
+
+static uint32_t next_filler(struct vt__places *places)
+{
+    struct vt_sight *sight = places->sight;
+    uint32_t item;
+    if (vt_sight_tells_u32(sight, &item))
+        return item;
+    struct vt_pack *notes = sight->notes;
+    sight->notes = NULL;
+    item = find_filler(places);
+    sight->notes = notes;
+    vt_sight_note_u32(sight, item);
+    return item;
+}
+
 static struct vt_err filler(struct vt__places *places, struct vt__scored *ret_scored)
 {
-    uint32_t n_popular = 0, last = vt_item_table_max_number(places->items), item = 0;
-    const uint32_t *popular = vt_item_table_popular(places->items, &n_popular);
-    while (item == 0 && places->fill && places->popular < n_popular) {
-        uint32_t next = popular[places->popular++];
-        item = can_fill(places, next) ? next : 0;
-    }
-    while (item == 0 && places->fill && places->number <= last) {
-        uint32_t next = next_number(places);
-        item = next != 0 && can_fill(places, next) ? next : 0;
-    }
+    uint32_t item = places->fill ? next_filler(places) : 0;
     if (item == 0)
         return vt_ok();
     VT_TRY(make_scored(places, item, 1U << VT_SOURCE_POPULAR, ret_scored));
     /* Only just made, and ours: const for everybody else. */
     ((struct vt_candidate *)ret_scored->candidate)->scores[VT_SOURCE_POPULAR] =
-        (double)vt_item_table_count(places->items, item);
+        vt_sight_count(places->sight, item);
     return vt_ok();
 }
 

@@ -21,7 +21,7 @@
 struct vt__places {
     const struct vt__run *run;
     const struct vt_placement *placement;
-    struct vt_item_table *items; /* entered */
+    struct vt_sight *sight; /* the run's */
     struct vt__diversity diversity;
     struct vt__caps caps;
     struct vt__exploration exploration;

@@ -394,12 +394,15 @@ void vt_ranking_run(struct vt_ranking_service *service, struct vt_request *reque
                     const struct vt_ranking_query *query, vt_ranking_answer_fn done, void *ctx)
 {
     struct vt__run *run = vt_arena_array(request->arena, 1, sizeof *run);
-    if (run == NULL) {
+    struct vt_sight *sight = vt_arena_array(request->arena, 1, sizeof *sight);
+    if (run == NULL || sight == NULL) {
         done(ctx, VT_ERR(VT_EXHAUSTED, "the request's memory is full"), NULL);
         return;
     }
+    sight->items = service->options.items;
     *run = (struct vt__run){
         .service = service,
+        .sight = sight,
         .request = request,
         .query = *query,
         .done = done,

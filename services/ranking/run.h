@@ -5,6 +5,7 @@
 #include "services/common/base/publication.h"
 #include "services/ranking/placement.h"
 #include "services/ranking/ranking.h"
+#include "services/ranking/sight.h"
 #include "services/ranking/token.h"
 
 #include <stdatomic.h>
@@ -42,6 +43,7 @@ struct vt__run {
     const struct vt_placement *placement; /* of these */
     int64_t now_ms;                       /* when the call came: one time for all of it */
     struct vt_filter_lease filter;        /* acquired */
+    struct vt_sight *sight;               /* in the arena: how the list's makers see the catalog */
     struct vt_profile_view profile;
     uint32_t *context, *exclude, *rank; /* item numbers; unknown SKUs are left out */
     uint32_t n_context, n_exclude, n_rank;

@@ -99,7 +99,8 @@ static void a_quota_below_one_place_is_kept_on_average(void **state)
     assert_ok(vt_item_table_new(&items));
     for (uint64_t seed = 0; seed < ROUNDS; seed++) {
         struct vt__exploration exploration;
-        vt__exploration_init(&exploration, &options, items, 0, seed, NULL, 0, 4);
+        vt__exploration_init(&exploration, &options, &(struct vt_sight){.items = items}, 0, seed,
+                             NULL, 0, 4);
         assert_true(exploration.n_places <= 1);
         n_places += exploration.n_places;
     }

@@ -48,7 +48,9 @@ static void each_candidate_gets_the_leaf_of_its_row(void **state)
     const struct vt_bundle_view version = view();
     struct vt_item_table *items = priced_items();
     struct vt_candidate candidates[N] = {0};
-    struct vt_ranking_list list;
+    struct vt_ranking_fact facts[N];
+    struct vt_sight sight = {.items = items};
+    struct vt_ranking_list list = {.candidates = candidates, .facts = facts, .n = N};
     float row[2], score;
     for (uint32_t i = 0; i < N; i++) {
         candidates[i].item = i + 1;
@@ -57,7 +59,8 @@ static void each_candidate_gets_the_leaf_of_its_row(void **state)
     }
     unsigned ticket = vt_item_table_enter(items);
     assert_true(vt_ranking_can_rank(&version, candidates, N));
-    vt_ranking_list_make(items, NULL, 0, 0, candidates, N, &list);
+    vt_ranking_facts_read(&sight, candidates, N, facts);
+    vt_ranking_list_make(&sight, NULL, 0, 0, &list);
     vt_ranking_rank(&version, &list, candidates);
     for (uint32_t i = 0; i < N; i++) {
         const double expected = i % 2 == 0 ? -1 : (i + 1) % 3 == 0 ? 2 : 1;

@@ -22,6 +22,7 @@ struct fixture {
     struct vt_ranking_service service;
     struct vt_placement placement;
     struct vt__run run;
+    struct vt_sight sight;
     struct vt_candidate candidates[N_ITEMS];
     struct vt__scored scored[N_ITEMS + VT__PLACES_EXTRA(N_ITEMS)];
     uint32_t n_scored;
@@ -64,7 +65,9 @@ static int set_up(void **state)
     vt_placement_default(&fixture->placement);
     fixture->request.arena = &fixture->arena;
     fixture->service.options.items = fixture->items;
-    fixture->run = (struct vt__run){.service = &fixture->service,
+    fixture->sight.items = fixture->items;
+    fixture->run = (struct vt__run){.sight = &fixture->sight,
+                                    .service = &fixture->service,
                                     .request = &fixture->request,
                                     .placement = &fixture->placement,
                                     .now_ms = NOW_MS};
