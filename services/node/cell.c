@@ -31,16 +31,19 @@
 #include "services/ranking/handlers_audience.h"
 #include "services/ranking/ranking.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, REASON_BYTES = 256 };
+
+enum phase { STARTING, SERVING, DRAINING };
 
 struct vt_cell {
     const struct vt_serve_options *options;
     unsigned roles;
-    bool serving;
+    _Atomic(enum phase) phase; /* relaxed: what /readyz says; set by the thread of the cell */
     struct vt_metrics *metrics;
     struct vt_rpc_tls *tls; /* NULL: plaintext */
     struct vt_item_table *items;
@@ -238,14 +241,46 @@ static struct vt_err start_grpc(struct vt_cell *cell, struct vt_diag *diag)
     return vt_rpc_server_start(cell->server, diag);
 }
 
-/* Runs on the HTTP thread. */
+/* A part that only answers waits for the published version: while it cannot be loaded, replicas
+ * that have one answer better. Where the store is in this process, events and pages must go on. */
+static bool has_its_bundle(const struct vt_cell *cell, char *reason, size_t reason_size)
+{
+    if (cell->profile != NULL)
+        return true;
+    struct vt_bundle *bundle = vt_bundle_set_current(cell->bundles);
+    if (bundle != NULL) {
+        vt_bundle_release(bundle);
+        return true;
+    }
+    vt_bundle_set_damage(cell->bundles, reason, reason_size);
+    return reason[0] == '\0'; /* no version was ever published: popular items are what there is */
+}
+
+/* Whether calls may come, the port aside. Any thread. */
+static bool can_answer(const struct vt_cell *cell, char *reason, size_t reason_size)
+{
+    if (!vt_item_table_ready(cell->items)) {
+        snprintf(reason, reason_size, "the item table is not complete yet");
+        return false;
+    }
+    return has_its_bundle(cell, reason, reason_size);
+}
+
+/* Runs on the HTTP thread. Says what health says, and why. */
 static bool is_ready(void *ctx, char *reason, size_t reason_size)
 {
     const struct vt_cell *cell = ctx;
-    bool ready = vt_item_table_ready(cell->items);
-    if (!ready)
-        snprintf(reason, reason_size, "the item table is not complete yet");
-    return ready;
+    switch (atomic_load_explicit(&cell->phase, memory_order_relaxed)) {
+    case SERVING:
+        return true;
+    case DRAINING:
+        snprintf(reason, reason_size, "stopping");
+        return false;
+    default:
+        if (can_answer(cell, reason, reason_size))
+            snprintf(reason, reason_size, "about to serve");
+        return false;
+    }
 }
 
 /* What /livez dials: our own port, on the loopback where we listen on every address. */
@@ -313,18 +348,22 @@ uint16_t vt_cell_http_port(const struct vt_cell *cell)
 
 bool vt_cell_poll_ready(struct vt_cell *cell)
 {
-    if (!cell->serving && vt_item_table_ready(cell->items)) {
-        vt_rpc_server_set_serving(cell->server, true);
-        cell->serving = true;
-    }
-    return cell->serving;
+    char reason[REASON_BYTES] = "";
+    if (atomic_load_explicit(&cell->phase, memory_order_relaxed) == SERVING)
+        return true;
+    if (!can_answer(cell, reason, sizeof reason))
+        return false;
+    vt_rpc_server_set_serving(cell->server, true);
+    atomic_store_explicit(&cell->phase, SERVING, memory_order_relaxed);
+    return true;
 }
 
+/* Nobody was sent here who would have to be sent away first, unless it served. */
 static void stop_ports(struct vt_cell *cell)
 {
+    bool served = atomic_exchange_explicit(&cell->phase, DRAINING, memory_order_relaxed) == SERVING;
     if (cell->server != NULL)
-        vt_rpc_server_drain(cell->server,
-                            cell->serving ? (uint32_t)cell->options->drain_linger_ms : 0);
+        vt_rpc_server_drain(cell->server, served ? (uint32_t)cell->options->drain_linger_ms : 0);
     vt_http_server_stop(cell->http);
     vt_rpc_server_free(cell->server);
 }

@@ -21,7 +21,8 @@ VT_MUST_USE struct vt_err vt_cell_start(const struct vt_serve_options *options,
                                         struct vt_diag *diag, struct vt_cell **ret_cell);
 uint16_t vt_cell_grpc_port(const struct vt_cell *cell);
 uint16_t vt_cell_http_port(const struct vt_cell *cell); /* 0: none */
-/* Sets health to SERVING once the item table is complete; true from then on. */
+/* Sets health to SERVING once the item table is complete and, where only answers are given, the
+ * published version is loaded; true from then on. */
 bool vt_cell_poll_ready(struct vt_cell *cell);
 /* Reads the placements again; requests from then on follow them. Whatever is wrong with the file is
  * named in `diag`, and the old ones stay. Nothing to do where there is no such file. Blocking. */

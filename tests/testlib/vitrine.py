@@ -13,6 +13,8 @@ import sys
 import tempfile
 import threading
 import traceback
+import urllib.error
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("VITRINE_DATA", ROOT.parent / "shared" / "data"))
@@ -106,13 +108,16 @@ class Folder:
 class Server:
     """`vitrine serve` on a port the system chose; ready when the constructor returns."""
 
-    def __init__(self, data, *args, http=False, wait_ready=True, environment=None):
+    def __init__(self, data, *args, http=False, wait_ready=True, environment=None,
+                 descriptors=None):
         command = [VITRINE, "serve", "--data", str(data), "--listen", "127.0.0.1:0",
                    "--drain-linger", "0ms", *map(str, args)]
         if http:
             command += ["--http", "127.0.0.1:0"]
         self.log = []
         self._changed = threading.Condition()
+        if descriptors is not None:  # as a limit that it cannot raise
+            command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **(environment or {})})
         threading.Thread(target=self._read_log, daemon=True).start()
@@ -145,6 +150,22 @@ class Server:
             line = found()
         assert line["event"] == event, f"the server ended before '{event}': {self.log[-10:]}"
         return line
+
+    def page(self, path):
+        """(status, text) of a page of --http, which the constructor was told to open."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}",
+                                        timeout=WAIT_S) as got:
+                return got.status, got.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name):
+        """The value of one metric, named with its labels as /metrics shows it; None: not there."""
+        for line in self.page("/metrics")[1].splitlines():
+            if line.startswith(name + " "):
+                return float(line.rpartition(" ")[2])
+        return None
 
     def ask(self, command, *args, status=0):
         return run_json(command, "--target", self.target, *args, status=status)

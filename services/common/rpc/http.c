@@ -7,6 +7,7 @@
 
 #include "services/common/base/arena.h"
 #include "services/common/base/metrics.h"
+#include "services/common/rpc/accept.h"
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/rpc/tls_internal.h"
@@ -185,6 +186,10 @@ static struct vt_err listen_on(struct vt_http_server *server, const char *listen
         (size_t)CONNECTION_BYTES, MHD_OPTION_END);
     freeaddrinfo(address);
     VT_CHECK(server->daemon != NULL, VT_UNAVAILABLE, "cannot listen");
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+    if (info != NULL)
+        vt__accept_exempt(info->listen_fd);
     return vt_ok();
 }
 
@@ -218,6 +223,7 @@ void vt_http_server_stop(struct vt_http_server *server)
 {
     if (server == NULL)
         return;
+    vt__accept_exempt(-1);
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
     free(server->grpc_target);

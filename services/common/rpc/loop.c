@@ -5,26 +5,19 @@
  */
 #include "services/common/rpc/loop.h"
 
+#include "services/common/rpc/handshake.h"
 #include "services/common/rpc/internal.h"
 
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
-#include <grpc/support/log.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum { NS_PER_S = 1000000000 };
 
-/* gRPC reports on standard error in its own format what we report as errors; ours are enough. */
-static void drop_log(gpr_log_func_args *args)
-{
-    (void)args;
-}
-
 void vt__grpc_acquire(void)
 {
-    if (getenv("GRPC_VERBOSITY") == NULL)
-        gpr_set_log_function(drop_log);
+    vt__handshake_watch();
     grpc_init();
 }
 

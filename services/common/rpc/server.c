@@ -7,6 +7,8 @@
 #include "services/common/rpc/server.h"
 
 #include "services/common/base/metrics.h"
+#include "services/common/rpc/accept.h"
+#include "services/common/rpc/handshake.h"
 #include "services/common/rpc/listen.h"
 #include "services/common/rpc/server_internal.h"
 #include "services/common/rpc/status.h"
@@ -26,6 +28,10 @@ enum {
     DEFAULT_MAX_IN_FLIGHT = 1024,
     DEFAULT_ARENA_BYTES = 256 * 1024,
     PING_INTERVAL_MIN_MS = 5000, /* callers that ping more often are cut off */
+    HANDSHAKE_MS = 10000,        /* from accept to the first SETTINGS; gRPC's own is two minutes */
+    /* A caller that vanished without a word holds its descriptor no longer than these two. */
+    KEEPALIVE_MS = 60000,
+    KEEPALIVE_TIMEOUT_MS = 20000,
 };
 
 /* ---- before start ---- */
@@ -191,6 +197,11 @@ static grpc_server *create_grpc_server(const struct vt_rpc_server *server)
         int_arg(GRPC_ARG_MAX_METADATA_SIZE, VT__METADATA_BYTES_MAX),
         int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, largest_request(server)),
         int_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_INTERVAL_MIN_MS),
+        int_arg(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        int_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0), /* else an idle caller gets only two */
         /* Identity only: a request limit holds for what arrives, not for what it unpacks to. */
         int_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE),
     };
@@ -336,6 +347,8 @@ struct vt_err vt_rpc_server_start(struct vt_rpc_server *server, struct vt_diag *
     VT_CHECK(server->grpc == NULL, VT_PRECONDITION, "a server starts once");
     server->grpc = create_grpc_server(server);
     register_methods(server);
+    vt__accept_count(server->options.metrics);
+    vt__handshake_count(server->options.metrics);
     VT_TRY(create_workers(server));
     int port = 0;
     if (server->options.listen != NULL)
@@ -450,6 +463,8 @@ void vt_rpc_server_free(struct vt_rpc_server *server)
         grpc_server_destroy(server->grpc);
     for (unsigned i = 0; i < server->n_workers; i++)
         free_worker(&server->workers[i]);
+    vt__accept_forget(server->options.metrics);
+    vt__handshake_forget(server->options.metrics);
     vt__health_free(server->health);
     vt__reflection_free(server->reflection);
     vt__grpc_release();
