@@ -48,6 +48,8 @@ int vt_client_explain(const struct vt_client *client, const char *token);
 /* The customer's facts and newest events; titles come from the catalog of the same target. */
 int vt_client_profile(const struct vt_client *client, const struct vt_client_ask *ask,
                       uint32_t max_events);
+/* grpc.health.v1 of `service`, "" for the server as a whole; status 1 when it does not serve. */
+int vt_client_health(const struct vt_client *client, const char *service);
 /* Sends one event; status 1 when it was rejected. */
 int vt_client_event(const struct vt_client *client, const struct vt_event *event);
 

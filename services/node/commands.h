@@ -27,5 +27,6 @@ int vt_cmd_backup(int argc, char **argv);
 int vt_cmd_restore(int argc, char **argv);
 int vt_cmd_verify(int argc, char **argv);
 int vt_cmd_doctor(int argc, char **argv);
+int vt_cmd_health(int argc, char **argv);
 
 #endif

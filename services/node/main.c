@@ -43,6 +43,7 @@ static const struct vt_command commands[] = {
     {"restore", "bring a backup back", vt_cmd_restore},
     {"verify", "read everything and check every reference", vt_cmd_verify},
     {"doctor", "say what is wrong with a machine or a folder", vt_cmd_doctor},
+    {"health", "ask a server whether it serves", vt_cmd_health},
     {"export", "write everything held about a customer", vt_cmd_export},
     {"erase", "forget a customer", vt_cmd_erase},
     {"version", "print the version", cmd_version},
