@@ -11,6 +11,7 @@ import yaml
 from values import address
 
 TYPE = "type.googleapis.com/envoy."
+ASKED_IN = "vitrine-content-type"  # what the caller sent: the transcoder changes content-type
 OPEN_PATHS = {"/": ("index.html", "text/html; charset=utf-8"),
               "/openapi.json": ("openapi.json", "application/json")}
 
@@ -173,7 +174,9 @@ def connection_manager(values, keys, contract, folder):
             "name": "outsiders_name_no_role",
             "typed_config": typed(
                 "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                mutations=[{"remove": "vitrine-role"}, {"remove": "vitrine-client"}])}],
+                mutations=[{"remove": "vitrine-role"}, {"remove": "vitrine-client"},
+                           {"append": {"header": {"key": ASKED_IN, "value": "%REQ(CONTENT-TYPE)%"},
+                                       "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}])}],
         access_log=[access_log()],
         local_reply_config={"mappers": [local_reply(s, code) for s, code in ERRORS.items()]},
         http_filters=filters(values, keys, folder),
@@ -201,7 +204,8 @@ def local_reply(status, code):
         "filter": {"and_filter": {"filters": [
             {"status_code_filter": {"comparison": {"op": "EQ", "value": {
                 "default_value": status, "runtime_key": "vitrine.none"}}}},
-            {"header_filter": {"header": {"name": "content-type", "invert_match": True,
+            {"header_filter": {"header": {"name": ASKED_IN, "invert_match": True,
+                                          "treat_missing_header_as_empty": True,
                                           "string_match": {"prefix": "application/grpc"}}}}]}},
         "body_format_override": {"json_format": {
             "code": code, "field": "", "message": "%LOCAL_REPLY_BODY%"}},
@@ -217,6 +221,7 @@ def filters(values, keys, folder):
         {"name": "role", "typed_config": typed("extensions.filters.http.lua.v3.Lua",
                                                default_source_code={"inline_string": ROLE_LUA})},
         rate_filter(values["limits"], keys),
+        body_filter(values["limits"]),
         http_filter("grpc_json_transcoder", "grpc_json_transcoder.v3.GrpcJsonTranscoder",
                     proto_descriptor=f"{folder}/vitrine.pb",
                     services=sorted(values["services"]),
@@ -231,6 +236,22 @@ def filters(values, keys, folder):
                                    "stream_newline_delimited": True}),
         http_filter("router", "router.v3.Router"),
     ]
+
+
+def skipped_where(header, prefix, judge):
+    """A filter that stands aside for requests whose header begins so."""
+    predicate = {"single_predicate": {
+        "input": {"name": header, "typed_config": {
+            "@type": f"{TYPE}type.matcher.v3.HttpRequestHeaderMatchInput",
+            "header_name": header}},
+        "value_match": {"prefix": prefix}}}
+    skip = {"action": {"name": "skip", "typed_config": typed(
+        "extensions.filters.common.matcher.action.v3.SkipFilter")}}
+    return {"name": judge["name"], "typed_config": {
+        "@type": f"{TYPE}extensions.common.matching.v3.ExtensionWithMatcher",
+        "extension_config": judge,
+        "xds_matcher": {"matcher_list": {"matchers": [
+            {"predicate": predicate, "on_match": skip}]}}}}
 
 
 def token_filter(jwt):
@@ -255,18 +276,13 @@ def key_filter(keys):
         credentials=[{"key": key, "client": f"{role}/{name}"} for key, role, name, _ in keys],
         key_sources=[{"header": "x-api-key"}],
         forwarding={"header": "vitrine-client", "hide_credentials": True})
-    has_token = {"single_predicate": {
-        "input": {"name": "authorization", "typed_config": {
-            "@type": f"{TYPE}type.matcher.v3.HttpRequestHeaderMatchInput",
-            "header_name": "authorization"}},
-        "value_match": {"prefix": "Bearer "}}}
-    skip = {"action": {"name": "skip", "typed_config": typed(
-        "extensions.filters.common.matcher.action.v3.SkipFilter")}}
-    return [{"name": judge["name"], "typed_config": {
-        "@type": f"{TYPE}extensions.common.matching.v3.ExtensionWithMatcher",
-        "extension_config": judge,
-        "xds_matcher": {"matcher_list": {"matchers": [
-            {"predicate": has_token, "on_match": skip}]}}}}]
+    return [skipped_where("authorization", "Bearer ", judge)]
+
+
+def body_filter(limits):
+    """JSON is read whole before it is judged; gRPC messages have limits of their own."""
+    return skipped_where("content-type", "application/grpc", http_filter(
+        "buffer", "buffer.v3.Buffer", max_request_bytes=limits["body_kib"] << 10))
 
 
 def bucket(rate):
@@ -300,7 +316,7 @@ def routes(values, contract, folder):
     return {
         "name": "contract",
         "max_direct_response_body_size_bytes": 1 << 20,
-        "request_headers_to_remove": ["authorization", "x-api-key"],
+        "request_headers_to_remove": ["authorization", "x-api-key", ASKED_IN],
         "virtual_hosts": [{
             "name": "any", "domains": ["*"], "include_attempt_count_in_response": False,
             "typed_per_filter_config": {"envoy.filters.http.cors": cors(values["cors"])},
@@ -335,7 +351,7 @@ def cors(origins):
 
 OPEN = {f"envoy.filters.http.{name}": {"@type": f"{TYPE}config.route.v3.FilterConfig",
                                        "disabled": True}
-        for name in ("api_key_auth", "jwt_authn", "local_ratelimit")}
+        for name in ("api_key_auth", "local_ratelimit", "buffer", "grpc_json_transcoder")}
 OPEN["role"] = {"@type": f"{TYPE}config.route.v3.FilterConfig", "disabled": True}
 
 
