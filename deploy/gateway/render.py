@@ -4,8 +4,8 @@
     deploy/gateway/render.py --values FILE --out DIR
 
 DIR gets envoy.yaml, vitrine.pb (the contract's descriptor set, for JSON), openapi.json, index.html
-and a few *.sds.yaml that name certificates. envoy.yaml holds the keys: it is readable by its owner
-only. Run it again and restart the gateway after a change; replaced certificates need neither.
+and a few *.sds.yaml that name certificates. envoy.yaml holds names and hashes of keys: its owner
+alone reads it. Run it again and restart the gateway after a change; replaced certificates need neither.
 """
 
 import argparse

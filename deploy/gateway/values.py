@@ -1,5 +1,6 @@
 """The values file: read, completed with what may be left out, and judged."""
 
+import hashlib
 import ipaddress
 import re
 import sys
@@ -98,7 +99,7 @@ def address(text, place):
 
 
 def read_keys(path, calls_per_second):
-    """[(key, role, name, calls a second)] of the keys file."""
+    """[(SHA-256 of a key, role, name, calls a second)] of the keys file."""
     keys = []
     try:
         with open(path, encoding="utf-8") as file:
@@ -117,10 +118,8 @@ def read_keys(path, calls_per_second):
 
 def judged_key(words, place, calls_per_second):
     if not 3 <= len(words) <= 4:
-        fail(f"{place}: wants KEY ROLE NAME [CALLS-PER-SECOND]")
-    key, role, name = words[:3]
-    if not re.fullmatch(r"[A-Za-z0-9_.~+/=-]{16,256}", key):
-        fail(f"{place}: a key has 16 to 256 letters, digits and _.~+/=-")
+        fail(f"{place}: wants SHA256-OF-KEY ROLE NAME [CALLS-PER-SECOND]")
+    digest, role, name = digest_of(words[0], place), words[1], words[2]
     if role not in ROLES:
         fail(f"{place}: {role!r} is no role; known are {', '.join(ROLES)}")
     if not re.fullmatch(r"[a-z0-9-]{1,64}", name):
@@ -128,4 +127,14 @@ def judged_key(words, place, calls_per_second):
     rate = words[3] if len(words) == 4 else str(calls_per_second)
     if not re.fullmatch(r"[1-9][0-9]{0,8}", rate):
         fail(f"{place}: {rate!r} is no number of calls a second")
-    return key, role, name, int(rate)
+    return digest, role, name, int(rate)
+
+
+def digest_of(word, place):
+    """A SHA-256 stands for itself; a key that stands there openly goes no further than here."""
+    if re.fullmatch(r"[0-9a-f]{64}", word):
+        return word
+    if not re.fullmatch(r"[A-Za-z0-9_.~+/=-]{16,256}", word):
+        fail(f"{place}: wants the SHA-256 of a key (printf %s KEY | sha256sum), or a key of 16 to 256 "
+             "letters, digits and _.~+/=-")
+    return hashlib.sha256(word.encode()).hexdigest()

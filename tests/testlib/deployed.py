@@ -1,6 +1,7 @@
 """A whole cell for tests, as it is deployed: profile, candidate and ranking processes that speak
 mutual TLS, behind the gateway. Certificates and keys are made for it, ports are free ones."""
 
+import hashlib
 import json
 import pathlib
 import socket
@@ -14,6 +15,11 @@ from vitrine import ROOT, WAIT_S, Server, Skip
 
 KEYS = {"storefront": "storefront-key-of-the-tests", "operator": "operator-key-of-the-tests",
         "marketer": "marketer-key-of-the-tests", "trainer": "trainer-key-of-the-tests"}
+
+
+def sha256(key):
+    """As the keys file has it."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def free_port():
@@ -66,7 +72,7 @@ class Gateway:
     def basic_values(self, ranking, profile):
         keys = self.folder / "keys.txt"
         if not keys.exists():
-            keys.write_text("".join(f"{key} {role} {role}-of-tests 100000\n"
+            keys.write_text("".join(f"{sha256(key)} {role} {role}-of-tests 100000\n"
                                     for role, key in KEYS.items()))
             keys.chmod(0o600)
         return {

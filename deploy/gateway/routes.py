@@ -1,0 +1,119 @@
+"""What goes where: the methods of the contract to the services that answer them, two pages to
+anybody, and nothing else."""
+
+import dataclasses
+
+from filters import JUDGES
+from shapes import TYPE, typed
+
+PAGES = {"/": ("index.html", "text/html; charset=utf-8"),
+         "/openapi.json": ("openapi.json", "application/json")}
+PAGE_MAX_BYTES = 1 << 20
+STREAM_IDLE = "300s"
+# As docs/api.md promises for callers who set no deadline; for reads it is a value of the gateway.
+WRITE_DEADLINE = "10s"
+SWAP_DEADLINE = "60s"
+SWAPS = ("Activate", "Rollback")
+
+
+@dataclasses.dataclass
+class StandardMethod:
+    """What every gRPC service has besides the contract."""
+
+    full_name: str
+    is_stream: bool
+    upstream: str = "ranking"
+    is_read: bool = True
+
+    @property
+    def name(self):
+        return self.full_name.rsplit("/", 1)[1]
+
+
+STANDARD_METHODS = [
+    StandardMethod("grpc.health.v1.Health/Check", False),
+    StandardMethod("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", True),
+    StandardMethod("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", True),
+]
+
+
+def routes(values, contract, folder):
+    known = [*contract.methods, *STANDARD_METHODS]
+    return {
+        "name": "contract",
+        "max_direct_response_body_size_bytes": PAGE_MAX_BYTES,
+        "virtual_hosts": [{
+            "name": "any", "domains": ["*"],
+            "typed_per_filter_config": {"cors": cors(values["cors"])},
+            "routes": [*(page(path, folder, *what) for path, what in PAGES.items()),
+                       *(call(method, values["limits"]) for method in known),
+                       nothing()],
+        }],
+    }
+
+
+def cors(origins):
+    return typed("extensions.filters.http.cors.v3.CorsPolicy",
+                 allow_origin_string_match=[{"exact": origin} for origin in origins],
+                 allow_methods="GET, POST",
+                 allow_headers="content-type, x-api-key, authorization, vitrine-key, traceparent, "
+                               "grpc-timeout",
+                 expose_headers="retry-after", max_age="600")
+
+
+def page(path, folder, file, content_type):
+    """Served to anybody: it says how to call, and nothing about anybody."""
+    off = {"@type": f"{TYPE}config.route.v3.FilterConfig", "disabled": True}
+    headers = {"content-type": content_type, "x-content-type-options": "nosniff",
+               "content-security-policy": "default-src 'none'; connect-src 'self'; "
+                                          "script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                                          "base-uri 'none'; frame-ancestors 'none'"}
+    return {"match": {"path": path}, "name": file,
+            "typed_per_filter_config": {name: off for name in JUDGES},
+            "response_headers_to_add": [
+                {"header": {"key": key, "value": value},
+                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"} for key, value in headers.items()],
+            "direct_response": {"status": 200, "body": {"filename": f"{folder}/{file}"}}}
+
+
+def call(method, limits):
+    action = {
+        "cluster": method.upstream,
+        "hash_policy": [{"header": {"header_name": "vitrine-key"}}],
+        # max_stream_duration is the deadline: the caller's grpc-timeout, or this for who sends none.
+        "timeout": "0s",
+        "max_stream_duration": {"max_stream_duration": deadline(method, limits),
+                                "grpc_timeout_header_max": "0s"},
+    }
+    if method.is_stream:
+        action["idle_timeout"] = STREAM_IDLE
+    if method.is_read and not method.is_stream:
+        action["retry_policy"] = retry()
+    return {"match": {"path": f"/{method.full_name}"}, "name": method.full_name, "route": action}
+
+
+def deadline(method, limits):
+    if method.is_stream:
+        return "0s"
+    if method.name in SWAPS:
+        return SWAP_DEADLINE
+    is_quick = method.is_read and not method.name.startswith("List")
+    return f"{limits['deadline_ms'] / 1000:g}s" if is_quick else WRITE_DEADLINE
+
+
+def retry():
+    """A read may be asked once more, of another host; the cluster's budget bounds how many are."""
+    return {
+        "retry_on": "connect-failure,refused-stream,reset-before-request,unavailable",
+        "num_retries": 1,
+        "retry_host_predicate": [{"name": "previous_hosts", "typed_config": typed(
+            "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")}],
+        "host_selection_retry_max_attempts": 3,
+    }
+
+
+def nothing():
+    """JSON paths come by here before they become a method; what stays here is unknown. Also the
+    place from which browsers' questions before a call (CORS) get their policy."""
+    return {"match": {"prefix": "/"}, "name": "unknown",
+            "direct_response": {"status": 404, "body": {"inline_string": "no such path"}}}
