@@ -8,7 +8,6 @@
 #include "services/ranking/features.h"
 #include "services/ranking/places.h"
 #include "services/ranking/reason.h"
-#include "services/ranking/token.h"
 
 #include <string.h>
 
@@ -113,8 +112,7 @@ static struct vt_err append_rest(const struct vt__run *run, struct list *list)
     return vt_ok();
 }
 
-/* The pinned bundle, if it is the one the candidates were made with. */
-static const struct vt_bundle *bundle_of(const struct vt__run *run, struct vt_slice version)
+const struct vt_bundle *vt__bundle_of(const struct vt__run *run, struct vt_slice version)
 {
     if (run->pin == NULL ||
         !vt_slice_equal(vt_slice_str(vt_bundle_view(run->pin)->version), version))
@@ -140,6 +138,10 @@ static struct vt_err ask_ranker(const struct vt__run *run, const struct vt_bundl
     vt_ranking_list_make(run->sight, run->profile.events, run->profile.n_events, run->now_ms,
                          &list);
     vt_ranking_rank(view, &list, candidates);
+    if (run->trace != NULL) {
+        run->trace->view = view;
+        run->trace->list = list;
+    }
     *ret_ranked = vt_ranking_sources_inside(&view->ranker.features);
     return vt_ok();
 }
@@ -150,6 +152,8 @@ static struct vt_err append_ranked(const struct vt__run *run, struct list *list,
 {
     vt__apply_boosts(run, scored, n);
     uint32_t n_places = vt__select_best(scored, n, list->capacity);
+    if (run->trace != NULL)
+        run->trace->n_places = n_places;
     for (uint32_t i = 0; i < n_places; i++)
         VT_TRY(append(run, list, &scored[i]));
     return append_rest(run, list);
@@ -167,6 +171,10 @@ static struct vt_err append_places(const struct vt__run *run, struct list *list,
             break;
         VT_TRY(append(run, list, scored));
     }
+    if (run->trace != NULL) {
+        run->trace->n_places = places.n;
+        run->trace->n_scored = places.n_scored;
+    }
     list->drops = places.drops;
     list->n_drops = places.n_drops;
     return vt_ok();
@@ -180,10 +188,17 @@ static struct vt_err rank_candidates(const struct vt__run *run,
     struct vt__scored *scored = vt_arena_array(
         run->request->arena, (size_t)n + VT__PLACES_EXTRA(list->capacity), sizeof *scored);
     VT_CHECK(scored != NULL, VT_EXHAUSTED, "the request's memory is full");
-    const struct vt_bundle *bundle = bundle_of(run, found->version);
+    const struct vt_bundle *bundle = vt__bundle_of(run, found->version);
     uint32_t ranked = 0;
     VT_TRY(ask_ranker(run, bundle, found->candidates, n, &ranked));
     vt__blend(found->candidates, n, run->placement->weights, ranked, scored);
+    if (run->trace != NULL) {
+        run->trace->candidates = found->candidates;
+        run->trace->n = n;
+        run->trace->ranked_sources = ranked;
+        run->trace->scored = scored;
+        run->trace->n_scored = n;
+    }
     if (rank)
         return append_ranked(run, list, scored, n);
     return append_places(
@@ -209,56 +224,23 @@ static struct vt_err make_list(const struct vt__run *run, const struct vt_candid
     return rank_candidates(run, found, list);
 }
 
-/* Which sources and rules the lists are made of. */
-static void count_list(const struct vt_ranking_service *service, const struct list *list)
+void vt__answer_count(const struct vt_ranking_service *service,
+                      const struct vt_ranking_answer *answer)
 {
     uint64_t by_source[VT_SOURCE_COUNT] = {0}, by_rule[VT_RULE_COUNT] = {0};
-    for (uint32_t i = 0; i < list->n; i++) {
+    for (uint32_t i = 0; i < answer->n; i++) {
         for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++)
-            by_source[source] += list->items[i].sources >> source & 1;
+            by_source[source] += answer->items[i].sources >> source & 1;
         for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
-            by_rule[rule] += list->items[i].rules >> rule & 1;
+            by_rule[rule] += answer->items[i].rules >> rule & 1;
     }
-    by_rule[VT_RULE_CAP] = list->n_drops;
+    by_rule[VT_RULE_CAP] = answer->n_drops;
     for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++)
         if (by_source[source] > 0)
             vt_counter_add(service->by_source[source], by_source[source]);
     for (unsigned rule = 0; rule < VT_RULE_COUNT; rule++)
         if (by_rule[rule] > 0)
             vt_counter_add(service->by_rule[rule], by_rule[rule]);
-}
-
-static uint64_t customer_hash(const struct vt__run *run)
-{
-    unsigned char bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(run->profile.customer_number >> (56 - 8 * i));
-    return vt_token_hash(run->service->options.token_key, vt_slice(bytes, sizeof bytes));
-}
-
-/* An answer to somebody without consent is attributed to nothing, so it carries no token; neither
- * does one to somebody whose consent is not known, because the profile service is away. */
-static bool is_attributed(const struct vt__run *run)
-{
-    return !run->asked_profile || run->profile.consent;
-}
-
-static struct vt_err make_token(const struct vt__run *run, struct vt_slice version,
-                                struct vt_slice *ret_text)
-{
-    if (!is_attributed(run))
-        return vt_ok();
-    struct vt_ranking_service *service = run->service;
-    uint64_t count = atomic_fetch_add_explicit(&service->n_tokens, 1, memory_order_relaxed);
-    struct vt_token token = {
-        .time_ms = run->now_ms,
-        .customer_hash = run->profile.found ? customer_hash(run) : 0,
-        .placement_hash = vt_token_hash(service->options.token_key, run->query.placement),
-        .model_version = version,
-    };
-    memcpy(token.nonce, service->nonce, sizeof service->nonce);
-    memcpy(token.nonce + sizeof service->nonce, &count, sizeof count);
-    return vt_token_encode(service->options.token_key, &token, run->request->arena, ret_text);
 }
 
 struct vt_err vt__answer_make(const struct vt__run *run, const struct vt_candidate_list *found,
@@ -274,8 +256,6 @@ struct vt_err vt__answer_make(const struct vt__run *run, const struct vt_candida
     struct vt_err err = make_list(run, found, &list);
     vt_item_table_leave(items, ticket);
     VT_TRY(err);
-    VT_TRY(make_token(run, found->version, &answer.attribution_token));
-    count_list(run->service, &list);
     answer.items = list.items;
     answer.n = list.n;
     answer.placement = vt_arena_copy(run->request->arena, run->placement->name);

@@ -41,17 +41,34 @@ bool vt__passes_filter(const struct vt__run *run, uint32_t item)
            vt_sight_passes(run->sight, run->filter.filter, item, run->now_ms);
 }
 
+/* Whatever was seen of it. */
+static enum vt_bar pinning_bar(const struct vt__run *run, uint32_t item)
+{
+    if (!vt_sight_recommendable(run->sight, item, run->now_ms))
+        return VT_BAR_UNAVAILABLE;
+    if (!vt__passes_filter(run, item))
+        return VT_BAR_FILTER;
+    if (vt__is_listed(run->exclude, run->n_exclude, item))
+        return VT_BAR_EXCLUDED;
+    if (vt__is_listed(run->context, run->n_context, item))
+        return VT_BAR_CONTEXT;
+    return vt__is_listed(run->disliked, run->n_disliked, item) ? VT_BAR_DISLIKED : VT_BAR_NONE;
+}
+
+static enum vt_bar bar(const struct vt__run *run, uint32_t item)
+{
+    enum vt_bar first = pinning_bar(run, item);
+    return first == VT_BAR_NONE && is_seen(run, item) ? VT_BAR_SEEN : first;
+}
+
 bool vt__is_pinnable(const struct vt__run *run, uint32_t item)
 {
-    return vt_sight_recommendable(run->sight, item, run->now_ms) && vt__passes_filter(run, item) &&
-           !vt__is_listed(run->exclude, run->n_exclude, item) &&
-           !vt__is_listed(run->context, run->n_context, item) &&
-           !vt__is_listed(run->disliked, run->n_disliked, item);
+    return pinning_bar(run, item) == VT_BAR_NONE;
 }
 
 bool vt__is_eligible(const struct vt__run *run, uint32_t item)
 {
-    return vt__is_pinnable(run, item) && !is_seen(run, item);
+    return bar(run, item) == VT_BAR_NONE;
 }
 
 /* What was found because it was seen. */
@@ -61,20 +78,25 @@ static bool is_known(const struct vt_candidate *candidate)
            0;
 }
 
-static bool is_rankable(const struct vt__run *run, const struct vt_candidate *candidate)
+static enum vt_bar candidate_bar(const struct vt__run *run, const struct vt_candidate *candidate)
 {
-    if (run->query.mode == VT_RANKING_RANK)
-        return vt__passes_filter(run, candidate->item) &&
-               !vt__is_listed(run->disliked, run->n_disliked, candidate->item);
-    return is_known(candidate) ? vt__is_pinnable(run, candidate->item)
-                               : vt__is_eligible(run, candidate->item);
+    if (run->query.mode != VT_RANKING_RANK)
+        return is_known(candidate) ? pinning_bar(run, candidate->item) : bar(run, candidate->item);
+    if (!vt__passes_filter(run, candidate->item))
+        return VT_BAR_FILTER;
+    return vt__is_listed(run->disliked, run->n_disliked, candidate->item) ? VT_BAR_DISLIKED
+                                                                          : VT_BAR_NONE;
 }
 
 uint32_t vt__keep_eligible(const struct vt__run *run, struct vt_candidate *candidates, uint32_t n)
 {
     uint32_t n_kept = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (is_rankable(run, &candidates[i]))
+    for (uint32_t i = 0; i < n; i++) {
+        enum vt_bar found = candidate_bar(run, &candidates[i]);
+        if (found == VT_BAR_NONE)
             candidates[n_kept++] = candidates[i];
+        else if (run->trace != NULL)
+            run->trace->barred[run->trace->n_barred++] = (struct vt__barred){candidates[i], found};
+    }
     return n_kept;
 }

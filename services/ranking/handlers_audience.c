@@ -36,6 +36,7 @@ static struct vt_err new_ranking(const struct vt_ranking_options *options,
 {
     struct vt_ranking_options own = *options;
     own.metrics = NULL;
+    own.decisions = NULL;
     own.candidate = vt_candidate_local_port(candidate);
     return vt_ranking_service_new(&own, ret_ranking);
 }

@@ -13,6 +13,7 @@
  */
 struct vt_pack {
     unsigned char *begin, *at, *end; /* borrowed */
+    size_t mark;                     /* the caller's: how far some part reached */
     bool full;                       /* something did not fit; the rest is left out */
 };
 void vt_pack_init(struct vt_pack *pack, void *memory, size_t size_bytes);

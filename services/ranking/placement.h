@@ -92,6 +92,7 @@ struct vt_placement {
 
 struct vt_placements {
     struct vt_published published; /* first */
+    uint64_t hash;                 /* of all that it was read from: the file and the base */
     struct vt_arena arena;
     struct vt_campaign campaigns[VT_CAMPAIGNS_MAX];
     struct vt_placement placements[VT_PLACEMENTS_MAX]; /* [0] is the default */

@@ -5,6 +5,7 @@
  * is judged when its part is complete.
  */
 #include "services/common/base/event.h"
+#include "services/common/base/file.h"
 #include "services/common/base/options.h"
 #include "services/ranking/placement_reading.h"
 
@@ -406,6 +407,28 @@ static struct vt_err new_set(const struct vt_placement *base, size_t arena_bytes
     return vt_ok();
 }
 
+static uint64_t hash_more(uint64_t hash, const void *bytes, size_t len) /* FNV-1a */
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Whether two sets say the same: of the file's bytes, and of what the options say for placements
+ * that say nothing. */
+static struct vt_err hash_of(const char *path, const struct vt_placement *base,
+                             struct vt_diag *diag, uint64_t *ret_hash)
+{
+    char digest[VT_SHA256_HEX_BYTES] = "";
+    if (path != NULL)
+        VT_TRY(vt_file_sha256(path, diag, digest));
+    uint64_t hash = hash_more(UINT64_C(0xcbf29ce484222325), digest, sizeof digest);
+    hash = hash_more(hash, base->weights, sizeof base->weights);
+    hash = hash_more(hash, base->budgets, sizeof base->budgets);
+    *ret_hash = hash_more(hash, &base->diversity, sizeof base->diversity);
+    return vt_ok();
+}
+
 struct vt_err vt_placements_load(const char *path, const struct vt_placement *base,
                                  struct vt_diag *diag, struct vt_placements **ret_placements)
 {
@@ -415,6 +438,8 @@ struct vt_err vt_placements_load(const char *path, const struct vt_placement *ba
     struct vt_err err = path != NULL ? vt_yaml_load(path, diag, &yaml) : vt_ok();
     if (!vt_failed(err) && path != NULL)
         err = read_file(&yaml, diag, set);
+    if (!vt_failed(err))
+        err = hash_of(path, base, diag, &set->hash);
     vt_yaml_free(&yaml);
     if (vt_failed(err))
         vt_published_release(&set->published);

@@ -16,6 +16,7 @@
 #include "services/ranking/answer.h"
 #include "services/ranking/eligible.h"
 #include "services/ranking/places.h"
+#include "services/ranking/record.h"
 #include "services/ranking/run.h"
 
 #include <sodium.h>
@@ -113,7 +114,10 @@ struct vt_err vt_ranking_service_new(const struct vt_ranking_options *options,
     memset(service, 0, sizeof *service);
     service->options = *options;
     register_metrics(service, options->metrics);
-    randombytes_buf(service->nonce, sizeof service->nonce);
+    if (options->decisions != NULL)
+        memcpy(service->nonce, vt_decision_log_run(options->decisions), sizeof service->nonce);
+    else
+        randombytes_buf(service->nonce, sizeof service->nonce);
     vt_publication_init(&service->placements);
     struct vt_err err = vt_ranking_load_placements(service, NULL, NULL);
     if (vt_failed(err))
@@ -171,7 +175,15 @@ static int64_t budget_end(const struct vt__run *run, int64_t share, int64_t unbo
 static void answer(struct vt__run *run, const struct vt_candidate_list *found)
 {
     struct vt_ranking_answer answer;
+    struct vt__record record;
+    vt__record_begin(run, found, &record);
     struct vt_err err = vt__answer_make(run, found, &answer);
+    if (vt_failed(err))
+        vt_err_ignore(vt__record_end(run, &record, NULL), "there is no answer to record");
+    else
+        err = vt__record_end(run, &record, &answer);
+    if (!vt_failed(err))
+        vt__answer_count(run->service, &answer);
     step_done(run, VT__STEP_RANK);
     finish(run, err, vt_failed(err) ? NULL : &answer);
 }

@@ -20,6 +20,7 @@
 struct vt_ranking_service;
 struct vt_clock;
 struct vt_metrics;
+struct vt_decision_log;
 
 struct vt_ranking_options {
     struct vt_profile_port profile;
@@ -33,7 +34,8 @@ struct vt_ranking_options {
      * Sources that only placements can turn on have their own. */
     float source_weights[VT_SOURCE_COUNT];
     unsigned diversity;
-    unsigned char token_key[32]; /* keys the attribution token's MAC */
+    unsigned char token_key[32];       /* keys the attribution token's MAC */
+    struct vt_decision_log *decisions; /* where answers are recorded; borrowed, NULL: nowhere */
 };
 VT_MUST_USE struct vt_err vt_ranking_service_new(const struct vt_ranking_options *options,
                                                  struct vt_ranking_service **ret_service);

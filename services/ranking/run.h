@@ -7,6 +7,7 @@
 #include "services/ranking/ranking.h"
 #include "services/ranking/sight.h"
 #include "services/ranking/token.h"
+#include "services/ranking/trace.h"
 
 #include <stdatomic.h>
 
@@ -55,6 +56,7 @@ struct vt__run {
     struct vt_candidate_query ask;
     bool asked_without_pin, asked_profile;
     const char *degraded_reason;
+    struct vt__trace *trace; /* of a replay; else NULL */
     int64_t mark_ns;
 };
 
