@@ -7,6 +7,7 @@
 #   vt_install GROUP…        installs those that are missing; needs root or sudo only then
 #   vt_provide COMMAND PACKAGE   the same for a program that may have come from elsewhere; false
 #                            when it can not be had
+#   vt_container_engine      podman or docker, whichever works; else says why, and is false
 #   vt_jobs                  how many compilers to run at once
 
 vt_deploy_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -104,4 +105,15 @@ vt_jobs() {
     memory_gib=$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)
     [ "$memory_gib" -ge "$cores" ] || cores=$((memory_gib > 1 ? memory_gib : 1))
     printf '%s\n' "$cores"
+}
+
+vt_container_engine() {
+    local engine why=
+    for engine in podman docker; do
+        command -v $engine >/dev/null || { why+="$engine is not installed; "; continue; }
+        $engine info >/dev/null 2>&1 && { echo $engine; return; }
+        why+="$engine: $($engine info 2>&1 | tail -n 1); "
+    done
+    echo "${why%; }"
+    return 1
 }
