@@ -62,18 +62,23 @@ make_certificates() {
     "$root/deploy/certs.sh" "$folder/certs" >/dev/null
 }
 
-# A key for each role, kept from run to run.
+# A key for each role, kept from run to run; the gateway gets their hashes.
 make_keys() {
-    local role
-    [ ! -e "$folder/keys.txt" ] || return 0
-    (umask 077 && for role in storefront operator marketer trainer read-only; do
-        echo "$(openssl rand -hex 24) $role $role"
-    done >"$folder/keys.txt.new")
-    mv "$folder/keys.txt.new" "$folder/keys.txt"
+    local role key
+    if [ ! -e "$folder/keys.txt" ]; then
+        (umask 077 && for role in storefront operator marketer trainer read-only; do
+            echo "$role $(openssl rand -hex 24)"
+        done >"$folder/keys.txt.new")
+        mv "$folder/keys.txt.new" "$folder/keys.txt"
+    fi
+    mkdir -p "$folder/gateway"
+    while read -r role key; do
+        echo "$(printf %s "$key" | sha256sum | cut -d' ' -f1) $role $role"
+    done <"$folder/keys.txt" >"$folder/gateway/keys.sha256"
 }
 
 key_of() {
-    awk -v role="$1" '$2 == role { print $1 }' "$folder/keys.txt"
+    awk -v role="$1" '$1 == role { print $2 }' "$folder/keys.txt"
 }
 
 start_services() {
@@ -125,7 +130,7 @@ start_gateway() {
 listen: 127.0.0.1:$gateway
 admin: 127.0.0.1:$admin
 metrics: 127.0.0.1:$metrics
-keys: ../keys.txt
+keys: keys.sha256
 certificates:
   server: {cert: ../certs/server.pem, key: ../certs/server.key}
   services: {cert: ../certs/gateway.pem, key: ../certs/gateway.key, ca: ../certs/ca.pem}
@@ -180,7 +185,7 @@ write_cell_json() {
             "$gateway" "$folder/certs/ca.pem"
         printf ' "prometheus":"%s","data":"%s","logs":"%s",\n' \
             "${prometheus:+http://127.0.0.1:$prometheus}" "$data" "$folder/logs"
-        printf ' "keys":{%s},\n' "$(awk '{ printf "%s\"%s\":\"%s\"", sep, $2, $1; sep = "," }' \
+        printf ' "keys":{%s},\n' "$(awk '{ printf "%s\"%s\":\"%s\"", sep, $1, $2; sep = "," }' \
             "$folder/keys.txt")"
         printf ' "processes":{%s}}\n' "$(for file in "$folder"/processes/*; do
             read -r pid _ <"$file"
