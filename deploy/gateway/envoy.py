@@ -10,7 +10,7 @@ import yaml
 import upstreams
 from answers import access_log, local_replies
 from filters import filters
-from routes import routes
+from routes import NO_CLUSTER, routes
 from shapes import TYPE, http_filter, secret, socket_address, typed
 
 
@@ -99,10 +99,10 @@ def connection_manager(values, keys, contract, folder):
         delayed_close_timeout="1s",
         drain_timeout="5s",
         early_header_mutation_extensions=[{
-            "name": "outsiders_name_no_role",
+            "name": "outsiders_choose_nothing",
             "typed_config": typed(
                 "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                mutations=[{"remove": "vitrine-role"}])}],
+                mutations=[{"remove": "vitrine-role"}, {"remove": NO_CLUSTER}])}],
         # Nobody is trusted for where they come from: no x-envoy-… header of theirs counts.
         internal_address_config={"unix_sockets": False},
         access_log=[access_log(values["tracing"])],

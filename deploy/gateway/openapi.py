@@ -7,6 +7,8 @@ names, 64-bit integers as strings, enums by name: protobuf's JSON mapping.
 import json
 import re
 
+from examples import BODIES, PARAMETERS
+
 SCALARS = {
     1: {"type": "number", "format": "double"}, 2: {"type": "number", "format": "float"},
     3: {"type": "string", "format": "int64"}, 4: {"type": "string", "format": "uint64"},
@@ -109,13 +111,14 @@ def tidy(comment):
 
 def operation(method, schemas):
     said = tidy(method.comment)
-    made = {"operationId": f"{method.service.rsplit('.', 1)[1]}_{method.name}",
-            "tags": [method.service.rsplit(".", 1)[1]],
+    service = method.service.rsplit(".", 1)[1]
+    made = {"operationId": f"{service}_{method.name}", "tags": [service],
             "summary": said.split(". ")[0].rstrip("."), "description": said,
             "responses": responses(method, schemas)}
     if method.body:
         made["requestBody"] = {"required": True, "content": {
-            "application/json": {"schema": schemas.reference(method.request)}}}
+            "application/json": {"schema": schemas.reference(method.request),
+                                 "example": BODIES.get(method.name, {})}}}
     else:
         made["parameters"] = parameters(method, schemas)
     return made
@@ -131,14 +134,15 @@ def parameters(method, schemas):
         made.append({"name": field.name if in_path else field.json_name,
                      "in": "path" if in_path else "query", "required": in_path,
                      "schema": schemas.field(field, ""),
+                     **({"example": PARAMETERS[field.name]} if field.name in PARAMETERS else {}),
                      **({"description": tidy(comment)} if comment else {})})
     return made
 
 
 def responses(method, schemas):
-    media = "application/x-ndjson" if method.is_stream else "application/json"
-    made = {"200": {"description": "one message a line" if method.is_stream else "the answer",
-                    "content": {media: {"schema": schemas.reference(method.response)}}}}
+    described = "one message a line, as they come" if method.is_stream else "the answer"
+    made = {"200": {"description": described, "content": {
+        "application/json": {"schema": schemas.reference(method.response)}}}}
     for status, meaning in MEANINGS.items():
         made[status] = {"description": meaning, "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}

@@ -14,6 +14,7 @@ STREAM_IDLE = "300s"
 WRITE_DEADLINE = "10s"
 SWAP_DEADLINE = "60s"
 SWAPS = ("Activate", "Rollback")
+NO_CLUSTER = "vitrine-no-cluster"  # a header that nobody can send: it is taken from every request
 
 
 @dataclasses.dataclass
@@ -47,7 +48,7 @@ def routes(values, contract, folder):
             "typed_per_filter_config": {"cors": cors(values["cors"])},
             "routes": [*(page(path, folder, *what) for path, what in PAGES.items()),
                        *(call(method, values["limits"]) for method in known),
-                       nothing()],
+                       json_paths(), nothing()],
         }],
     }
 
@@ -112,8 +113,13 @@ def retry():
     }
 
 
+def json_paths():
+    """JSON comes by here twice: as its path, for browsers' questions (CORS), then as the method that
+    it is turned into, which has its own route. What has none has no cluster either."""
+    return {"match": {"prefix": "/v1/"}, "name": "unknown", "route": {
+        "cluster_header": NO_CLUSTER, "cluster_not_found_response_code": "NOT_FOUND"}}
+
+
 def nothing():
-    """JSON paths come by here before they become a method; what stays here is unknown. Also the
-    place from which browsers' questions before a call (CORS) get their policy."""
     return {"match": {"prefix": "/"}, "name": "unknown",
             "direct_response": {"status": 404, "body": {"inline_string": "no such path"}}}

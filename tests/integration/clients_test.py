@@ -2,7 +2,6 @@
 """Real clients that nobody here wrote: grpcurl (Go), grpcio (PyPI), grpc-js (npm), promtool."""
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import sys
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
-from tools import TOOLS, install, venv_python  # noqa: E402
+from tools import TOOLS, grpcurl, install, venv_python  # noqa: E402
 from vitrine import ROOT, Folder, Server, Skip, Suite, run, run_json  # noqa: E402
 
 suite = Suite("clients")
@@ -18,16 +17,6 @@ PROTO = ROOT / "proto"
 GRPC_PROTO = "/usr/share/grpc-proto"
 folder = Folder()
 DATA = folder / "data"
-
-
-def grpcurl():
-    program = TOOLS / "bin" / "grpcurl"
-    if not program.exists():
-        if shutil.which("go") is None:
-            raise Skip("no go")
-        install(["go", "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9"],
-                "grpcurl", env={**os.environ, "GOBIN": str(TOOLS / "bin"), "GOFLAGS": "-mod=mod"})
-    return str(program)
 
 
 def curl_grpc(server, *args, body=None, status=0):

@@ -48,6 +48,14 @@ def tls(certs, name="server"):
             "--tls-ca", certs / "ca.pem"]
 
 
+def parsed(text):
+    """One JSON value; of a stream, a line a message, the list of them."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines()]
+
+
 class Gateway:
     """Envoy with a rendered configuration; ready when the constructor returns."""
 
@@ -135,7 +143,7 @@ class Gateway:
         with answer:
             text = answer.read().decode()
             is_json = answer.headers.get("content-type", "").startswith("application/json")
-            return answer.status, answer.headers, json.loads(text) if is_json and text else text
+            return answer.status, answer.headers, parsed(text) if is_json and text else text
 
     def access_log(self):
         return [json.loads(line) for line in self.log_path.read_text().splitlines() if line]

@@ -1,5 +1,7 @@
 """Programs and libraries from package registries that tests use and nothing else needs."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -52,3 +54,26 @@ def venv_scipy():
                  "numpy", "scipy"], "scipy")
         (venv / "complete").write_text("")
     return str(python)
+
+
+def venv_openapi():
+    """A Python that has the validator of OpenAPI documents."""
+    venv = TOOLS / "venv-openapi"
+    python = venv / "bin" / "python"
+    if not (venv / "complete").exists():
+        install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
+        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
+                 "openapi-spec-validator"], "openapi-spec-validator")
+        (venv / "complete").write_text("")
+    return str(python)
+
+
+def grpcurl():
+    """The path of grpcurl."""
+    program = TOOLS / "bin" / "grpcurl"
+    if not program.exists():
+        if shutil.which("go") is None:
+            raise Skip("no go")
+        install(["go", "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9"],
+                "grpcurl", env={**os.environ, "GOBIN": str(TOOLS / "bin"), "GOFLAGS": "-mod=mod"})
+    return str(program)
