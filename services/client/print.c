@@ -21,8 +21,7 @@ int vt__print_json(const ProtobufCMessage *message)
     return failed ? 1 : 0;
 }
 
-/* CANDIDATE_SOURCE_ITEM_NEIGHBOR → "item neighbor" */
-static void source_name(Vitrine__V1__CandidateSource source, char ret_name[32])
+void vt__source_name(Vitrine__V1__CandidateSource source, char ret_name[32])
 {
     static const char prefix[] = "CANDIDATE_SOURCE_";
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(
@@ -38,7 +37,7 @@ static void put_sources(struct vt_table *table, const Vitrine__V1__RecommendedIt
     for (size_t i = 0; i < item->n_sources; i++) {
         char name[32];
         size_t len = strlen(text);
-        source_name(item->sources[i]->source, name);
+        vt__source_name(item->sources[i]->source, name);
         snprintf(text + len, sizeof text - len, "%s%s", i == 0 ? "" : ", ", name);
     }
     vt_table_cell(table, vt_slice_str(text));

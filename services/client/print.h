@@ -19,4 +19,9 @@ struct vt_printed_answer {
 /* A table of products with prices and reasons, and a line about the model. */
 void vt__print_items(const struct vt_printed_answer *answer);
 
+/* CANDIDATE_SOURCE_ITEM_NEIGHBOR → "item neighbor" */
+void vt__source_name(Vitrine__V1__CandidateSource source, char ret_name[32]);
+/* An answer that was made again: a table of it, how each score came about, and what is missing. */
+void vt__print_explained(const Vitrine__V1__ExplainResponse *answer);
+
 #endif

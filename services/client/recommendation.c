@@ -42,9 +42,11 @@ PRINTER(print_similar, Vitrine__V1__SimilarItemsResponse)
 
 static int print_explained(const struct vt_client *client, const void *message)
 {
-    (void)client;
     const Vitrine__V1__ExplainResponse *answer = message;
-    return vt__print_json(&answer->base);
+    if (client->json)
+        return vt__print_json(&answer->base);
+    vt__print_explained(answer);
+    return 0;
 }
 
 int vt_client_recommend(const struct vt_client *client, const struct vt_client_ask *ask)

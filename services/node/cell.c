@@ -27,14 +27,17 @@
 #include "services/profile/handlers.h"
 #include "services/profile/profile.h"
 #include "services/profile/remote.h"
+#include "services/ranking/decision_log.h"
 #include "services/ranking/handlers.h"
 #include "services/ranking/handlers_audience.h"
+#include "services/ranking/handlers_explain.h"
 #include "services/ranking/ranking.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATH_BYTES = 4096, REASON_BYTES = 256 };
 
@@ -56,7 +59,9 @@ struct vt_cell {
     struct vt_profile_remote *profile_remote;
     struct vt_candidate_remote *candidate_remote;
     struct vt_candidate_service *candidate;
+    struct vt_decision_log *decisions; /* NULL: none is kept */
     struct vt_ranking_service *ranking;
+    struct vt_explain_rpc *explain_rpc;
     struct vt_audience *audience;
     struct vt_profile_rpc *profile_rpc;
     struct vt_model_rpc *model_rpc;
@@ -156,6 +161,29 @@ static struct vt_err make_candidate(struct vt_cell *cell)
                                    &cell->candidate_remote);
 }
 
+/* Its threads are those of the server, which counts the cores where nobody says how many. */
+static struct vt_err open_decisions(struct vt_cell *cell, const unsigned char *key,
+                                    struct vt_diag *diag)
+{
+    const struct vt_serve_options *options = cell->options;
+    char folder[PATH_BYTES];
+    if (options->decision_space_bytes == 0)
+        return vt_ok();
+    snprintf(folder, sizeof folder, "%s/decisions", options->data);
+    struct vt_decision_log_options log = {
+        .folder = folder,
+        .sample = options->decision_sample,
+        .keep_ms = options->decision_keep_ms,
+        .space_bytes = options->decision_space_bytes,
+        .n_threads =
+            options->threads != 0 ? options->threads : (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+        .clock = vt_clock_system(),
+        .metrics = cell->metrics,
+    };
+    memcpy(log.key, key, sizeof log.key);
+    return vt_decision_log_open(&log, diag, &cell->decisions);
+}
+
 static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
 {
     const struct vt_serve_options *options = cell->options;
@@ -171,8 +199,11 @@ static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
     };
     vt_serve_source_weights(options, ranking.source_weights);
     VT_TRY(vt_token_key_load(options->data, diag, ranking.token_key));
+    VT_TRY(open_decisions(cell, ranking.token_key, diag));
+    ranking.decisions = cell->decisions;
     VT_TRY(vt_audience_new(&ranking, &cell->audience));
     VT_TRY(vt_ranking_service_new(&ranking, &cell->ranking));
+    VT_TRY(vt_explain_rpc_new(cell->ranking, &cell->explain_rpc));
     return vt_cell_reload(cell, diag);
 }
 
@@ -216,6 +247,8 @@ static struct vt_err add_methods(struct vt_cell *cell)
         VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->ranking));
         methods = vt_audience_rpc_methods(&n);
         VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->audience));
+        methods = vt_explain_rpc_methods(&n);
+        VT_TRY(vt_rpc_server_add(cell->server, methods, n, cell->explain_rpc));
     }
     return vt_ok();
 }
@@ -373,7 +406,9 @@ static void free_services(struct vt_cell *cell)
     vt_model_rpc_free(cell->model_rpc);
     vt_profile_rpc_free(cell->profile_rpc);
     vt_audience_free(cell->audience);
+    vt_explain_rpc_free(cell->explain_rpc);
     vt_ranking_service_free(cell->ranking);
+    vt_decision_log_close(cell->decisions);
     vt_candidate_service_free(cell->candidate);
     vt_candidate_remote_free(cell->candidate_remote);
     vt_rpc_channel_free(cell->candidate_channel);

@@ -206,26 +206,28 @@ static const struct vt_option explain_table[] = {
     TARGET,
     TIMEOUT,
     JSON,
-    {.name = "token",
-     .kind = VT_OPTION_TEXT,
-     .offset = offsetof(struct ask_options, token),
-     .argument = "TOKEN",
-     .help = "attributionToken of an answer",
-     .required = true},
+    TOKEN,
 };
 static const struct vt_options_spec explain_spec = {
     .command = "vitrine explain",
-    .summary = "Replays an answer from its attribution token.",
-    .example = "vitrine explain --token TOKEN",
+    .summary = "Makes an answer again from its attribution token, and says how it came about.",
+    .example = "vitrine explain --target 127.0.0.1:7400 TOKEN",
     TABLE(explain_table),
+    .positional = "TOKEN",
+    .max_positional = 1,
 };
 
 static int explain(void *target, const struct vt_options *parsed)
 {
-    (void)parsed;
     const struct ask_options *options = target;
     struct vt_client client = client_of(options);
-    return vt_client_explain(&client, options->token);
+    const char *token = parsed->n_positional > 0 ? parsed->positional[0] : options->token;
+    if (token == NULL || (parsed->n_positional > 0 && options->token != NULL)) {
+        struct vt_diag diag = {0};
+        vt_diag_set(&diag, "TOKEN", "one token is needed: attributionToken of an answer");
+        return vt_command_refuse(explain_spec.command, VT_ERR(VT_INVALID, "no token"), &diag);
+    }
+    return vt_client_explain(&client, token);
 }
 
 int vt_cmd_explain(int argc, char **argv)

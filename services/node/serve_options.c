@@ -5,6 +5,8 @@
  */
 #include "services/node/serve_options.h"
 
+#include "services/ranking/decision_log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +81,14 @@ static const struct vt_option option_table[] = {
             "of customers who said nothing"), .choices = "granted|denied"},
     {OPTION("placements", VT_OPTION_TEXT, placements, "FILE", NULL,
             "YAML: sources and rules of each placement; read again on SIGHUP")},
+    {OPTION("decision-sample", VT_OPTION_F64, decision_sample, "SHARE", "1",
+            "share of the answers that are recorded for Explain, chosen by their tokens"),
+     .min = 0, .max = 1},
+    {OPTION("decision-keep", VT_OPTION_DURATION, decision_keep_ms, "TIME", "24h",
+            "how long a recorded answer can be explained"),
+     .min = 60 * 1000, .max = INT64_C(30) * 24 * 3600 * 1000},
+    {OPTION("decision-space", VT_OPTION_SIZE, decision_space_bytes, "SIZE", "1GiB",
+            "disk for recorded answers, at least 4MiB; more are not recorded; 0: none are")},
     {OPTION("diversity", VT_OPTION_CHOICE, diversity, "LEVEL", "low",
             "of requests that name none"), .choices = "none|low|medium|high"},
     {OPTION("source-weights.model", VT_OPTION_F64, weight_model, "W", "1",
@@ -188,6 +198,15 @@ static struct vt_err check_address(const char *name, const char *address, struct
     return VT_ERR(VT_INVALID, "not an address");
 }
 
+static struct vt_err check_decisions(const struct vt_serve_options *options, struct vt_diag *diag)
+{
+    if (options->decision_space_bytes == 0 ||
+        options->decision_space_bytes >= VT_DECISION_SPACE_MIN)
+        return vt_ok();
+    vt_diag_set(diag, "decision-space", "less than 4MiB holds no log; 0 keeps none");
+    return VT_ERR(VT_INVALID, "the decision log has too little space");
+}
+
 struct vt_err vt_serve_options_check(const struct vt_serve_options *options, struct vt_diag *diag)
 {
     unsigned roles = vt_serve_roles(options);
@@ -195,6 +214,7 @@ struct vt_err vt_serve_options_check(const struct vt_serve_options *options, str
     VT_TRY(check_address("http", options->http, diag));
     VT_TRY(check_address("profile", options->profile, diag));
     VT_TRY(check_address("candidate", options->candidate, diag));
+    VT_TRY(check_decisions(options, diag));
     VT_TRY(need("profile", options->profile, (roles & VT_ROLE_PROFILE) == 0, options->role, diag));
     if ((roles & VT_ROLE_RANKING) == 0)
         VT_TRY(need("placements", options->placements, false, options->role, diag));

@@ -24,6 +24,9 @@ struct vt_serve_options {
     double weight_model, weight_factor, weight_item_neighbor, weight_popular, weight_new_arrival;
     double weight_bought_together, weight_trending, weight_content;
     double weight_ranker;
+    double decision_sample;
+    int64_t decision_keep_ms;
+    uint64_t decision_space_bytes;
 };
 
 enum vt_role {

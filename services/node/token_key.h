@@ -3,8 +3,7 @@
 
 #include "services/common/base/diag.h"
 #include "services/common/base/err.h"
-
-enum { VT_TOKEN_KEY_BYTES = 32 };
+#include "services/ranking/token.h"
 
 /* The key of the attribution tokens: DIR/token.key, mode 0600, made from the system's randomness at
  * first use. All processes of a cell that share DIR share it; the first to link the file wins. A

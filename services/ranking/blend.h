@@ -28,4 +28,18 @@ void vt__blend(const struct vt_candidate *candidates, uint32_t n,
                const float weights[VT_SOURCE_COUNT], uint32_t ranked_sources,
                struct vt__scored *ret_scored);
 
+/* By what the sources' scores of a list are divided. */
+struct vt__blend_scales {
+    double largest[VT_SOURCE_COUNT];      /* magnitude; 0: the source says nothing */
+    double ranker_lowest, ranker_highest; /* not below each other: the ranker says nothing */
+};
+void vt__blend_scales(const struct vt_candidate *candidates, uint32_t n,
+                      struct vt__blend_scales *ret_scales);
+/* The terms of a candidate of the list; their sum is its score before that is divided by the list's
+ * highest magnitude. */
+void vt__blend_parts(const struct vt_candidate *candidate, const float weights[VT_SOURCE_COUNT],
+                     uint32_t ranked_sources, const struct vt__blend_scales *scales,
+                     double ret_parts[VT_SOURCE_COUNT]);
+double vt__blend_sum(const double parts[VT_SOURCE_COUNT]);
+
 #endif

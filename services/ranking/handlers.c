@@ -12,7 +12,6 @@
 enum {
     REQUEST_BYTES = 256 << 10, /* a thousand ids of full length */
     DEADLINE_MS = 1000,
-    EXPLAIN_BYTES = 8 << 10,
     ASKS = VT_CALLER_STOREFRONT | VT_CALLER_OPERATOR | VT_CALLER_MARKETER | VT_CALLER_READ_ONLY,
 };
 
@@ -57,13 +56,6 @@ static void similar_items(struct vt_rpc_call *call, void *service)
     run(call, service, vt_wire_similar_decode);
 }
 
-static void explain(struct vt_rpc_call *call, void *service)
-{
-    (void)service;
-    vt_handler_unimplemented(call, "Explain is not in this version; Recommend with explain = true "
-                                   "returns the reason and the sources' scores of each item");
-}
-
 static const struct vt_rpc_method methods[] = {
     {"/vitrine.v1.RecommendationService/Recommend", recommend, VT_RPC_UNARY, REQUEST_BYTES,
      DEADLINE_MS, 0, ASKS},
@@ -71,8 +63,6 @@ static const struct vt_rpc_method methods[] = {
      ASKS},
     {"/vitrine.v1.RecommendationService/SimilarItems", similar_items, VT_RPC_UNARY, REQUEST_BYTES,
      DEADLINE_MS, 0, ASKS},
-    {"/vitrine.v1.RecommendationService/Explain", explain, VT_RPC_UNARY, EXPLAIN_BYTES, DEADLINE_MS,
-     0, ASKS},
 };
 
 const struct vt_rpc_method *vt_ranking_rpc_methods(size_t *ret_n)

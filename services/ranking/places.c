@@ -280,7 +280,7 @@ static struct vt_err best_of_campaigns(struct vt__places *places, struct vt__sco
 
 static bool draw_new(struct vt__places *places, struct vt__scored *ret_scored)
 {
-    bool wanted = places->run->query.explain;
+    bool wanted = places->run->query.explain || places->run->query.return_details;
     double propensity = 0;
     for (uint32_t item;
          (item = vt__exploration_draw(&places->exploration, wanted, &propensity)) != UINT32_MAX;) {

@@ -92,7 +92,7 @@ struct vt_ranked_item {
     uint32_t rules;    /* bits of enum vt_rule */
     uint32_t boosts;   /* bits: which boosts of the placement matched */
     double factor;     /* their product, which is in the score; 1: none */
-    double propensity; /* explored, and explain was asked for: how likely this one was */
+    double propensity; /* explored, and explain or details were asked for: how likely it was */
     struct vt_slice reason;
     uint32_t sources; /* bits */
     double source_scores[VT_SOURCE_COUNT];

@@ -2,6 +2,7 @@
 #define VT_RANKING_REPLAY_H
 
 #include "services/ranking/decision.h"
+#include "services/ranking/placement.h"
 #include "services/ranking/trace.h"
 
 /* An answer made again. In the request's arena. */

@@ -145,6 +145,7 @@ static struct vt_err fill_item(const struct vt_ranked_item *item, struct vt_aren
     message->reason = vt_wire_text(arena, item->reason);
     message->title = vt_wire_text(arena, item->title);
     message->price = item->price;
+    message->propensity = item->propensity;
     message->currency_code = vt_wire_text(arena, item->currency_code);
     message->categories = vt_wire_texts(arena, item->categories, item->n_categories);
     if (message->categories == NULL)
@@ -154,8 +155,8 @@ static struct vt_err fill_item(const struct vt_ranked_item *item, struct vt_aren
                                  &message->sources);
 }
 
-static struct vt_err fill_answer(const struct vt_ranking_answer *answer, struct vt_arena *arena,
-                                 Vitrine__V1__RecommendResponse *message)
+struct vt_err vt_wire_answer_fill(const struct vt_ranking_answer *answer, struct vt_arena *arena,
+                                  Vitrine__V1__RecommendResponse *message)
 {
     message->items = vt_wire_messages(arena, &vitrine__v1__recommended_item__descriptor, answer->n);
     if (message->items == NULL)
@@ -175,7 +176,7 @@ struct vt_err vt_wire_answer_encode(const struct vt_ranking_answer *answer, stru
                                     struct vt_slice *ret_body)
 {
     Vitrine__V1__RecommendResponse message = VITRINE__V1__RECOMMEND_RESPONSE__INIT;
-    VT_TRY(fill_answer(answer, arena, &message));
+    VT_TRY(vt_wire_answer_fill(answer, arena, &message));
     return vt_wire_encode(&message.base, arena, ret_body);
 }
 
@@ -215,7 +216,7 @@ struct vt_err vt_wire_recommend_all_encode(const struct vt_profile_view *view,
 {
     Vitrine__V1__RecommendAllResponse message = VITRINE__V1__RECOMMEND_ALL_RESPONSE__INIT;
     Vitrine__V1__RecommendResponse response = VITRINE__V1__RECOMMEND_RESPONSE__INIT;
-    VT_TRY(fill_answer(answer, arena, &response));
+    VT_TRY(vt_wire_answer_fill(answer, arena, &response));
     message.customer_number = view->customer_number;
     message.customer_id = vt_wire_text(arena, view->customer.id);
     message.response = &response;

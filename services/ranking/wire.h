@@ -2,6 +2,7 @@
 #define VT_RANKING_WIRE_H
 
 #include "services/common/base/arena.h"
+#include "services/ranking/explain.h"
 #include "services/ranking/fans.h"
 #include "services/ranking/ranking.h"
 
@@ -27,6 +28,20 @@ VT_MUST_USE struct vt_err vt_wire_similar_decode(struct vt_slice body, struct vt
  * the same numbers, so their bytes are the same. */
 VT_MUST_USE struct vt_err vt_wire_answer_encode(const struct vt_ranking_answer *answer,
                                                 struct vt_arena *arena, struct vt_slice *ret_body);
+
+/* The same into a message, for those that have one inside theirs. */
+struct Vitrine__V1__RecommendResponse;
+VT_MUST_USE struct vt_err vt_wire_answer_fill(const struct vt_ranking_answer *answer,
+                                              struct vt_arena *arena,
+                                              struct Vitrine__V1__RecommendResponse *message);
+
+/* ---- Explain ---- */
+/* VT_INVALID without a token. */
+VT_MUST_USE struct vt_err vt_wire_explain_decode(struct vt_slice body, struct vt_arena *arena,
+                                                 struct vt_diag *diag, struct vt_slice *ret_token);
+VT_MUST_USE struct vt_err vt_wire_explain_encode(const struct vt_replay *replay,
+                                                 const struct vt_explanation *explanation,
+                                                 struct vt_arena *arena, struct vt_slice *ret_body);
 
 /* ---- RecommendAll ---- */
 struct vt_wire_recommend_all {

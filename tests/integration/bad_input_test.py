@@ -315,8 +315,10 @@ def what_is_no_request_is_refused_by_what_is_wrong_with_it():
         ("vitrine.v1.RecommendationService/Nothing", "no such method", None, UNIMPLEMENTED,
          "no such method", "reflection"),
         ("No/Service", "no such service", None, UNIMPLEMENTED, "no such method", "reflection"),
-        ("vitrine.v1.RecommendationService/Explain", "later", b"", UNIMPLEMENTED, "not in this",
-         "explain = true"),
+        ("vitrine.v1.RecommendationService/Explain", "no token", b"", INVALID,
+         "attribution_token: missing"),
+        ("vitrine.v1.RecommendationService/Explain", "a forged token", field(1, "A" * 120), INVALID,
+         "not an attribution token of this cell"),
     ]
     with Server(DATA) as server:
         walk(server, rows)

@@ -112,9 +112,10 @@ def grpcurl_calls_everything_by_reflection():
         price = json.loads(curl_grpc(server, v1 + "CatalogService/GetItems",
                                      body={"ids": [sku]}).stdout)["items"][0]
         assert price["price"] == 1.5 and price["title"], "the mask kept the title"
-        for method, body in (("RecommendationService/Explain", {}),
-                             ("CatalogService/ListItems", {"filter": "price<3"})):
-            assert "Unimplemented" in curl_grpc(server, v1 + method, body=body, status=1).stderr
+        assert "Unimplemented" in curl_grpc(server, v1 + "CatalogService/ListItems", status=1,
+                                            body={"filter": "price<3"}).stderr
+        assert "InvalidArgument" in curl_grpc(server, v1 + "RecommendationService/Explain",
+                                              body={}, status=1).stderr
         assert "PermissionDenied" in curl_grpc(server, v1 + "AdminService/Checkpoint", status=1,
                                                body={"directory": "/tmp/x"}).stderr
 

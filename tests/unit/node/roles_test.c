@@ -8,6 +8,7 @@
 #include "services/profile/handlers.h"
 #include "services/ranking/handlers.h"
 #include "services/ranking/handlers_audience.h"
+#include "services/ranking/handlers_explain.h"
 #include "tests/testlib/testlib.h"
 
 #include <stdio.h>
@@ -46,6 +47,8 @@ static void collect_methods(void)
     table = vt_ranking_rpc_methods(&n);
     add(table, n);
     table = vt_audience_rpc_methods(&n);
+    add(table, n);
+    table = vt_explain_rpc_methods(&n);
     add(table, n);
     table = vt_model_rpc_methods(&n);
     add(table, n);

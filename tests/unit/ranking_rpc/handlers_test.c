@@ -373,14 +373,6 @@ static void a_failure_of_the_domain_keeps_its_code(void **state)
     assert_string_equal(result.message, "none of the items is known");
 }
 
-static void explain_says_what_to_use_meanwhile(void **state)
-{
-    (void)state;
-    struct vt_rpc_loopback_result result = call_bytes("Explain", vt_slice(NULL, 0));
-    assert_code(result.err, VT_UNIMPLEMENTED);
-    assert_non_null(strstr(result.message, "explain = true"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,7 +384,6 @@ int main(void)
         cmocka_unit_test_setup(an_answer_reads_the_same_as_each_of_the_three_responses, begin),
         cmocka_unit_test_setup(recommend_returns_scores_bit_for_bit_with_sources_and_reason, begin),
         cmocka_unit_test_setup(a_failure_of_the_domain_keeps_its_code, begin),
-        cmocka_unit_test_setup(explain_says_what_to_use_meanwhile, begin),
     };
     return cmocka_run_group_tests_name("ranking_rpc/handlers", tests, NULL, NULL);
 }
