@@ -9,6 +9,7 @@
 #include "models/kernels/ref/ref_scan.h"
 #include "models/kernels/ref/ref_training.h"
 #include "models/kernels/simd/avx2.h"
+#include "models/kernels/simd/avx2_f64.h"
 #include "models/kernels/simd/avx2_scan.h"
 #include "models/kernels/simd/avx2_training.h"
 #include "models/kernels/simd/avx512_scan.h"
@@ -71,9 +72,9 @@ static const struct vt_kernels blas_avx2_table = {
     .matmul_tn_f32 = vt__blas_matmul_tn_f32,
     .matmul_nt_sub_f32 = vt__blas_matmul_nt_sub_f32,
     .gram_add_f32 = vt__blas_gram_add_f32,
-    .gram_add_f64 = vt__blas_gram_add_f64,
+    .gram_add_f64 = vt__avx2_gram_add_f64,
     .solve_f32 = vt__blas_solve_f32,
-    .solve_f64 = vt__blas_solve_f64,
+    .solve_f64 = vt__avx2_solve_f64,
     .invert_f64 = vt__blas_invert_f64,
     .eigen_f64 = vt__blas_eigen_f64,
     .scan = vt__avx2_scan,
@@ -94,9 +95,9 @@ static const struct vt_kernels blas_avx512_table = {
     .matmul_tn_f32 = vt__blas_matmul_tn_f32,
     .matmul_nt_sub_f32 = vt__blas_matmul_nt_sub_f32,
     .gram_add_f32 = vt__blas_gram_add_f32,
-    .gram_add_f64 = vt__blas_gram_add_f64,
+    .gram_add_f64 = vt__avx2_gram_add_f64,
     .solve_f32 = vt__blas_solve_f32,
-    .solve_f64 = vt__blas_solve_f64,
+    .solve_f64 = vt__avx2_solve_f64,
     .invert_f64 = vt__blas_invert_f64,
     .eigen_f64 = vt__blas_eigen_f64,
     .scan = vt__avx512_scan,

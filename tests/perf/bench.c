@@ -11,6 +11,7 @@ static const struct vt_command commands[] = {
     {"fill", "a large store to measure memory, disk and reads with", bench_fill},
     {"interactions", "an adjacency file as large as asked, to train on", bench_interactions},
     {"ials", "seconds of an iteration of iALS, and its share of a matrix product", bench_ials},
+    {"fold-in", "from a history to a customer's vector", bench_fold_in},
     {"ranker", "what ranking by trees adds to an answer", bench_ranker},
     {"retrieval", "the exact search for the best items", bench_retrieval},
 };

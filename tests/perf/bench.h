@@ -5,6 +5,7 @@
 int bench_ingest(int argc, char **argv);
 int bench_fill(int argc, char **argv);
 int bench_interactions(int argc, char **argv);
+int bench_fold_in(int argc, char **argv);
 int bench_ials(int argc, char **argv);
 int bench_ranker(int argc, char **argv);
 int bench_retrieval(int argc, char **argv);
