@@ -86,21 +86,28 @@ def trained(options, folder):
     version = listed["versions"][0]["version"]
     run(BIN / "vitrine", "models", "export", version, "--data", data, "--out", out)
     factors = numpy.load(out / "item_factors.npy")
-    row_of = {sku: row for row, sku in enumerate((out / "items.txt").read_text().split())}
-    return factors, fold_in_all(numpy, factors, numpy.load(out / "gram.npy"), row_of, train, options)
+    row_of = {int(number): row for row, number in enumerate(numpy.load(out / "item_numbers.npy"))}
+    histories = read_histories(train, row_of, options.n_queries)
+    return factors, fold_in_all(numpy, factors, numpy.load(out / "gram.npy"), histories)
 
 
-def fold_in_all(numpy, factors, gram, row_of, train, options):
-    gram = numpy.tril(gram) + numpy.tril(gram, -1).T
-    queries = []
+def read_histories(train, row_of, n_histories):
+    """Rows of the newest 50 items of each line; an item's number counts first mentions."""
+    number_of, histories = {}, []
     for line in open(train):
-        rows = [row_of[sku] for sku in line.split()[1:] if sku in row_of][-50:]
-        if rows:
-            y = factors[rows].astype(numpy.float64)
-            equations = gram + y.T @ y + 0.01 * len(rows) * numpy.eye(len(gram))
-            queries.append(numpy.linalg.solve(equations, y.sum(axis=0)))
-        if len(queries) == options.n_queries:
-            break
+        numbers = [number_of.setdefault(item, len(number_of) + 1) for item in line.split()[1:]]
+        rows = [row_of[number] for number in numbers if number in row_of][-50:]
+        if rows and len(histories) < n_histories:
+            histories.append(rows)
+    return histories
+
+
+def fold_in_all(numpy, factors, gram, histories):
+    queries = []
+    for rows in histories:
+        y = factors[rows].astype(numpy.float64)
+        equations = gram + y.T @ y + 0.01 * len(rows) * numpy.eye(len(gram))
+        queries.append(numpy.linalg.solve(equations, y.sum(axis=0)))
     return numpy.array(queries, numpy.float32)
 
 
@@ -180,8 +187,9 @@ def recall_of(answers, truth):
 # ---- ours ----
 
 def ours(paths, options, *more):
+    paths["out"].unlink(missing_ok=True)
     return json.loads(run(BIN / "vitrine-bench", "retrieval", "--items", paths["items"], "--queries",
-                          paths["queries"], "--k", options.k, "--out", paths["out"], *more, "--json"))
+                          paths["queries"], "--k", options.k, "--out", paths["out"], "--repeat", "3", *more, "--json"))
 
 
 def measure(numpy, items, queries, options, folder):
