@@ -90,6 +90,9 @@ def call(method, limits):
         action["idle_timeout"] = STREAM_IDLE
     if method.is_read and not method.is_stream:
         action["retry_policy"] = retry()
+    if method.is_read and not method.is_stream and method.upstream == "ranking":
+        action["retry_policy"]["per_try_timeout"] = HEDGE_AFTER
+        action["hedge_policy"] = {"hedge_on_per_try_timeout": True}
     return {"match": {"path": f"/{method.full_name}"}, "name": method.full_name, "route": action}
 
 
@@ -102,14 +105,21 @@ def deadline(method, limits):
     return f"{limits['deadline_ms'] / 1000:g}s" if is_quick else WRITE_DEADLINE
 
 
+# A recommendation takes a few milliseconds. What took this long asks another replica beside the
+# first, and the first answer counts: a replica that hangs costs its callers this, not their deadline.
+HEDGE_AFTER = "0.1s"
+
+
 def retry():
-    """A read may be asked once more, of another host; the cluster's budget bounds how many are."""
+    """A read may be asked twice more, of other hosts; the cluster's budget bounds how many are.
+    A call with a key has its own host, also when it is asked again: the predicate wants to be
+    asked often until chance names another one."""
     return {
-        "retry_on": "connect-failure,refused-stream,reset-before-request,unavailable",
-        "num_retries": 1,
+        "retry_on": "connect-failure,refused-stream,reset,unavailable",
+        "num_retries": 2,
         "retry_host_predicate": [{"name": "previous_hosts", "typed_config": typed(
             "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")}],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": 20,
     }
 
 

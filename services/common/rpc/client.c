@@ -235,6 +235,9 @@ static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice b
                                  struct vt_slice message)
 {
     struct handler_call *call = ctx;
+    /* A service that stops cancels what reaches it too late. Our caller has not gone away. */
+    if (err.code == VT_CANCELLED && !vt_request_cancelled(call->request))
+        err = VT_ERR(VT_UNAVAILABLE, "the service is stopping");
     if (vt_failed(err) && message.len > 0)
         vt_diag_set(call->request->diag, "", "%.*s", (int)message.len, message.data);
     call->outgoing.done(call->outgoing.ctx, err, body);
