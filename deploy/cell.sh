@@ -3,8 +3,8 @@
 #
 #   start_process NAME COMMAND…   in the background, its output in FOLDER/logs/NAME.log
 #   wait_for NAME COMMAND…        until COMMAND is true; ends the script when NAME ends before
-#   stop_cell FOLDER              ends every process of the folder: callers' side first
-#   port N, gateway_port N        N, or with --free-ports 0, or a port that is free now
+#   stop_cell FOLDER              ends every process and container of the folder: callers' side first
+#   port N, free_port N           N, or with --free-ports 0, or a port that is free now
 
 # The time a process started: with it an id means the same process for ever.
 start_time() {
@@ -57,7 +57,41 @@ stop_processes() {
     done
 }
 
+# One project for each folder, so that cells do not meet.
+project_of() {
+    echo "vitrine-$(printf %s "$1" | sha256sum | cut -c1-8)"
+}
+
+# compose FOLDER COMMAND…: podman-compose or docker compose, on the containers of this folder alone.
+compose() {
+    local folder=$1 project
+    shift
+    project=$(project_of "$folder")
+    if [ "$(vt_container_engine)" = podman ]; then
+        (set -a && . "$folder/compose.env" &&
+            podman-compose -p "$project" -f "$vt_deploy_folder/compose.yaml" "$@")
+    else
+        docker compose -p "$project" --env-file "$folder/compose.env" \
+            -f "$vt_deploy_folder/compose.yaml" "$@"
+    fi
+}
+
+compose_services() {
+    sed -nE 's/^  ([a-z0-9-]+): ?.*/\1/p' <(sed -n '/^services:/,$p' "$vt_deploy_folder/compose.yaml")
+}
+
+# The container that a service runs in; podman-compose and docker compose join names differently.
+container_of() {
+    compose "$folder" ps 2>/dev/null | grep -oE "vitrine-[0-9a-f]{8}[_-]$1[_-]1" | head -n 1
+}
+
 stop_cell() {
+    if [ -e "$1/compose.env" ]; then
+        compose "$1" down -v >"$1/logs/compose.log" 2>&1 || true
+        # podman-compose leaves the network behind.
+        podman network rm -f "$(project_of "$1")_default" >/dev/null 2>&1 || true
+        rm -f "$1/compose.env"
+    fi
     stop_processes "$1" prometheus gateway training
     stop_processes "$1" ranking-1 ranking-2 candidate profile
     rm -f "$1/cell.json"
@@ -68,7 +102,7 @@ port() {
 }
 
 # Envoy and Prometheus do not say which port they got: one is looked for.
-gateway_port() {
+free_port() {
     if [ "$ports" = fixed ]; then echo "$1"; return; fi
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }

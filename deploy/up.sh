@@ -31,17 +31,20 @@ done
 folder=$(realpath -m "$folder")
 [ -z "$data" ] || data=$(realpath "$data")
 
+# Defines `vitrine`, which runs a command of ours, as a process or in a container of its own.
 make_program() {
+    if [ $mode = containers ]; then make_images; return; fi
+    vitrine() { "$program" "$@"; }
     if [ -n "${VITRINE_BIN:-}" ]; then
         vt_install run deploy
-        vitrine=$VITRINE_BIN/vitrine
+        program=$VITRINE_BIN/vitrine
         return
     fi
     vt_install build run deploy
     vt_say "Building the release programs into build/release ($(vt_jobs) compilers at once)"
     (cd "$root" && cmake --preset release -DVT_TESTS=OFF >/dev/null &&
         cmake --build --preset release -j "$(vt_jobs)" --target vitrine)
-    vitrine=$root/build/release/bin/vitrine
+    program=$root/build/release/bin/vitrine
 }
 
 # The demo storefront, imported and trained; once.
@@ -51,15 +54,17 @@ make_data() {
     [ ! -e "$folder/data.complete" ] || { vt_say "Serving the data of before: $data"; return; }
     vt_say "Making a demo storefront, importing it, training a model ($data)"
     rm -rf "$folder/shop" "$data"
-    "$vitrine" demo-data --out "$folder/shop" --seed 1 >/dev/null
-    "$vitrine" import --data "$data" "$folder"/shop/{channels,items,customers,events}.jsonl
-    "$vitrine" train --data "$data"
+    mkdir "$folder/shop" "$data"
+    vitrine demo-data --out "$folder/shop" --seed 1 >/dev/null
+    vitrine import --data "$data" "$folder"/shop/{channels,items,customers,events}.jsonl
+    vitrine train --data "$data"
     touch "$folder/data.complete"
 }
 
 make_certificates() {
     vt_say "Certificates ($folder/certs)"
-    "$root/deploy/certs.sh" "$folder/certs" >/dev/null
+    "$root/deploy/certs.sh" "$folder/certs" --name profile --name candidate --name ranking-1 \
+        --name ranking-2 >/dev/null
 }
 
 # A key for each role, kept from run to run; the gateway gets their hashes.
@@ -92,14 +97,14 @@ start_services() {
     start_service ranking-2 ranking "$(port 7402)" "$(port 7403)" --profile "$profile" \
         --candidate "$candidate"
     vt_say "Starting the training job: again when there is something new, at most every hour"
-    start_process training "$vitrine" train --data "$data" --every 1h
+    start_process training "$program" train --data "$data" --every 1h
 }
 
 # start_service NAME ROLE PORT HTTP-PORT OPTION…
 start_service() {
     local name=$1 role=$2 listen=127.0.0.1:$3 http=127.0.0.1:$4
     shift 4
-    start_process "$name" "$vitrine" serve --data "$data" --role "$role" --listen "$listen" \
+    start_process "$name" "$program" serve --data "$data" --role "$role" --listen "$listen" \
         --http "$http" --tls-cert "$folder/certs/server.pem" --tls-key "$folder/certs/server.key" \
         --tls-ca "$folder/certs/ca.pem" "$@"
     wait_for "$name" ready_of "$name"
@@ -120,25 +125,28 @@ http_of() {
     echo "127.0.0.1:$(logged_port "$1" http_port)"
 }
 
-start_gateway() {
-    local envoy values=$folder/gateway/values.yaml
-    vt_say "Starting the gateway"
-    envoy=$("$root/deploy/gateway/envoy.sh")
-    mkdir -p "$folder/gateway"
-    gateway=$(gateway_port 8443) admin=$(gateway_port 9901) metrics=$(gateway_port 9902)
-    cat >"$values" <<END
-listen: 127.0.0.1:$gateway
+# render_gateway LISTEN-HOST RANKING PROFILE: its configuration, for the ports chosen before.
+render_gateway() {
+    cat >"$folder/gateway/values.yaml" <<END
+listen: $1:$gateway
 admin: 127.0.0.1:$admin
-metrics: 127.0.0.1:$metrics
+metrics: $1:$metrics
 keys: keys.sha256
 certificates:
   server: {cert: ../certs/server.pem, key: ../certs/server.key}
   services: {cert: ../certs/gateway.pem, key: ../certs/gateway.key, ca: ../certs/ca.pem}
-upstreams:
-  ranking: ["$(address_of ranking-1)", "$(address_of ranking-2)"]
-  profile: ["$profile"]
+upstreams: {ranking: [$2], profile: [$3]}
 END
-    "$root/deploy/gateway/render.py" --values "$values" --out "$folder/gateway/out"
+    "$root/deploy/gateway/render.py" --values "$folder/gateway/values.yaml" \
+        --out "$folder/gateway/out"
+}
+
+start_gateway() {
+    local envoy
+    vt_say "Starting the gateway"
+    envoy=$("$root/deploy/gateway/envoy.sh")
+    gateway=$(free_port 8443) admin=$(free_port 9901) metrics=$(free_port 9902)
+    render_gateway 127.0.0.1 "'$(address_of ranking-1)', '$(address_of ranking-2)'" "'$profile'"
     start_process gateway "$envoy" -c "$folder/gateway/out/envoy.yaml" --log-level warning \
         --disable-hot-restart
     wait_for gateway gateway_answers
@@ -150,32 +158,88 @@ gateway_answers() {
         -d '{"placement":"home","n":1}' "https://localhost:$gateway/v1/recommend")" = 200 ]
 }
 
-start_prometheus() {
-    local config=$folder/prometheus/prometheus.yml
-    if ! command -v prometheus >/dev/null; then
-        vt_say "Going on without Prometheus: it is not installed"
-        return
-    fi
-    vt_say "Starting Prometheus"
+# prometheus_config GATEWAY-METRICS NAME=ADDRESS…: what it scrapes, and the alerts.
+prometheus_config() {
+    local target name
     mkdir -p "$folder/prometheus"
-    prometheus=$(gateway_port 9090)
+    [ ! -e "$root/deploy/prometheus/alerts.yml" ] ||
+        cp "$root/deploy/prometheus/alerts.yml" "$folder/prometheus/"
     {
         printf 'global: {scrape_interval: 5s, evaluation_interval: 5s}\n'
-        [ ! -e "$root/deploy/prometheus/alerts.yml" ] ||
-            printf 'rule_files: ["%s"]\n' "$root/deploy/prometheus/alerts.yml"
-        printf 'scrape_configs:\n'
+        printf 'rule_files: ["alerts*.yml"]\nscrape_configs:\n- job_name: gateway\n'
+        printf '  metrics_path: /stats/prometheus\n  static_configs: [{targets: ["%s"]}]\n' "$1"
+        shift
         printf -- '- job_name: vitrine\n  static_configs:\n'
-        local name
-        for name in profile candidate ranking-1 ranking-2; do
-            printf -- '  - targets: ["%s"]\n    labels: {role: %s, replica: %s}\n' \
-                "$(http_of $name)" "${name%-*}" "$name"
+        for target in "$@"; do
+            name=${target%%=*}
+            printf -- '  - {targets: ["%s"], labels: {role: %s, replica: %s}}\n' "${target#*=}" \
+                "${name%-*}" "$name"
         done
-        printf -- '- job_name: gateway\n  metrics_path: /stats/prometheus\n  static_configs: [{targets: ["127.0.0.1:%s"]}]\n' "$metrics"
-    } >"$config"
-    start_process prometheus prometheus --config.file "$config" \
+    } >"$folder/prometheus/prometheus.yml"
+}
+
+start_prometheus() {
+    vt_say "Starting Prometheus"
+    prometheus=$(free_port 9090)
+    prometheus_config "127.0.0.1:$metrics" "profile=$(http_of profile)" \
+        "candidate=$(http_of candidate)" "ranking-1=$(http_of ranking-1)" \
+        "ranking-2=$(http_of ranking-2)"
+    start_process prometheus prometheus --config.file "$folder/prometheus/prometheus.yml" \
         --storage.tsdb.path "$folder/prometheus/data" --web.listen-address "127.0.0.1:$prometheus" \
         --log.level warn
     wait_for prometheus curl -sf -o /dev/null "http://127.0.0.1:$prometheus/-/ready"
+}
+
+# ---- containers ----
+
+make_images() {
+    vt_install deploy container
+    engine=$(vt_container_engine) ||
+        vt_die "containers cannot run here ($engine); use --processes"
+    local image missing=()
+    for image in vitrine vitrine-gateway vitrine-prometheus; do
+        "$engine" image inspect "localhost/$image:latest" >/dev/null 2>&1 ||
+            missing+=("$(sed 's/^vitrine-//' <<<"$image")")
+    done
+    [ ${#missing[@]} -eq 0 ] || "$root/deploy/image.sh" "${missing[@]}"
+    vitrine() {
+        give_to_user "$folder"
+        "$engine" run --rm --network none --read-only --cap-drop all --user "$user" \
+            -v "$folder:$folder" localhost/vitrine "$@"
+    }
+    user=$(id -u):$(id -g)
+    [ "$user" != 0:0 ] || user=65532:65532 # nobody's: a container never runs as root
+    [ -z "$data" ] || user=$(stat -c %u:%g "$data")
+}
+
+# Who made the files is root or the user already; root gives what containers read to theirs.
+give_to_user() {
+    [ "$(id -u)" -ne 0 ] || chown -R "$user" "$@"
+}
+
+start_containers() {
+    vt_say "Starting the containers"
+    gateway=8443 admin=9901 metrics=9902
+    render_gateway 0.0.0.0 "'ranking-1:7400', 'ranking-2:7400'" "'profile:7400'"
+    prometheus_config gateway:9902 profile=profile:7401 candidate=candidate:7401 \
+        ranking-1=ranking-1:7401 ranking-2=ranking-2:7401
+    give_to_user "$folder/certs" "$folder/gateway" "$folder/prometheus"
+    gateway=$(free_port 8443) prometheus=$(free_port 9090)
+    cat >"$folder/compose.env" <<END
+VITRINE_CELL=$folder
+VITRINE_CELL_DATA=$data
+VITRINE_USER=$user
+VITRINE_GATEWAY_PORT=$gateway
+VITRINE_PROMETHEUS_PORT=$prometheus
+END
+    compose "$folder" up -d >"$folder/logs/compose.log" 2>&1 ||
+        { tail -n 20 "$folder/logs/compose.log" >&2; vt_die "the containers did not start"; }
+    local waited
+    for ((waited = 0; waited < 120; waited++)); do
+        ! gateway_answers || return 0
+        sleep 0.5
+    done
+    vt_die "the gateway did not answer within a minute; see: $engine logs …"
 }
 
 # What scripts need to know; by rename, so that who reads it reads all of it.
@@ -187,13 +251,23 @@ write_cell_json() {
             "${prometheus:+http://127.0.0.1:$prometheus}" "$data" "$folder/logs"
         printf ' "keys":{%s},\n' "$(awk '{ printf "%s\"%s\":\"%s\"", sep, $1, $2; sep = "," }' \
             "$folder/keys.txt")"
-        printf ' "processes":{%s}}\n' "$(for file in "$folder"/processes/*; do
-            read -r pid _ <"$file"
-            printf ',"%s":%s' "$(basename "$file")" "$pid"
-        done | cut -c2-)"
+        printf ' "%s":{%s}}\n' "$mode" "$(parts)"
     } >"$folder/cell.json.new"
     chmod 600 "$folder/cell.json.new"
     mv "$folder/cell.json.new" "$folder/cell.json"
+}
+
+# "profile":17,… with the process ids; of containers their names.
+parts() {
+    local file pid name
+    if [ $mode = containers ]; then
+        for name in $(compose_services); do printf ',"%s":"%s"' "$name" "$(container_of "$name")"; done
+    else
+        for file in "$folder"/processes/*; do
+            read -r pid _ <"$file"
+            printf ',"%s":%s' "$(basename "$file")" "$pid"
+        done
+    fi | cut -c2-
 }
 
 say_how() {
@@ -214,16 +288,19 @@ END
     echo
 }
 
-[ $mode = processes ] || vt_die "containers: not in this version; use --processes"
-make_program
 mkdir -p "$folder/logs"
+make_program
 stop_cell "$folder"
-make_data
 make_certificates
 make_keys
+make_data
 trap 'stop_cell "$folder"' ERR
-start_services
-start_gateway
-start_prometheus
+if [ $mode = processes ]; then
+    start_services
+    start_gateway
+    start_prometheus
+else
+    start_containers
+fi
 write_cell_json
 say_how

@@ -16,12 +16,15 @@ needed_files() {
     done | sort -u
 }
 
-# The Debian package of a file; libraries are known by their real place or by that before /usr was
+# The Debian packages of files; libraries are known by their real place or by that before /usr was
 # merged. What no package brings (our own programs) has none.
-package_of() {
-    local real
-    real=$(readlink -f "$1")
-    { dpkg -S "$real" || dpkg -S "${real#/usr}"; } 2>/dev/null | head -n 1 | cut -d: -f1
+packages_of() {
+    local file names=()
+    for file in "$@"; do
+        file=$(readlink -f "$file")
+        names+=("$file" "${file#/usr}")
+    done
+    dpkg -S "${names[@]}" 2>/dev/null | cut -d: -f1 | sort -u
 }
 
 put_accounts() {
@@ -68,7 +71,7 @@ for file in "${files[@]}"; do
 done
 ln -sfn usr/lib "$out/lib"
 ln -sfn usr/lib64 "$out/lib64"
-mapfile -t packages < <(for file in "${files[@]}"; do package_of "$file" || true; done | sort -u)
+mapfile -t packages < <(packages_of "${files[@]}")
 put_accounts
 put_licences "${packages[@]}"
 put_sbom "${packages[@]}"
