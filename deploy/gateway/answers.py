@@ -45,7 +45,7 @@ def has_status(comparison, status):
 
 
 def wants_grpc():
-    """As filters.asked_in noted it; where it was not reached, as the request still says it."""
+    """As filters.noted_headers has it; where it was not reached, as the request still says it."""
     grpc = {"prefix": "application/grpc"}
     header = {"header_filter": {"header": {"name": "content-type", "string_match": grpc}}}
     return {"or_filter": {"filters": [noted(grpc, False), both(header, noted({"exact": ""}, True))]}}
@@ -59,12 +59,11 @@ def noted(pattern, or_nothing):
 
 
 def access_log(tracing):
-    """A line a call. Paths and queries hold customers' ids, so the route's name stands for them;
-    a token's subject may be a customer, so it is not told (caller.lua)."""
+    """A line a call. Paths and queries hold customers' ids, so the route's name stands for them."""
     trace_id = "%TRACE_ID%" if tracing["collector"] else f"%DYNAMIC_METADATA({NAMESPACE}:trace_id)%"
     fields = {"time": "%START_TIME%", "event": "call", "method": "%ROUTE_NAME%",
               "status": "%RESPONSE_CODE%", "grpc_status": "%GRPC_STATUS(CAMEL_STRING)%",
-              "client": f"%DYNAMIC_METADATA({NAMESPACE}:logged_client)%", "trace_id": trace_id,
+              "client": f"%DYNAMIC_METADATA({NAMESPACE}:client)%", "trace_id": trace_id,
               "ms": "%DURATION%", "flags": "%RESPONSE_FLAGS%", "why": "%RESPONSE_CODE_DETAILS%",
               "received": "%BYTES_RECEIVED%", "sent": "%BYTES_SENT%",
               "upstream": "%UPSTREAM_HOST%", "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",

@@ -1,13 +1,15 @@
 -- Who calls? A judged token or the key of `x-api-key` gives a role and a name; the services hear the
--- role, the filters behind this one and the access log hear the name. Nobody passes without a role:
--- what a gateway may do by itself is more than any caller may.
+-- role, the filters behind this one and the access log hear the name. Should this script ever fail,
+-- Envoy passes the call on without a role, and the services let a gateway without one do nothing
+-- but ask for health and reflection.
 --
 -- Keys are known by their SHA-256 only. A key that was found is remembered by each worker, so that
 -- it is hashed once; there are as many of these as lines in the keys file. What was not found is
 -- hashed each time.
 --
--- CALLERS, TRACES are put before this text by the renderer: {[sha256] = {role, name}}, and whether
--- this filter has to give calls a trace id.
+-- The renderer puts before this text CALLERS, {[sha256] = {role, name}}; TOKENS, whether a filter for
+-- tokens stands before; TRACES, whether calls without a trace id get one here. It runs for every
+-- call, so it asks Envoy for as little as it can: each question costs more than all the rest.
 local ROLES = {storefront = true, trainer = true, operator = true, marketer = true,
                ["read-only"] = true}
 local KEY_MAX_BYTES = 256
@@ -98,24 +100,22 @@ local function caller_by_key(key)
   return caller
 end
 
--- {role, name} of a token that the filter before has judged, or nil: no token came.
+-- {role, name} of a token that the filter before has judged, or nil: no token came. Its subject may
+-- be a customer, and no log may tell who that is; the rate filter reads it for itself.
 local function caller_by_token(metadata)
-  local claims = metadata:get(TOKEN_NAMESPACE)
-  claims = claims and claims.claims
-  if claims == nil then return nil end
-  return {tostring(claims.role), "token/" .. tostring(claims.sub)}
+  local noted = TOKENS and metadata:get(TOKEN_NAMESPACE) or nil
+  local claims = noted and noted.claims
+  return claims and {tostring(claims.role), "token"}
 end
 
-local function trace_id_of(headers)
-  local given = headers:get("traceparent")
-  local id = given and string.match(given, "^%x%x%-(%x+)%-%x+%-%x%x")
-  if id ~= nil and #id == 32 then return id end
+-- The id of a call that came with one is noted by the filter before this.
+local function give_trace(headers, metadata)
   local r = math.random
-  id = string.format("%08x%08x%08x%08x", r(0, 4294967295), r(0, 4294967295), r(0, 4294967295),
-                     r(1, 4294967295))
+  local id = string.format("%08x%08x%08x%08x", r(0, 4294967295), r(0, 4294967295),
+                           r(0, 4294967295), r(1, 4294967295))
   headers:replace("traceparent", string.format("00-%s-%08x%08x-00", id, r(0, 4294967295),
                                                r(1, 4294967295)))
-  return id
+  metadata:set(NAMESPACE, "trace_id", id)
 end
 
 local function refuse(handle, status, text)
@@ -126,8 +126,7 @@ end
 function envoy_on_request(handle)
   local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
   local caller = caller_by_token(metadata)
-  local is_token = caller ~= nil
-  if not is_token then
+  if caller == nil then
     local key = headers:get("x-api-key")
     if key == nil then
       return refuse(handle, "401", "a key is missing: send it as x-api-key")
@@ -138,10 +137,7 @@ function envoy_on_request(handle)
   if not ROLES[caller[1]] then
     return refuse(handle, "403", "the claim role of the token names no role that exists")
   end
-  headers:remove("x-api-key")
   headers:replace("vitrine-role", caller[1])
   metadata:set(NAMESPACE, "client", caller[2])
-  -- The subject of a token may be a customer, and no log may tell who that is.
-  metadata:set(NAMESPACE, "logged_client", is_token and "token" or caller[2])
-  if TRACES then metadata:set(NAMESPACE, "trace_id", trace_id_of(headers)) end
+  if TRACES and headers:get("traceparent") == nil then give_trace(headers, metadata) end
 end

@@ -84,6 +84,7 @@ def connection_manager(values, keys, contract, folder):
         codec_type="AUTO",
         server_name="vitrine",
         use_remote_address=True,
+        generate_request_id=False,  # calls have trace ids
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",

@@ -14,19 +14,20 @@ CALLS_PER_SECOND_OF_ALL = 1_000_000  # capacity is the services' to defend
 TOKEN_SUBJECTS = 1000  # that are counted apart; of more, the longest unseen is forgotten
 ANSWER_MAX_BYTES = 16 << 20
 
-# What the access log and the gateway's own errors are told (see header_to_metadata below).
+# Where filters note for the access log, the rate and the gateway's own errors what they found.
 NAMESPACE = "vitrine"
+TOKEN_FILTER = "envoy.filters.http.jwt_authn"
 
 
 def filters(values, keys, folder):
     return [
-        asked_in(),
+        noted_headers(),
         http_filter("cors", "cors.v3.Cors"),
-        lua("errors", (HERE / "errors.lua").read_text(encoding="utf-8")),
+        unless_grpc("errors", lua("lua", (HERE / "errors.lua").read_text(encoding="utf-8"))),
         *token_filter(values["jwt"]),
-        lua("caller", caller_source(keys, not values["tracing"]["collector"])),
+        lua("caller", caller_source(values, keys)),
         rate_filter(values["limits"], keys),
-        body_filter(values["limits"]),
+        unless_grpc("body", body_filter(values["limits"])),
         transcoder(values, folder),
         http_filter("router", "router.v3.Router", suppress_envoy_headers=True),
     ]
@@ -36,24 +37,45 @@ def filters(values, keys, folder):
 JUDGES = ("caller", "rate", "body", "json")
 
 
-def asked_in():
-    """Notes the caller's content type: once JSON is gRPC, nothing else tells who wants JSON."""
-    def note(**value):
-        return {"metadata_namespace": NAMESPACE, "key": "asked_in", "type": "STRING", **value}
-    return http_filter("asked_in", "header_to_metadata.v3.Config", request_rules=[{
-        "header": "content-type", "on_header_present": note(),
-        "on_header_missing": note(value="none")}])
+def noted_headers():
+    """Notes the caller's content type: once JSON is gRPC, nothing else tells who wants JSON. And the
+    trace id, for the access log."""
+    def note(key, **value):
+        return {"metadata_namespace": NAMESPACE, "key": key, "type": "STRING", **value}
+    trace_id = {"pattern": {"regex": "^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$"},
+                "substitution": "\\1"}
+    return http_filter("noted_headers", "header_to_metadata.v3.Config", request_rules=[
+        {"header": "content-type", "on_header_present": note("asked_in"),
+         "on_header_missing": note("asked_in", value="none")},
+        {"header": "traceparent",
+         "on_header_present": note("trace_id", regex_value_rewrite=trace_id)}])
 
 
 def lua(name, source):
     return http_filter(name, "lua.v3.Lua", default_source_code={"inline_string": source})
 
 
-def caller_source(keys, traces):
+def caller_source(values, keys):
     callers = ",\n".join(f'  ["{digest}"] = {{"{role}", "{name}"}}'
                          for digest, role, name, _ in keys)
-    return (f"local CALLERS = {{\n{callers}\n}}\nlocal TRACES = {json.dumps(traces)}\n" +
+    has_tokens, traces = bool(values["jwt"]["issuer"]), not values["tracing"]["collector"]
+    return (f"local CALLERS = {{\n{callers}\n}}\n"
+            f"local TOKENS, TRACES = {json.dumps(has_tokens)}, {json.dumps(traces)}\n" +
             (HERE / "caller.lua").read_text(encoding="utf-8"))
+
+
+def unless_grpc(name, judge):
+    """A filter that only calls in JSON pass through."""
+    is_grpc = {"single_predicate": {
+        "input": {"name": "content-type", "typed_config": typed(
+            "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="content-type")},
+        "value_match": {"prefix": "application/grpc"}}}
+    skip = {"action": {"name": "skip", "typed_config": typed(
+        "extensions.filters.common.matcher.action.v3.SkipFilter")}}
+    return {"name": name, "typed_config": {
+        "@type": f"{TYPE}extensions.common.matching.v3.ExtensionWithMatcher",
+        "extension_config": judge,
+        "xds_matcher": {"matcher_list": {"matchers": [{"predicate": is_grpc, "on_match": skip}]}}}}
 
 
 def token_filter(jwt):
@@ -64,7 +86,7 @@ def token_filter(jwt):
                 "local_jwks": {"filename": jwt["jwks"]}, "require_expiration": True,
                 "payload_in_metadata": "claims"}
     either = {"requires_any": {"requirements": [{"provider_name": "cell"}, {"allow_missing": {}}]}}
-    return [http_filter("envoy.filters.http.jwt_authn", "jwt_authn.v3.JwtAuthentication",
+    return [http_filter(TOKEN_FILTER, "jwt_authn.v3.JwtAuthentication",
                         providers={"cell": provider},
                         rules=[{"match": {"prefix": "/"}, "requires": either}])]
 
@@ -76,19 +98,23 @@ def bucket(rate):
 
 
 def rate_filter(limits, keys):
-    def descriptor(rate, **client):
-        return {"entries": [{"key": "client", **client}], "token_bucket": bucket(rate)}
-    client = {"metadata": {"descriptor_key": "client", "metadata_key": {
-        "key": NAMESPACE, "path": [{"key": "client"}]}}}
+    """A bucket for each key, and one for each subject of a token."""
+    def rate_of(calls, **entry):
+        return {"entries": [entry], "token_bucket": bucket(calls)}
+
+    def told_by(key, namespace, *path):
+        return {"actions": [{"metadata": {"descriptor_key": key, "metadata_key": {
+            "key": namespace, "path": [{"key": step} for step in path]}}}]}
     return http_filter(
         "rate", "local_ratelimit.v3.LocalRateLimit",
         stat_prefix="keys",
         token_bucket=bucket(CALLS_PER_SECOND_OF_ALL),
         filter_enabled={"default_value": {"numerator": 100}},
         filter_enforced={"default_value": {"numerator": 100}},
-        rate_limits=[{"actions": [client]}],
-        descriptors=[*(descriptor(rate, value=name) for _, _, name, rate in keys),
-                     descriptor(limits["calls_per_second"])],
+        rate_limits=[told_by("client", NAMESPACE, "client"),
+                     told_by("subject", TOKEN_FILTER, "claims", "sub")],
+        descriptors=[*(rate_of(rate, key="client", value=name) for _, _, name, rate in keys),
+                     rate_of(limits["calls_per_second"], key="subject")],
         max_dynamic_descriptors=TOKEN_SUBJECTS,
         rate_limited_as_resource_exhausted=True,
         response_headers_to_add=[{"header": {"key": "retry-after", "value": "1"}}])
@@ -96,18 +122,7 @@ def rate_filter(limits, keys):
 
 def body_filter(limits):
     """JSON is read whole before it is judged; gRPC messages have limits of their own."""
-    read = http_filter("buffer", "buffer.v3.Buffer", max_request_bytes=limits["body_kib"] << 10)
-    is_grpc = {"single_predicate": {
-        "input": {"name": "content-type", "typed_config": typed(
-            "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="content-type")},
-        "value_match": {"prefix": "application/grpc"}}}
-    skip = {"action": {"name": "skip", "typed_config": typed(
-        "extensions.filters.common.matcher.action.v3.SkipFilter")}}
-    return {"name": "body", "typed_config": {
-        "@type": f"{TYPE}extensions.common.matching.v3.ExtensionWithMatcher",
-        "extension_config": read,
-        "xds_matcher": {"matcher_list": {"matchers": [
-            {"predicate": is_grpc, "on_match": skip}]}}}}
+    return http_filter("buffer", "buffer.v3.Buffer", max_request_bytes=limits["body_kib"] << 10)
 
 
 def transcoder(values, folder):

@@ -43,6 +43,7 @@ def routes(values, contract, folder):
     return {
         "name": "contract",
         "max_direct_response_body_size_bytes": PAGE_MAX_BYTES,
+        "request_headers_to_remove": ["x-api-key"],
         "virtual_hosts": [{
             "name": "any", "domains": ["*"],
             "typed_per_filter_config": {"cors": cors(values["cors"])},

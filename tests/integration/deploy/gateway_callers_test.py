@@ -15,7 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testlib"))
-from deployed import KEYS, DeployedCell, envoy_program, sha256  # noqa: E402
+from deployed import KEYS, DeployedCell, Gateway, envoy_program, sha256  # noqa: E402
 from tools import grpcurl, venv_openapi  # noqa: E402
 from vitrine import ROOT, Folder, Skip, Suite  # noqa: E402
 
@@ -157,6 +157,23 @@ def a_token_without_a_role_of_ours_may_nothing():
     for role in (None, "service", "gateway", "root", "", ["operator"]):
         status, _, answer = erase(token(role=role))
         assert status == 403 and answer["code"] == "PERMISSION_DENIED", (role, answer)
+
+
+@suite.test
+def each_subject_of_tokens_has_a_rate_of_its_own():
+    own = Gateway(folder / "limited", cell().certs, [s.target for s in cell().rankings],
+                  [cell().profile.target], jwt=gateway().values["jwt"],
+                  limits={"calls_per_second": 5})
+    try:
+        many, other = token(sub="many-calls"), token(sub="one-call")
+        answers = [own.call("/v1/models/active", role=None, headers=many) for _ in range(40)]
+        refused = [answer for answer in answers if answer[0] == 429]
+        assert refused and len(refused) < 40, [answer[0] for answer in answers]
+        assert refused[0][2]["code"] == "RESOURCE_EXHAUSTED", refused[0]
+        assert refused[0][1]["retry-after"] == "1", refused[0][1].items()
+        assert own.call("/v1/models/active", role=None, headers=other)[0] == 200
+    finally:
+        own.stop()
 
 
 # ---- browsers ----
