@@ -165,7 +165,7 @@ def each_subject_of_tokens_has_a_rate_of_its_own():
                   [cell().profile.target], jwt=gateway().values["jwt"],
                   limits={"calls_per_second": 5})
     try:
-        many, other = token(sub="many-calls"), token(sub="one-call")
+        many, other = (token(sub=name, role="read-only") for name in ("a", "b"))
         answers = [own.call("/v1/models/active", role=None, headers=many) for _ in range(40)]
         refused = [answer for answer in answers if answer[0] == 429]
         assert refused and len(refused) < 40, [answer[0] for answer in answers]
