@@ -66,7 +66,7 @@ MODEL_ARROWS = {
 MODELS = list(MODEL_ARROWS)
 SERVICES = ["profile", "candidate", "ranking", "model"]
 COMMON = ["base", "catalog"]
-SHELL = r"(handlers(_\w+)?|event_sender|event_stream|export_stream|customer_stream|watch|follow|remote)"
+SHELL = r"(handlers(_\w+)?|event_sender|event_stream|export_stream|customer_stream|watch|follow|forgotten|remote)"
 
 PARTS = {
     "base": (r"services/common/base/", []),

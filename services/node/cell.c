@@ -24,6 +24,7 @@
 #include "services/node/serve_tls.h"
 #include "services/node/token_key.h"
 #include "services/profile/follow.h"
+#include "services/profile/forgotten.h"
 #include "services/profile/handlers.h"
 #include "services/profile/profile.h"
 #include "services/profile/remote.h"
@@ -60,6 +61,7 @@ struct vt_cell {
     struct vt_candidate_remote *candidate_remote;
     struct vt_candidate_service *candidate;
     struct vt_decision_log *decisions; /* NULL: none is kept */
+    struct vt_forgotten_follow *forgotten;
     struct vt_ranking_service *ranking;
     struct vt_explain_rpc *explain_rpc;
     struct vt_audience *audience;
@@ -161,6 +163,35 @@ static struct vt_err make_candidate(struct vt_cell *cell)
                                    &cell->candidate_remote);
 }
 
+/* On the follower's thread. */
+static bool forget_decisions(void *ctx, const uint64_t *numbers, uint32_t n, bool all)
+{
+    struct vt_decision_log *log = ctx;
+    struct vt_diag diag = {0};
+    uint64_t n_records = 0;
+    struct vt_err err = all ? vt_decision_log_forget_all(log, &diag)
+                            : vt_decision_log_forget(log, numbers, n, &diag, &n_records);
+    if (vt_failed(err))
+        vt_log_err(VT_LOG_ERROR, "decisions_not_forgotten", err, diag.text);
+    else if (n_records > 0 || all)
+        vt_log(VT_LOG_INFO, "decisions_forgotten", VT_F_INT("records", n_records),
+               VT_F_BOOL("all", all));
+    return !vt_failed(err);
+}
+
+/* From before the oldest record that may be there. */
+static struct vt_err follow_forgotten(struct vt_cell *cell)
+{
+    const struct vt_forgotten_options forgotten = {
+        .profile = cell->profile,
+        .channel = cell->profile_channel,
+        .since_ms = vt_clock_unix_ms(vt_clock_system()) - 2 * cell->options->decision_keep_ms,
+        .forget = forget_decisions,
+        .ctx = cell->decisions,
+    };
+    return vt_forgotten_follow_start(&forgotten, &cell->forgotten);
+}
+
 /* Its threads are those of the server, which counts the cores where nobody says how many. */
 static struct vt_err open_decisions(struct vt_cell *cell, const unsigned char *key,
                                     struct vt_diag *diag)
@@ -181,7 +212,8 @@ static struct vt_err open_decisions(struct vt_cell *cell, const unsigned char *k
         .metrics = cell->metrics,
     };
     memcpy(log.key, key, sizeof log.key);
-    return vt_decision_log_open(&log, diag, &cell->decisions);
+    VT_TRY(vt_decision_log_open(&log, diag, &cell->decisions));
+    return follow_forgotten(cell);
 }
 
 static struct vt_err make_ranking(struct vt_cell *cell, struct vt_diag *diag)
@@ -408,6 +440,7 @@ static void free_services(struct vt_cell *cell)
     vt_audience_free(cell->audience);
     vt_explain_rpc_free(cell->explain_rpc);
     vt_ranking_service_free(cell->ranking);
+    vt_forgotten_follow_stop(cell->forgotten);
     vt_decision_log_close(cell->decisions);
     vt_candidate_service_free(cell->candidate);
     vt_candidate_remote_free(cell->candidate_remote);

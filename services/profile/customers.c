@@ -310,8 +310,11 @@ static struct vt_err update_customer(struct vt_profile *profile, uint64_t number
     record->customer.attributes = customer->attributes;
     record->customer.n_attributes = customer->n_attributes;
     vt__put_customer(profile, number, record);
-    if (!vt__consents(profile, customer->consent))
+    if (!vt__consents(profile, customer->consent)) {
         vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
+        vt__erased_encode(vt_clock_unix_ms(profile->clock), &profile->value);
+        vt__put(profile, VT__ERASED, vt__key_erased(VT__WITHDRAWN, number));
+    }
     return vt_ok();
 }
 

@@ -262,7 +262,8 @@ bool vt__parse_erased(struct vt_slice key, enum vt__erased_kind *ret_kind, uint6
     struct vt__reader reader = vt__reader(key);
     unsigned kind = vt__get_u8(&reader);
     uint64_t customer = vt__get_u64(&reader);
-    if (!vt__reader_done(&reader) || (kind != VT__ERASED_PENDING && kind != VT__ERASED_DONE))
+    if (!vt__reader_done(&reader) ||
+        (kind != VT__ERASED_PENDING && kind != VT__ERASED_DONE && kind != VT__WITHDRAWN))
         return false;
     *ret_kind = (enum vt__erased_kind)kind;
     *ret_customer = customer;

@@ -61,7 +61,7 @@ enum vt__metric {
     VT__METRIC_EVENTS = 2,      /* dimension: type << 16 | channel; events by hour */
 };
 
-enum vt__erased_kind { VT__ERASED_PENDING = 'P', VT__ERASED_DONE = 'Q' };
+enum vt__erased_kind { VT__ERASED_PENDING = 'P', VT__ERASED_DONE = 'Q', VT__WITHDRAWN = 'W' };
 
 enum { VT__KEY_BYTES_MAX = 8 + 3 + VT_ID_BYTES_MAX };
 

@@ -271,6 +271,13 @@ void vt_watch_close(struct vt_watch *watch);
 VT_MUST_USE struct vt_err vt_change_apply(const struct vt_change *change,
                                           struct vt_item_table *table);
 
+/* Customers that were erased since, or said no to being remembered: in any order, some perhaps
+ * twice, at most `max`; `ret_more`: there are others. Iterates: on a thread that may block. */
+enum { VT_FORGOTTEN_MAX = 20000 };
+VT_MUST_USE struct vt_err vt_profile_list_forgotten(struct vt_profile *profile, int64_t since_ms,
+                                                    uint32_t max, uint64_t *ret_numbers,
+                                                    uint32_t *ret_n, bool *ret_more);
+
 /* ---- for training and keeping ---- */
 struct vt_logged_event {
     uint64_t sequence;

@@ -5,6 +5,7 @@
 #include "services/common/wire/check.h"
 #include "services/common/wire/identity.h"
 #include "services/common/wire/parts.h"
+#include "services/profile/profile.h"
 #include "vitrine/v1/profile.pb-c.h"
 
 static struct vt_err decode_who(const char *customer_id, const Vitrine__V1__Identity *identity,
@@ -61,4 +62,51 @@ struct vt_err vt_wire_erase_encode(const struct vt_erasure_result *result, struc
     response.customer_number = result->customer_number;
     response.customers = result->n_customers;
     return vt_wire_encode(&response.base, arena, ret_body);
+}
+
+/* ---- ListForgotten ---- */
+
+struct vt_err vt_wire_forgotten_request_encode(int64_t since_ms, struct vt_arena *arena,
+                                               struct vt_slice *ret_body)
+{
+    Vitrine__V1__ListForgottenRequest message = VITRINE__V1__LIST_FORGOTTEN_REQUEST__INIT;
+    message.since_time = vt_wire_time_encode(arena, since_ms);
+    return vt_wire_encode(&message.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_forgotten_request_decode(struct vt_slice body, struct vt_arena *arena,
+                                               struct vt_diag *diag, int64_t *ret_since_ms)
+{
+    Vitrine__V1__ListForgottenRequest *message = NULL;
+    VT_TRY(vt_pb_decode(&vitrine__v1__list_forgotten_request__descriptor, body, arena, diag,
+                        &message));
+    return vt_wire_time_decode(message->since_time, VT_FIELD("since_time"), diag, ret_since_ms);
+}
+
+struct vt_err vt_wire_forgotten_encode(const struct vt_wire_forgotten *forgotten,
+                                       struct vt_arena *arena, struct vt_slice *ret_body)
+{
+    Vitrine__V1__ListForgottenResponse message = VITRINE__V1__LIST_FORGOTTEN_RESPONSE__INIT;
+    message.time = vt_wire_time_encode(arena, forgotten->time_ms);
+    message.customer_numbers = forgotten->numbers;
+    message.n_customer_numbers = forgotten->n;
+    message.more = forgotten->more;
+    return vt_wire_encode(&message.base, arena, ret_body);
+}
+
+struct vt_err vt_wire_forgotten_decode(struct vt_slice body, struct vt_arena *arena,
+                                       struct vt_wire_forgotten *ret_forgotten)
+{
+    Vitrine__V1__ListForgottenResponse *message = NULL;
+    struct vt_wire_forgotten forgotten;
+    VT_TRY(vt_pb_decode(&vitrine__v1__list_forgotten_response__descriptor, body, arena, NULL,
+                        &message));
+    VT_CHECK(message->n_customer_numbers <= VT_FORGOTTEN_MAX, VT_INVALID,
+             "more forgotten customers than an answer has");
+    VT_TRY(vt_wire_time_decode(message->time, VT_FIELD("time"), NULL, &forgotten.time_ms));
+    forgotten.numbers = message->customer_numbers;
+    forgotten.n = (uint32_t)message->n_customer_numbers;
+    forgotten.more = message->more;
+    *ret_forgotten = forgotten;
+    return vt_ok();
 }

@@ -26,4 +26,23 @@ VT_MUST_USE struct vt_err vt_wire_erase_decode(struct vt_slice body, struct vt_a
 VT_MUST_USE struct vt_err vt_wire_erase_encode(const struct vt_erasure_result *result,
                                                struct vt_arena *arena, struct vt_slice *ret_body);
 
+/* ---- ListForgotten, both sides ---- */
+struct vt_wire_forgotten {
+    int64_t time_ms; /* of the service, when it looked */
+    uint64_t *numbers;
+    uint32_t n;
+    bool more;
+};
+VT_MUST_USE struct vt_err vt_wire_forgotten_request_encode(int64_t since_ms, struct vt_arena *arena,
+                                                           struct vt_slice *ret_body);
+VT_MUST_USE struct vt_err vt_wire_forgotten_request_decode(struct vt_slice body,
+                                                           struct vt_arena *arena,
+                                                           struct vt_diag *diag,
+                                                           int64_t *ret_since_ms);
+VT_MUST_USE struct vt_err vt_wire_forgotten_encode(const struct vt_wire_forgotten *forgotten,
+                                                   struct vt_arena *arena,
+                                                   struct vt_slice *ret_body);
+VT_MUST_USE struct vt_err vt_wire_forgotten_decode(struct vt_slice body, struct vt_arena *arena,
+                                                   struct vt_wire_forgotten *ret_forgotten);
+
 #endif

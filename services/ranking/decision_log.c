@@ -67,7 +67,7 @@ struct vt_decision_log {
     unsigned n_rings;
     atomic_bool admits; /* the budget has something left; relaxed, a hint */
     _Alignas(64) atomic_bool asleep;
-    atomic_bool stopping;
+    atomic_bool stopping, begin_anew; /* a file: the one at hand is gone */
     sem_t wake;
     pthread_t writer;
 
@@ -81,7 +81,10 @@ struct vt_decision_log {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t round_over;
     uint64_t n_rounds, wanted_rounds;
-    uint64_t recent[RECENT_MAX]; /* forgotten last, at places modulo RECENT_MAX */
+    struct {
+        uint64_t customer;
+        int64_t time_ms; /* when it was forgotten: answers up to then are dropped */
+    } recent[RECENT_MAX]; /* forgotten last, at places modulo RECENT_MAX */
     uint64_t n_recent;
 };
 
@@ -191,7 +194,8 @@ static struct vt_err begin_segment(struct vt_decision_log *log)
 {
     const struct vt_decision_log_options *options = &log->options;
     int64_t now_ms = vt_clock_unix_ms(options->clock);
-    bool old = now_ms - log->segment_begin_ms >= options->keep_ms / SEGMENTS_PER_KEEP ||
+    bool old = atomic_exchange(&log->begin_anew, false) ||
+               now_ms - log->segment_begin_ms >= options->keep_ms / SEGMENTS_PER_KEEP ||
                now_ms < log->segment_begin_ms ||
                log->segment_bytes >= options->space_bytes / SEGMENTS_PER_SPACE;
     if (log->fd >= 0 && !old)
@@ -204,13 +208,14 @@ static struct vt_err begin_segment(struct vt_decision_log *log)
     return vt_decision_file_new(log->folder, log->run, now_ms, NULL, &log->fd);
 }
 
-static bool is_forgotten(struct vt_decision_log *log, uint64_t customer)
+static bool is_forgotten(struct vt_decision_log *log, const struct vt_decision_frame *frame)
 {
     bool found = false;
     pthread_mutex_lock(&log->lock);
     uint64_t n = log->n_recent < RECENT_MAX ? log->n_recent : RECENT_MAX;
-    for (uint64_t i = 0; customer != 0 && i < n && !found; i++)
-        found = log->recent[i] == customer;
+    for (uint64_t i = 0; frame->customer != 0 && i < n && !found; i++)
+        found = log->recent[i].customer == frame->customer &&
+                frame->time_ms <= log->recent[i].time_ms;
     pthread_mutex_unlock(&log->lock);
     return found;
 }
@@ -218,7 +223,7 @@ static bool is_forgotten(struct vt_decision_log *log, uint64_t customer)
 static void write_slot(struct vt_decision_log *log, struct vt_decision_slot *slot)
 {
     size_t len = VT_DECISION_FRAME_BYTES + (size_t)slot->frame.len;
-    if (is_forgotten(log, slot->frame.customer)) {
+    if (is_forgotten(log, &slot->frame)) {
         vt_counter_add(log->counters[FORGOTTEN], 1);
         return;
     }
@@ -487,9 +492,12 @@ struct vt_err vt_decision_log_find(struct vt_decision_log *log, const struct vt_
 
 static void remember(struct vt_decision_log *log, const uint64_t *customers, size_t n)
 {
+    int64_t now_ms = vt_clock_unix_ms(log->options.clock);
     pthread_mutex_lock(&log->lock);
-    for (size_t i = 0; i < n; i++)
-        log->recent[log->n_recent++ % RECENT_MAX] = customers[i];
+    for (size_t i = 0; i < n; i++, log->n_recent++) {
+        log->recent[log->n_recent % RECENT_MAX].customer = customers[i];
+        log->recent[log->n_recent % RECENT_MAX].time_ms = now_ms;
+    }
     pthread_mutex_unlock(&log->lock);
 }
 
@@ -500,4 +508,12 @@ struct vt_err vt_decision_log_forget(struct vt_decision_log *log, const uint64_t
     flush(log);
     return vt_decision_files_forget(log->folder, log->options.key, customers, n, diag,
                                     ret_n_records);
+}
+
+struct vt_err vt_decision_log_forget_all(struct vt_decision_log *log, struct vt_diag *diag)
+{
+    uint64_t left;
+    flush(log);
+    atomic_store(&log->begin_anew, true);
+    return vt_decision_files_expire(log->folder, INT64_MAX, diag, &left);
 }

@@ -65,5 +65,8 @@ VT_MUST_USE struct vt_err vt_decision_log_find(struct vt_decision_log *log,
 VT_MUST_USE struct vt_err vt_decision_log_forget(struct vt_decision_log *log,
                                                  const uint64_t *customers, size_t n,
                                                  struct vt_diag *diag, uint64_t *ret_n_records);
+/* Removes all that was recorded up to now. */
+VT_MUST_USE struct vt_err vt_decision_log_forget_all(struct vt_decision_log *log,
+                                                     struct vt_diag *diag);
 
 #endif
