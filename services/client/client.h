@@ -29,6 +29,7 @@ struct vt_client_ask {
     uint32_t n;
     const char *filter;    /* docs/api.md, "Filters" */
     const char *diversity; /* "none" … "high" */
+    const char *language;  /* of the reasons, BCP 47; NULL: English */
     bool include_seen;
     uint32_t min_events; /* of recommend-all */
 };

@@ -65,6 +65,7 @@ int vt_client_recommend(const struct vt_client *client, const struct vt_client_a
     request.n = ask->n;
     request.diversity = diversity_of(ask->diversity);
     request.include_seen = ask->include_seen;
+    request.language_code = text(ask->language);
     request.explain = request.return_details = true;
     return vt__session_ask(client, "/vitrine.v1.RecommendationService/Recommend",
                            vt__identity_key(ask->customer, ask->visitor, request.identity),
@@ -85,6 +86,7 @@ int vt_client_rank(const struct vt_client *client, const struct vt_client_ask *a
     request.item_ids = (char **)ask->items;
     request.n_item_ids = ask->n_items;
     request.filter = text(ask->filter);
+    request.language_code = text(ask->language);
     request.explain = request.return_details = true;
     return vt__session_ask(client, "/vitrine.v1.RecommendationService/Rank",
                            vt__identity_key(ask->customer, ask->visitor, request.identity),
@@ -101,6 +103,7 @@ int vt_client_similar(const struct vt_client *client, const struct vt_client_ask
     request.n_exclude_item_ids = ask->n_exclude;
     request.filter = text(ask->filter);
     request.n = ask->n;
+    request.language_code = text(ask->language);
     request.explain = request.return_details = true;
     return vt__session_ask(client, "/vitrine.v1.RecommendationService/SimilarItems", NULL,
                            &request.base, &vitrine__v1__similar_items_response__descriptor,

@@ -21,7 +21,7 @@ struct ask_options {
     struct vt_rpc_tls_flags tls;
     int64_t timeout_ms;
     bool json;
-    const char *customer, *visitor, *identity, *placement, *diversity, *token, *filter;
+    const char *customer, *visitor, *identity, *placement, *diversity, *token, *filter, *language;
     struct vt_option_list context, exclude;
     uint32_t n, max_events;
     bool include_seen, bot;
@@ -50,6 +50,7 @@ struct ask_options {
 #define EXCLUDE  OPTION("exclude", VT_OPTION_LIST, exclude, "ITEM", NULL, "an item to leave out")
 #define COUNT    OPTION("n", VT_OPTION_U32, n, "N", "10", "how many items, 1 to 200")
 #define FILTER   OPTION("filter", VT_OPTION_TEXT, filter, "FILTER", NULL, "only items that pass, such as 'price < 30 and stock > 0'")
+#define LANGUAGE OPTION("language", VT_OPTION_TEXT, language, "CODE", NULL, "of the reasons: en, zh-CN")
 #define TOKEN    OPTION("token", VT_OPTION_TEXT, token, "TOKEN", NULL, "attributionToken of an answer")
 /* clang-format on */
 #define TABLE(options_) .options = (options_), .n_options = sizeof(options_) / sizeof(options_)[0]
@@ -88,6 +89,7 @@ static bool ask_of(const struct vt_options_spec *spec, const struct ask_options 
         .n_items = (uint32_t)parsed->n_positional,
         .n = options->n,
         .filter = options->filter,
+        .language = options->language,
         .diversity = options->diversity,
         .include_seen = options->include_seen,
     };
@@ -107,6 +109,7 @@ static const struct vt_option recommend_table[] = {
     CONTEXT,
     EXCLUDE,
     FILTER,
+    LANGUAGE,
     PLACE,
     {.name = "diversity",
      .kind = VT_OPTION_CHOICE,
@@ -143,7 +146,7 @@ int vt_cmd_recommend(int argc, char **argv)
 /* ---- rank ---- */
 
 static const struct vt_option rank_table[] = {
-    TARGET, TIMEOUT, JSON, CUSTOMER, VISITOR, IDENTITY, CONTEXT, FILTER, PLACE,
+    TARGET, TIMEOUT, JSON, CUSTOMER, VISITOR, IDENTITY, CONTEXT, FILTER, LANGUAGE, PLACE,
 };
 static const struct vt_options_spec rank_spec = {
     .command = "vitrine rank",
@@ -173,7 +176,7 @@ int vt_cmd_rank(int argc, char **argv)
 /* ---- similar ---- */
 
 static const struct vt_option similar_table[] = {
-    TARGET, TIMEOUT, JSON, COUNT, EXCLUDE, FILTER, PLACE,
+    TARGET, TIMEOUT, JSON, COUNT, EXCLUDE, FILTER, LANGUAGE, PLACE,
 };
 static const struct vt_options_spec similar_spec = {
     .command = "vitrine similar",

@@ -58,6 +58,7 @@ static struct vt_slice reason_of(const struct vt__run *run, const struct vt_cand
         .n_history = run->profile.n_events,
         .context = run->context,
         .n_context = run->n_context,
+        .language = vt__language_of(run->query.language),
     };
     return vt__reason_text(&facts, candidate, run->request->arena);
 }

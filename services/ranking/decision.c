@@ -58,7 +58,8 @@ static void pack_history(struct vt_pack *pack, const struct vt_decision *decisio
     vt_pack_varint(pack, decision->n_history);
     for (uint32_t e = 0; e < decision->n_history; e++) {
         const struct vt_history_event *event = &decision->history[e];
-        int64_t past_ms = before_ms - event->time_ms;
+        /* Unsigned, since a time may be anything; back it is the same way. */
+        int64_t past_ms = (int64_t)((uint64_t)before_ms - (uint64_t)event->time_ms);
         vt_pack_varint(pack, event->item);
         vt_pack_u8(pack, event->type);
         vt_pack_varint(pack, event->channel);

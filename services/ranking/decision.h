@@ -19,7 +19,6 @@ enum {
     VT_DECISION_BYTES_MAX = 64 << 10, /* a larger one is not kept */
     VT_DECISION_HISTORY_MAX = 1000,   /* the most that a profile service may be told to keep */
     VT_DECISION_SEGMENTS_MAX = 64,
-    VT_DECISION_LANGUAGE_BYTES_MAX = 35,
 };
 
 struct vt_decision_place {

@@ -83,7 +83,7 @@ struct vt_decision_log {
     uint64_t n_rounds, wanted_rounds;
     struct {
         uint64_t customer;
-        int64_t time_ms; /* when it was forgotten: answers up to then are dropped */
+        int64_t time_ms;  /* when it was forgotten: answers up to then are dropped */
     } recent[RECENT_MAX]; /* forgotten last, at places modulo RECENT_MAX */
     uint64_t n_recent;
 };
@@ -214,8 +214,8 @@ static bool is_forgotten(struct vt_decision_log *log, const struct vt_decision_f
     pthread_mutex_lock(&log->lock);
     uint64_t n = log->n_recent < RECENT_MAX ? log->n_recent : RECENT_MAX;
     for (uint64_t i = 0; frame->customer != 0 && i < n && !found; i++)
-        found = log->recent[i].customer == frame->customer &&
-                frame->time_ms <= log->recent[i].time_ms;
+        found =
+            log->recent[i].customer == frame->customer && frame->time_ms <= log->recent[i].time_ms;
     pthread_mutex_unlock(&log->lock);
     return found;
 }

@@ -63,7 +63,8 @@ struct vt_ranking_query {
     uint32_t n_exclude_ids;
     const struct vt_slice *rank_ids; /* RANK */
     uint32_t n_rank_ids;
-    struct vt_slice filter; /* catalog/filter.h; empty: none */
+    struct vt_slice filter;   /* catalog/filter.h; empty: none */
+    struct vt_slice language; /* of reasons, BCP 47; empty: English */
     uint32_t n;
     unsigned diversity; /* 0: the configured default */
     bool explain, return_details, include_seen;

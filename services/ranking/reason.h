@@ -4,6 +4,11 @@
 #include "services/candidate/candidate.h"
 #include "services/common/base/arena.h"
 
+enum vt__language { VT__ENGLISH, VT__CHINESE, VT__LANGUAGES };
+/* Of a BCP 47 code: "zh" with whatever follows is Chinese (in simplified characters), all else and
+ * none English. */
+enum vt__language vt__language_of(struct vt_slice code);
+
 /* What a reason may refer to. All borrowed. */
 struct vt__reason_facts {
     struct vt_item_table *items; /* entered */
@@ -11,6 +16,7 @@ struct vt__reason_facts {
     uint32_t n_history;
     const uint32_t *context;
     uint32_t n_context;
+    enum vt__language language;
 };
 
 /* Why the candidate is in the list, for people, in the arena: "because you bought Blue mug", "often

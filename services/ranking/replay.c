@@ -71,6 +71,7 @@ static struct vt_err make_run(struct vt_ranking_service *service, struct vt_requ
                   .rank_ids = decision->rank_ids,
                   .n_rank_ids = decision->n_rank_ids,
                   .filter = decision->filter,
+                  .language = decision->language,
                   .n = decision->n,
                   .diversity = decision->diversity,
                   .explain = true,

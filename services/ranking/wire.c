@@ -20,6 +20,7 @@ enum { DIVERSITY_MAX = 4, RECOMMEND_ALL = 'R' };
 static struct vt_err check_who(const struct vt_ranking_query *query, struct vt_diag *diag)
 {
     VT_TRY(vt_check_optional_id(query->placement, VT_FIELD("placement"), diag));
+    VT_TRY(vt_check_optional_id(query->language, VT_FIELD("language_code"), diag));
     VT_TRY(vt_check_optional_id(query->who.customer_id, VT_FIELD("customer_id"), diag));
     VT_TRY(vt_check_optional_id(query->who.visitor_id, VT_FIELD("visitor_id"), diag));
     return vt_wire_identity_check(&query->who.identity, VT_FIELD("identity"), diag);
@@ -55,6 +56,7 @@ static struct vt_err read_recommend(const Vitrine__V1__RecommendRequest *message
         .filter = vt_slice_str(message->filter),
         .n = message->n,
         .diversity = (unsigned)message->diversity,
+        .language = vt_slice_str(message->language_code),
         .explain = message->explain,
         .return_details = message->return_details,
         .include_seen = message->include_seen,
@@ -92,6 +94,7 @@ struct vt_err vt_wire_rank_decode(struct vt_slice body, struct vt_arena *arena,
                 .visitor_id = vt_slice_str(message->visitor_id),
                 .identity = vt_wire_identity(message->identity)},
         .filter = vt_slice_str(message->filter),
+        .language = vt_slice_str(message->language_code),
         .explain = message->explain,
         .return_details = message->return_details,
         .include_seen = true, /* the caller's list is returned whole */
@@ -119,6 +122,7 @@ struct vt_err vt_wire_similar_decode(struct vt_slice body, struct vt_arena *aren
         .placement = vt_slice_str(message->placement),
         .filter = vt_slice_str(message->filter),
         .n = message->n,
+        .language = vt_slice_str(message->language_code),
         .explain = message->explain,
         .return_details = message->return_details,
     };

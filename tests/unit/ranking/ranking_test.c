@@ -220,6 +220,28 @@ static void recommend_orders_by_score_and_breaks_ties_by_number(void **state)
         vt_slice_equal(fixture->answer.items[0].reason, vt_slice_str("because you bought Item 1")));
 }
 
+static void reasons_are_in_the_language_that_was_asked_for(void **state)
+{
+    static const struct {
+        const char *code, *reason;
+    } rows[] = {
+        {"zh", "因为您购买了“Item 1”"},         {"zh-CN", "因为您购买了“Item 1”"},
+        {"ZH-Hans-SG", "因为您购买了“Item 1”"}, {"en-GB", "because you bought Item 1"},
+        {"zhx", "because you bought Item 1"},   {"fr", "because you bought Item 1"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        fixture->n_done = 0;
+        run(fixture, &(struct vt_ranking_query){.mode = VT_RANKING_RECOMMEND,
+                                                .who = {.customer_id = vt_slice_str("ann")},
+                                                .language = vt_slice_str(rows[r].code),
+                                                .n = 3,
+                                                .explain = true});
+        assert_ok(fixture->err);
+        assert_true(vt_slice_equal(fixture->answer.items[0].reason, vt_slice_str(rows[r].reason)));
+    }
+}
+
 static void steps_get_their_share_of_the_deadline(void **state)
 {
     struct fixture *fixture = *state;
@@ -581,6 +603,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(recommend_orders_by_score_and_breaks_ties_by_number),
+        CASE(reasons_are_in_the_language_that_was_asked_for),
         CASE(steps_get_their_share_of_the_deadline),
         CASE(failing_profile_degrades_to_an_answer_without_history),
         CASE(failing_candidates_degrade_to_popular_items_not_seen),
