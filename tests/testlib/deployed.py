@@ -73,7 +73,8 @@ class Gateway:
         self.errors_path = self.folder / "envoy.log"
         self.process = subprocess.Popen(
             [program, "-c", str(self.folder / "out" / "envoy.yaml"), "--log-level", "warning",
-             "--concurrency", "2", "--disable-hot-restart", "--drain-time-s", "1"],
+             "--concurrency", "2", "--disable-hot-restart", "--drain-time-s", "1",
+             "--file-flush-interval-msec", "100"],
             stdout=self.log_file, stderr=open(self.errors_path, "w", encoding="utf-8"))
         self.wait_ready()
 

@@ -4,14 +4,16 @@
 import http.client
 import json
 import pathlib
+import socket
 import ssl
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testlib"))
-from deployed import KEYS, DeployedCell, Gateway, envoy_program  # noqa: E402
+from deployed import KEYS, DeployedCell, Gateway, envoy_program, sha256  # noqa: E402
 from tools import venv_python  # noqa: E402
-from vitrine import ROOT, Folder, Suite, run  # noqa: E402
+from vitrine import ROOT, WAIT_S, Folder, Suite, run  # noqa: E402
 
 suite = Suite("deploy/gateway")
 folder = Folder()
@@ -184,6 +186,109 @@ def the_callers_deadline_ends_a_call():
 
 
 @suite.test
+def a_customers_calls_go_to_one_replica_and_customers_to_all():
+    trace = "{:032x}".format
+    hosts = {}
+    for customer in range(12):
+        for turn in range(3):
+            gateway().call("/v1/recommend", {"customerId": f"C{customer}", "n": 1}, headers={
+                "vitrine-key": f"C{customer}",
+                "traceparent": f"00-{trace(0xabc000 + customer * 8 + turn)}-00f067aa0ba902b7-01"})
+    for line in wait_for_lines(lambda line: line["trace_id"] and "abc0" in line["trace_id"], 36):
+        customer = (int(line["trace_id"], 16) - 0xabc000) // 8
+        hosts.setdefault(customer, set()).add(line["upstream"])
+    assert all(len(found) == 1 for found in hosts.values()), hosts
+    assert len(set.union(*hosts.values())) == 2, hosts
+
+
+def wait_for_lines(wanted, count):
+    """Lines of the access log that are wanted, once there are so many: Envoy writes it in a while."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        lines = [line for line in gateway().access_log() if wanted(line)]
+        if len(lines) >= count:
+            return lines
+        assert time.monotonic() < until, f"{len(lines)} of {count} lines"
+        time.sleep(0.1)
+
+
+@suite.test
+def only_calls_that_change_nothing_are_tried_again():
+    config = json.loads(gateway().admin("/config_dump"))
+    tried = {}
+    for route in walk(config, "routes"):
+        if "cluster" in route.get("route", {}) and "name" in route:
+            tried[route["name"]] = "retry_policy" in route["route"]
+    assert len(tried) > 20, tried
+    again = {name.split("/")[1] for name, is_tried in tried.items() if is_tried}
+    assert {"Recommend", "Rank", "SimilarItems", "GetProfile", "GetItems"} <= again, again
+    changes = {"WriteEvents", "StreamEvents", "UpsertItems", "DeleteItems", "UpsertCustomers",
+               "LinkIdentities", "EraseCustomer", "Activate", "Rollback"}
+    assert changes <= {name.split("/")[1] for name in tried} - again, again
+
+
+def walk(value, name):
+    """Everything in lists of this name, however deep."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == name and isinstance(inner, list):
+                yield from inner
+            yield from walk(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walk(inner, name)
+
+
+@suite.test
+def connections_and_calls_under_way_have_an_end():
+    own = Gateway(folder / "small", cell().certs, [s.target for s in cell().rankings],
+                  [cell().profile.target], limits={"connections": 5})
+    held = []
+    try:
+        for _ in range(12):
+            held.append(socket.create_connection(("127.0.0.1", own.port), timeout=WAIT_S))
+        trust = ssl.create_default_context(cafile=str(cell().certs / "ca.pem"))
+        shaken = 0
+        for plain in held:
+            try:
+                trust.wrap_socket(plain, server_hostname="localhost").close()
+                shaken += 1
+            except OSError:
+                pass
+        assert 0 < shaken <= 5, shaken
+        assert own.call("/v1/recommend", {"n": 1})[0] == 200, "places are free again"
+    finally:
+        for plain in held:
+            plain.close()
+        own.stop()
+
+
+@suite.test
+def the_values_that_are_shipped_make_what_envoy_accepts():
+    """With every part of them in use: tokens, origins of browsers, traces."""
+    certs = cell().certs
+    shipped = (ROOT / "deploy/gateway/values.yaml").read_text()
+    place = folder / "shipped"
+    place.mkdir()
+    (place / "certs").symlink_to(certs)
+    (place / "keys.txt").write_text(f"{sha256('a-key-of-the-shop')} storefront shop\n")
+    (place / "jwks.json").write_text('{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}]}')
+    full = shipped.replace("\ncors: []", "\ncors: [https://shop.example]").replace(
+        "\njwt: {}", "\njwt: {issuer: https://a.example, audiences: [v], jwks: jwks.json}").replace(
+        "\ntracing: {}", "\ntracing: {collector: 'otel.example:4317', sample: 0.5}")
+    assert full.count("example") > shipped.count("example") + 2, "values.yaml has other lines now"
+    for number, text in enumerate((shipped, full)):
+        (place / "values.yaml").write_text(text)
+        out = place / str(number)
+        for command in ([ROOT / "deploy/gateway/render.py", "--values", place / "values.yaml",
+                         "--out", out],
+                        [envoy_program(), "--mode", "validate", "--log-level", "error",
+                         "-c", out / "envoy.yaml"]):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+@suite.test
 def old_tls_and_plain_text_are_refused():
     trust = ssl.create_default_context(cafile=str(cell().certs / "ca.pem"))
     trust.minimum_version = ssl.TLSVersion.TLSv1
@@ -238,4 +343,10 @@ def wrong_values_are_refused_by_name():
     assert "listen: 'here' is no HOST:PORT" in refusal(listen="here")
 
 
-suite.run()
+if __name__ == "__main__":
+    try:
+        suite.run()
+    finally:
+        if "cell" in state:
+            state["cell"].__exit__()
+        folder.close()
