@@ -7,6 +7,7 @@
 
 #include "services/common/base/arena.h"
 #include "services/common/base/metrics.h"
+#include "services/common/base/process_metrics.h"
 #include "services/common/rpc/accept.h"
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/tls_files.h"
@@ -57,6 +58,7 @@ static enum MHD_Result show_metrics(struct vt_http_server *server,
     if (out == NULL)
         return reply_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
     vt_metrics_render(server->options.metrics, out);
+    vt_process_metrics_render(out);
     fclose(out);
     return reply(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
                  MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE));
