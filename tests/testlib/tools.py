@@ -32,40 +32,32 @@ def install_error(command, what, **more):
     return f"{what} cannot be installed: {said[-1]}"
 
 
-def venv_python():
-    """A Python that has grpcio and its tools."""
-    venv = TOOLS / "venv"
-    python = venv / "bin" / "python"
-    if not (venv / "complete").exists():
-        install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
+def venv(name, *packages):
+    """The Python of a virtual environment that has these packages of PyPI and no others."""
+    home = TOOLS / name
+    python, complete = home / "bin" / "python", home / "complete"
+    wanted = "\n".join(packages)
+    if not complete.exists() or complete.read_text() != wanted:
+        install([sys.executable, "-m", "venv", str(home)], "a Python venv")
         install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
-                 "grpcio", "grpcio-tools"], "grpcio")
-        (venv / "complete").write_text("")
+                 *packages], packages[0])
+        complete.write_text(wanted)
     return str(python)
+
+
+def venv_python():
+    """A Python that has what docs/api.md says a client built from the contract needs."""
+    return venv("venv", "grpcio", "grpcio-tools", "googleapis-common-protos")
 
 
 def venv_scipy():
     """A Python that has numpy and scipy."""
-    venv = TOOLS / "venv-scipy"
-    python = venv / "bin" / "python"
-    if not (venv / "complete").exists():
-        install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
-        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
-                 "numpy", "scipy"], "scipy")
-        (venv / "complete").write_text("")
-    return str(python)
+    return venv("venv-scipy", "numpy", "scipy")
 
 
 def venv_openapi():
     """A Python that has the validator of OpenAPI documents."""
-    venv = TOOLS / "venv-openapi"
-    python = venv / "bin" / "python"
-    if not (venv / "complete").exists():
-        install([sys.executable, "-m", "venv", str(venv)], "a Python venv")
-        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
-                 "openapi-spec-validator"], "openapi-spec-validator")
-        (venv / "complete").write_text("")
-    return str(python)
+    return venv("venv-openapi", "openapi-spec-validator")
 
 
 def grpcurl():
