@@ -124,13 +124,20 @@ static struct vt_err copy_candidates(struct vt_arena *arena, struct vt_replay *r
     return vt_ok();
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static bool is_same(const struct vt_decision *decision, const struct vt_ranking_answer *answer)
 {
     if (decision->n_places != answer->n)
         return false;
     for (uint32_t i = 0; i < answer->n; i++)
         if (decision->places[i].item != answer->items[i].number ||
-            memcmp(&decision->places[i].score, &answer->items[i].score, sizeof(double)) != 0)
+            bits_of(decision->places[i].score) != bits_of(answer->items[i].score))
             return false;
     return true;
 }

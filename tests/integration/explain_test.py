@@ -104,6 +104,11 @@ def all_of_it(server, data):
     assert_told_again(server, similar)
     filtered = recommend(server, "C000002", "--filter", "price < 30", "--diversity", "high")
     assert_told_again(server, filtered)
+    chinese = recommend(server, "C000002", "--language", "zh-CN")
+    told = assert_told_again(server, chinese)
+    reasons = [item["reason"] for item in chinese["items"] if item["reason"]]
+    assert reasons and all(ord(max(reason)) > 0x4e00 for reason in reasons), reasons
+    assert reasons == [item["reason"] for item in told["response"]["items"] if item["reason"]]
     table = run("explain", "--target", server.target, answer["attributionToken"]).stdout
     assert "made again exactly" in table and "because" in table and answer["items"][0]["id"] in table
     change_everything(answer)
