@@ -57,9 +57,9 @@ struct vt_index_query {
 };
 
 /* Fills `ret_hits` (room for n) best first, ties by row ascending; *ret_n is below n only when
- * fewer rows pass the filter. VT_INVALID when the vector is not finite. Allocates nothing; 4 KiB of
- * stack. Cost: a byte product of the rows with the highest norms, and the defined score of what it
- * cannot exclude. */
+ * fewer rows pass the filter. VT_INVALID when the vector is not finite. Allocates nothing; 16 KiB
+ * of stack. Cost: a byte product of the rows with the highest norms, and the defined score of what
+ * it cannot exclude. */
 VT_MUST_USE struct vt_err vt_index_search(const struct vt_index *index,
                                           const struct vt_index_query *query,
                                           struct vt_index_hit *ret_hits, uint32_t *ret_n);

@@ -22,6 +22,11 @@ enum {
     AHEAD = 6, /* rows asked of memory before they are scored */
     LINE_FLOATS = 16,
     PREFETCH_FLOATS = 64,
+    SEED_BLOCKS = 64, /* whose products are looked at together first: 8 KiB */
+    SEED_LIST_MAX = SEED_BLOCKS * VT_SCAN_ROWS / 4,
+    SEED_SHARE = 20, /* rows looked at for each that is wanted */
+    SEED_HALVINGS = 16,
+    SEED_SLACK = 8, /* an eighth more than wanted is near enough */
 };
 
 /* A search in progress: the query as bytes, its bounds, and the list as a heap, worst on top. */
@@ -34,6 +39,9 @@ struct search {
     double scale;       /* a byte's worth */
     double norm, error; /* of the query, and of what its bytes stand for */
     double rounding;    /* relative error of a defined score, against |x||y| */
+    /* How far a byte score may be from the defined one: so much for each unit of the block's norm
+     * and error, and so much at least. per_scale is 1 / scale. */
+    double away_per_norm, away_per_error, away_least, per_scale;
     uint64_t n_scanned, n_scored;
 };
 
@@ -140,20 +148,16 @@ static double least_dot(const struct search *search, const struct vt__block_boun
     return product - fabs(product) * 0x1p-40;
 }
 
-/* No byte score of the block below it can enter. */
+/* No byte score of the block below it can enter. docs/numerics.md, steps 4 and 5. */
 static float threshold_of(const struct search *search, const struct vt__block_bound *bound)
 {
     if (!is_full(search))
         return -INFINITY;
-    double stood_for = (double)bound->norm_max + (double)bound->error;
-    double away = (double)bound->error * search->norm + stood_for * search->error +
-                  search->rounding * (double)bound->norm_max * search->norm +
-                  (double)FLT_EPSILON * stood_for * (search->norm + search->error);
-    away = away * (1 + 0x1p-20) + search->scale * 0x1p-148;
-    double threshold = (least_dot(search, bound) - away) / search->scale;
-    threshold -= fabs(threshold) * 0x1p-40;
-    float rounded = (float)threshold;
-    return (double)rounded > threshold ? nextafterf(rounded, -INFINITY) : rounded;
+    double away = (double)bound->norm_max * search->away_per_norm +
+                  (double)bound->error * search->away_per_error + search->away_least;
+    double threshold = (least_dot(search, bound) - away) * search->per_scale;
+    /* Below by more than any rounding on the way, that to float included. */
+    return (float)(threshold - fabs(threshold) * 0x1p-22 - 0x1p-148);
 }
 
 /* True when no row of this norm or below can enter a full list. */
@@ -171,6 +175,7 @@ static bool is_excluded(const struct search *search, uint32_t row)
     return excluded != NULL && (excluded[row / WORD_ROWS] >> (row % WORD_ROWS) & 1) != 0;
 }
 
+/* Offers those of the block's rows whose bit is set and that the filter leaves. */
 static void offer_run(struct search *search, uint32_t first_block, uint32_t n_blocks,
                       const uint32_t *masks)
 {
@@ -185,13 +190,10 @@ static void offer_run(struct search *search, uint32_t first_block, uint32_t n_bl
     offer_all(search, rows, n);
 }
 
-static void scan_run(struct search *search, uint32_t first_block, uint32_t n_blocks)
+static void scan_blocks(struct search *search, uint32_t first_block, uint32_t n_blocks,
+                        const float *thresholds, uint32_t *ret_masks, float *ret_products)
 {
     const struct vt__blocks *blocks = &search->index->blocks;
-    float thresholds[RUN_BLOCKS];
-    uint32_t masks[RUN_BLOCKS];
-    for (uint32_t b = 0; b < n_blocks; b++)
-        thresholds[b] = threshold_of(search, &blocks->bounds[first_block + b]);
     const struct vt_scan scan = {
         .values =
             blocks->values + (size_t)first_block * blocks->n_steps * VT_SCAN_ROWS * VT_SCAN_STEP,
@@ -200,15 +202,115 @@ static void scan_run(struct search *search, uint32_t first_block, uint32_t n_blo
         .n_steps = blocks->n_steps,
         .query = search->bytes,
     };
-    search->kernels->scan(&scan, thresholds, masks);
+    search->kernels->scan(&scan, thresholds, ret_masks, ret_products);
     search->n_scanned += (uint64_t)n_blocks * VT_SCAN_ROWS;
+}
+
+static void scan_run(struct search *search, uint32_t first_block, uint32_t n_blocks)
+{
+    const struct vt__block_bound *bounds = search->index->blocks.bounds + first_block;
+    float thresholds[RUN_BLOCKS];
+    uint32_t masks[RUN_BLOCKS];
+    for (uint32_t b = 0; b < n_blocks; b++)
+        thresholds[b] = threshold_of(search, &bounds[b]);
+    scan_blocks(search, first_block, n_blocks, thresholds, masks, NULL);
     offer_run(search, first_block, n_blocks, masks);
+}
+
+/* ---- a first threshold ---- */
+
+static uint32_t count_reaching(const float *products, uint32_t n, float least)
+{
+    uint32_t n_reaching = 0;
+    for (uint32_t i = 0; i < n; i++)
+        n_reaching += products[i] >= least ? 1 : 0;
+    return n_reaching;
+}
+
+/* A value that `wanted` of the products reach, or somewhat more; NaN reaches nothing. Halving an
+ * interval takes a few vector passes over what lies in the first cache. */
+static float value_reached_by(const float *products, uint32_t n, uint32_t wanted)
+{
+    float low = FLT_MAX, high = -FLT_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        low = products[i] < low ? products[i] : low;
+        high = products[i] > high ? products[i] : high;
+    }
+    low = fmaxf(low, -FLT_MAX);
+    high = fminf(high, FLT_MAX);
+    for (int halving = 0; halving < SEED_HALVINGS; halving++) {
+        float middle = low / 2 + high / 2;
+        uint32_t n_reaching = count_reaching(products, n, middle);
+        if (n_reaching >= wanted && n_reaching <= wanted + wanted / SEED_SLACK)
+            return middle;
+        *(n_reaching < wanted ? &high : &low) = middle;
+    }
+    return low;
+}
+
+/* Offers what of the products reaches the threshold of its block, or one for all; once each. */
+static void offer_reaching(struct search *search, float *products, uint32_t n_blocks,
+                           const float *thresholds)
+{
+    for (uint32_t block = 0; block < n_blocks; block += RUN_BLOCKS) {
+        uint32_t rows[RUN_BLOCKS * VT_SCAN_ROWS], n = 0;
+        uint32_t end = (n_blocks - block < RUN_BLOCKS ? n_blocks : block + RUN_BLOCKS);
+        for (uint32_t place = block * VT_SCAN_ROWS; place < end * VT_SCAN_ROWS; place++)
+            if (products[place] >= thresholds[place / VT_SCAN_ROWS]) {
+                rows[n++] = search->index->blocks.rows[place];
+                products[place] = NAN;
+            }
+        offer_all(search, rows, n);
+    }
+}
+
+/* The byte products of the blocks; NaN where there is no row, or the filter has it out. */
+static void make_products(struct search *search, uint32_t n_blocks, float *ret_products)
+{
+    const struct vt__blocks *blocks = &search->index->blocks;
+    float thresholds[SEED_BLOCKS];
+    uint32_t masks[SEED_BLOCKS];
+    for (uint32_t b = 0; b < n_blocks; b++)
+        thresholds[b] = -INFINITY;
+    scan_blocks(search, 0, n_blocks, thresholds, masks, ret_products);
+    for (uint32_t place = 0; place < n_blocks * VT_SCAN_ROWS; place++) {
+        uint32_t row = blocks->rows[place];
+        if (row == UINT32_MAX || is_excluded(search, row))
+            ret_products[place] = NAN;
+    }
+}
+
+/*
+ * The rows with the largest norms hold most of a list. Those of them with the largest products are
+ * offered first: the list is then full of nearly the best, and few of the others pass its bound.
+ * Only an order in which rows are offered, so nothing needs proof.
+ */
+static uint32_t offer_seed(struct search *search)
+{
+    uint32_t n_blocks = search->index->blocks.n_blocks;
+    float products[SEED_BLOCKS * VT_SCAN_ROWS], thresholds[SEED_BLOCKS];
+    if (search->query->measure != VT_INDEX_DOT || search->query->n > SEED_LIST_MAX)
+        return 0;
+    uint32_t wanted = RUN_BLOCKS + search->query->n * SEED_SHARE / VT_SCAN_ROWS;
+    if (wanted > SEED_BLOCKS)
+        wanted = SEED_BLOCKS;
+    if (n_blocks > wanted)
+        n_blocks = wanted;
+    make_products(search, n_blocks, products);
+    float first = value_reached_by(products, n_blocks * VT_SCAN_ROWS, search->query->n);
+    for (uint32_t b = 0; b < n_blocks; b++)
+        thresholds[b] = first;
+    offer_reaching(search, products, n_blocks, thresholds);
+    for (uint32_t b = 0; b < n_blocks; b++)
+        thresholds[b] = threshold_of(search, &search->index->blocks.bounds[b]);
+    offer_reaching(search, products, n_blocks, thresholds);
+    return n_blocks;
 }
 
 static void scan_all(struct search *search)
 {
     const struct vt__blocks *blocks = &search->index->blocks;
-    for (uint32_t block = 0; block < blocks->n_blocks; block += RUN_BLOCKS) {
+    for (uint32_t block = offer_seed(search); block < blocks->n_blocks; block += RUN_BLOCKS) {
         if (is_out_of_reach(search, blocks->bounds[block].norm_max))
             return;
         uint32_t left = blocks->n_blocks - block;
@@ -235,6 +337,15 @@ static void query_as_bytes(struct search *search)
     search->error = sqrt(lost_square) * (1 + 0x1p-40);
 }
 
+static void bound_query(struct search *search)
+{
+    double stood_for = search->error + (double)FLT_EPSILON * (search->norm + search->error);
+    search->away_per_norm = (stood_for + search->rounding * search->norm) * (1 + 0x1p-20);
+    search->away_per_error = (stood_for + search->norm) * (1 + 0x1p-20);
+    search->away_least = search->scale * 0x1p-148;
+    search->per_scale = 1 / search->scale;
+}
+
 static struct vt_err begin(struct search *search)
 {
     uint32_t dim = search->index->rows.dim;
@@ -245,6 +356,7 @@ static struct vt_err begin(struct search *search)
     search->norm = sqrt(square) * (1 + 0x1p-40);
     search->rounding = ((double)dim + 2) * DBL_EPSILON;
     query_as_bytes(search);
+    bound_query(search);
     return vt_ok();
 }
 

@@ -85,8 +85,10 @@ struct vt_kernels {
 
     /* For each row of the blocks p = (float)(the exact sum of products of its numbers and the
      * query's) · its scale, rounded once. Bit i of ret_masks[b] is clear where p of row i of block
-     * b is below thresholds[b]. The same bits from every variant. */
-    void (*scan)(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks);
+     * b is below thresholds[b]; ret_products, unless NULL, gets each p: n_blocks × VT_SCAN_ROWS.
+     * The same bits from every variant. */
+    void (*scan)(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks,
+                 float *ret_products);
 
     /* What factors are trained with. Every dim and stride here is a multiple of VT_KERNEL_DIM_STEP;
      * callers pad with zeros. */

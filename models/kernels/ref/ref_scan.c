@@ -16,7 +16,8 @@ static int32_t sum_of_row(const struct vt_scan *scan, const uint8_t *block, uint
     return sum;
 }
 
-void vt__ref_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks)
+void vt__ref_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks,
+                  float *ret_products)
 {
     const size_t block_bytes = (size_t)scan->n_steps * VT_SCAN_ROWS * VT_SCAN_STEP;
     for (uint32_t b = 0; b < scan->n_blocks; b++) {
@@ -24,6 +25,8 @@ void vt__ref_scan(const struct vt_scan *scan, const float *thresholds, uint32_t 
         for (uint32_t row = 0; row < VT_SCAN_ROWS; row++) {
             int32_t sum = sum_of_row(scan, scan->values + b * block_bytes, row);
             float product = (float)sum * scan->scales[b * VT_SCAN_ROWS + row];
+            if (ret_products != NULL)
+                ret_products[b * VT_SCAN_ROWS + row] = product;
             mask |= (product < thresholds[b] ? 0U : 1U) << row;
         }
         ret_masks[b] = mask;

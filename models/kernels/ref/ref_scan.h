@@ -4,6 +4,7 @@
 #include "models/kernels/kernels.h"
 
 /* Plain C form of struct vt_kernels' scan. Any thread. */
-void vt__ref_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks);
+void vt__ref_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks,
+                  float *ret_products);
 
 #endif

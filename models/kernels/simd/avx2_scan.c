@@ -33,15 +33,19 @@ TARGET_AVX2 static inline __m256i four_of_query(const int8_t *query)
     return _mm256_set1_epi32(four);
 }
 
-TARGET_AVX2 static inline uint32_t mask_of(__m256i sums, const float *scales, __m256 threshold)
+TARGET_AVX2 static inline uint32_t mask_of(__m256i sums, const float *scales, __m256 threshold,
+                                           float *ret_products)
 {
     __m256 products = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(scales));
+    if (ret_products != NULL)
+        _mm256_storeu_ps(ret_products, products);
     __m256 below = _mm256_cmp_ps(products, threshold, _CMP_LT_OQ);
     return ~(uint32_t)_mm256_movemask_ps(below) & 0xFFU;
 }
 
 TARGET_AVX2 static inline uint32_t scan_block(const struct vt_scan *scan, const uint8_t *block,
-                                              const float *scales, __m256i offset, float threshold)
+                                              const float *scales, __m256i offset, float threshold,
+                                              float *products)
 {
     __m256i a = offset, b = offset, c = offset, d = offset;
     for (uint32_t step = 0; step < scan->n_steps; step++, block += STEP_BYTES) {
@@ -52,20 +56,27 @@ TARGET_AVX2 static inline uint32_t scan_block(const struct vt_scan *scan, const 
         d = add_products(d, block + 96, query);
     }
     __m256 least = _mm256_set1_ps(threshold);
-    return mask_of(a, scales, least) | mask_of(b, scales + 8, least) << 8 |
-           mask_of(c, scales + 16, least) << 16 | mask_of(d, scales + 24, least) << 24;
+    if (products == NULL)
+        return mask_of(a, scales, least, NULL) | mask_of(b, scales + 8, least, NULL) << 8 |
+               mask_of(c, scales + 16, least, NULL) << 16 |
+               mask_of(d, scales + 24, least, NULL) << 24;
+    return mask_of(a, scales, least, products) | mask_of(b, scales + 8, least, products + 8) << 8 |
+           mask_of(c, scales + 16, least, products + 16) << 16 |
+           mask_of(d, scales + 24, least, products + 24) << 24;
 }
 
 TARGET_AVX2 void vt__avx2_scan(const struct vt_scan *scan, const float *thresholds,
-                               uint32_t *ret_masks)
+                               uint32_t *ret_masks, float *ret_products)
 {
     int32_t sum = 0;
     for (uint32_t i = 0; i < scan->n_steps * VT_SCAN_STEP; i++)
         sum += scan->query[i];
     const __m256i offset = _mm256_set1_epi32(-OFFSET * sum);
     for (uint32_t b = 0; b < scan->n_blocks; b++)
-        ret_masks[b] = scan_block(scan, scan->values + (size_t)b * scan->n_steps * STEP_BYTES,
-                                  scan->scales + (size_t)b * VT_SCAN_ROWS, offset, thresholds[b]);
+        ret_masks[b] =
+            scan_block(scan, scan->values + (size_t)b * scan->n_steps * STEP_BYTES,
+                       scan->scales + (size_t)b * VT_SCAN_ROWS, offset, thresholds[b],
+                       ret_products != NULL ? ret_products + (size_t)b * VT_SCAN_ROWS : NULL);
 }
 
 #endif

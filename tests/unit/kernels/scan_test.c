@@ -14,7 +14,8 @@
 
 #if VT_HAVE_AVX2_KERNELS
 /* tests/testlib/CMakeLists.txt: avx512_scan.c over SIMDe. */
-void vt_simde_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks);
+void vt_simde_scan(const struct vt_scan *scan, const float *thresholds, uint32_t *ret_masks,
+                   float *ret_products);
 #endif
 
 enum { BLOCKS = 9, STEPS_MAX = 256 };
@@ -40,21 +41,37 @@ static void fill(uint32_t n_steps)
         scales[i] = (float)random_u32() * 0x1p-31F;
 }
 
+/* With and without the products, whose bits agree too. */
+static void assert_scan_is(const struct vt_scan *scan,
+                           void (*scan_of_variant)(const struct vt_scan *, const float *,
+                                                   uint32_t *, float *),
+                           const uint32_t *expected, const float *expected_products)
+{
+    uint32_t got[BLOCKS];
+    float products[BLOCKS * VT_SCAN_ROWS];
+    scan_of_variant(scan, thresholds, got, NULL);
+    assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
+    memset(got, 0, sizeof got);
+    scan_of_variant(scan, thresholds, got, products);
+    assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
+    assert_memory_equal(products, expected_products,
+                        scan->n_blocks * VT_SCAN_ROWS * sizeof products[0]);
+}
+
 static void assert_masks_equal(const struct vt_scan *scan)
 {
     static const char *const variants[] = {"blas", "blas-avx2", "blas-avx512"};
-    uint32_t expected[BLOCKS], got[BLOCKS];
-    vt__ref_scan(scan, thresholds, expected);
+    uint32_t expected[BLOCKS];
+    float products[BLOCKS * VT_SCAN_ROWS];
+    vt__ref_scan(scan, thresholds, expected, products);
     for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
         const struct vt_kernels *kernels = vt_kernels_find(variants[v]);
         if (kernels == NULL)
             continue;
-        kernels->scan(scan, thresholds, got);
-        assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
+        assert_scan_is(scan, kernels->scan, expected, products);
     }
 #if VT_HAVE_AVX2_KERNELS
-    vt_simde_scan(scan, thresholds, got);
-    assert_memory_equal(got, expected, scan->n_blocks * sizeof got[0]);
+    assert_scan_is(scan, vt_simde_scan, expected, products);
 #endif
 }
 
@@ -98,7 +115,7 @@ static void the_scan_is_right_at_the_ends_of_its_ranges(void **state)
         const struct vt_scan scan = scan_of(STEPS_MAX);
         assert_masks_equal(&scan);
         uint32_t masks[BLOCKS];
-        vt__ref_scan(&scan, thresholds, masks);
+        vt__ref_scan(&scan, thresholds, masks, NULL);
         bool positive = (ends[i % 2] == 255) == (query_ends[i / 2] == 63);
         assert_int_equal(masks[1], positive ? UINT32_MAX : 0); /* not below the sum itself */
         assert_int_equal(masks[7], 0);
