@@ -8,6 +8,7 @@
  */
 #include "services/common/base/slice.h"
 #include "services/common/rpc/client_internal.h"
+#include "services/common/rpc/failover.h"
 #include "services/common/rpc/tls_internal.h"
 
 #include <stdlib.h>
@@ -20,14 +21,17 @@ enum {
     RECONNECT_MAX_MS = 1000,    /* … and never later than this: a service that is back is used */
     KEEPALIVE_MS = 10000,       /* finds a peer that vanished without a word */
     KEEPALIVE_TIMEOUT_MS = 3000,
-    ARGS_MAX = 12,
+    ARGS_MAX = 14,
+    HOST_BYTES = 256,
 };
 
 struct vt_rpc_channel {
     grpc_channel *grpc; /* in use; with TLS under the lock */
+    char *target;       /* owned; as gRPC reads it */
+    bool is_several;    /* addresses in it (failover.c) */
     /* What follows is for TLS only. */
     struct vt_rpc_tls *tls;          /* borrowed; NULL: plaintext */
-    char *target, *server_name;      /* owned; the name may be NULL */
+    char *server_name;               /* owned; may be NULL */
     pthread_rwlock_t lock;           /* readers begin calls, the writer changes channels */
     grpc_channel *next;              /* being connected, or NULL */
     atomic_uint_fast64_t generation; /* of the newest of the two; relaxed, the lock orders */
@@ -50,7 +54,7 @@ static grpc_arg text_arg(const char *key, const char *value)
 }
 
 /* Takes the credentials. */
-static grpc_channel *create(const char *target, const char *server_name, int connect_ms,
+static grpc_channel *create(const struct vt_rpc_channel *channel, int connect_ms,
                             grpc_channel_credentials *credentials)
 {
     grpc_arg args[ARGS_MAX] = {
@@ -67,12 +71,16 @@ static grpc_channel *create(const char *target, const char *server_name, int con
         text_arg(GRPC_ARG_LB_POLICY_NAME, "round_robin"),
     };
     size_t n = 10;
-    if (server_name != NULL)
-        args[n++] = text_arg(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, server_name);
+    if (channel->server_name != NULL)
+        args[n++] = text_arg(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, channel->server_name);
+    if (channel->is_several) {
+        args[n++] = text_arg(GRPC_ARG_SERVICE_CONFIG, vt__failover_config());
+        args[n++] = int_arg(GRPC_ARG_EXPERIMENTAL_ENABLE_HEDGING, 1); /* for the attempts' limit */
+    }
     grpc_channel_args all = {.num_args = n, .args = args};
-    grpc_channel *channel = grpc_channel_create(target, credentials, &all);
+    grpc_channel *created = grpc_channel_create(channel->target, credentials, &all);
     grpc_channel_credentials_release(credentials);
-    return channel;
+    return created;
 }
 
 static grpc_channel *create_with_tls(struct vt_rpc_channel *channel)
@@ -80,7 +88,7 @@ static grpc_channel *create_with_tls(struct vt_rpc_channel *channel)
     uint64_t generation = 0;
     grpc_channel_credentials *credentials = vt__tls_channel_credentials(channel->tls, &generation);
     atomic_store_explicit(&channel->generation, generation, memory_order_relaxed);
-    return create(channel->target, channel->server_name, TLS_CONNECT_MS, credentials);
+    return create(channel, TLS_CONNECT_MS, credentials);
 }
 
 /* ---- renewal ---- */
@@ -142,16 +150,33 @@ grpc_call *vt__client_call_create(struct vt_rpc_channel *channel, grpc_completio
 
 /* ---- life ---- */
 
+/* Several addresses are no name to check: then the first one's host is, for all of them. */
 static struct vt_err init_tls(struct vt_rpc_channel *channel,
                               const struct vt_rpc_channel_options *options)
 {
+    char first_host[HOST_BYTES];
+    const char *name = options->server_name;
+    if (name == NULL && channel->is_several) {
+        vt__target_first_host(options->target, first_host, sizeof first_host);
+        name = first_host;
+    }
     channel->tls = options->tls;
-    channel->target = strdup(options->target);
-    channel->server_name = options->server_name != NULL ? strdup(options->server_name) : NULL;
-    VT_CHECK(channel->target != NULL &&
-                 (options->server_name == NULL || channel->server_name != NULL),
-             VT_EXHAUSTED, "no memory for a channel");
+    channel->server_name = name != NULL ? strdup(name) : NULL;
+    VT_CHECK(name == NULL || channel->server_name != NULL, VT_EXHAUSTED, "no memory for a channel");
     channel->grpc = create_with_tls(channel);
+    return vt_ok();
+}
+
+static struct vt_err init(struct vt_rpc_channel *channel,
+                          const struct vt_rpc_channel_options *options)
+{
+    char target[VT__TARGET_BYTES];
+    VT_TRY(vt__target_for_grpc(options->target, target, sizeof target, &channel->is_several));
+    channel->target = strdup(target);
+    VT_CHECK(channel->target != NULL, VT_EXHAUSTED, "no memory for a channel");
+    if (options->tls != NULL)
+        return init_tls(channel, options);
+    channel->grpc = create(channel, CONNECT_MS, grpc_insecure_credentials_create());
     return vt_ok();
 }
 
@@ -163,12 +188,7 @@ struct vt_err vt_rpc_channel_open(const struct vt_rpc_channel_options *options,
     VT_CHECK(channel != NULL, VT_EXHAUSTED, "no memory for a channel");
     vt__grpc_acquire();
     pthread_rwlock_init(&channel->lock, NULL);
-    struct vt_err err = vt_ok();
-    if (options->tls != NULL)
-        err = init_tls(channel, options);
-    else
-        channel->grpc =
-            create(options->target, NULL, CONNECT_MS, grpc_insecure_credentials_create());
+    struct vt_err err = init(channel, options);
     if (vt_failed(err))
         vt_rpc_channel_free(channel);
     else

@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 
-/* A connection to one service of the cell: "127.0.0.1:7400", "unix:/run/x.sock", several
- * addresses after "ipv4:" with round robin. Any thread; reconnects by itself. */
+/* A connection to one service of the cell: "127.0.0.1:7400", "unix:/run/x.sock", or several numeric
+ * addresses of replicas, "10.0.0.1:7400,10.0.0.2:7400" (failover.c). Any thread; reconnects by
+ * itself. */
 struct vt_rpc_channel;
 
 /* Does not connect yet: a service that is away shows at the first call. VT_EXHAUSTED. */
