@@ -8,7 +8,9 @@
  *   ATTEMPT_TIMEOUT, is asked once more; reads only, and no more of them than the
  *   throttle's tokens allow (a tenth of what succeeds, beyond a first burst);
  * - outlier detection leaves out, for seconds, a replica where half of the calls of half a second
- *   fail: one that is stopped keeps its connection, and keepalive takes 13 s to notice.
+ *   fail: one that is stopped keeps its connection, and keepalive takes 13 s to notice. A refusal
+ *   counts as a failure there too, whatever its code: a client that is refused half of what it asks
+ *   loses half of the replicas for a while, never all of them.
  *
  * Names are not lists: a DNS name that has several addresses works without any of this list.
  */
