@@ -16,13 +16,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testlib"))
 import http2_raw as h2  # noqa: E402
-from deployed import KEYS, DeployedCell, envoy_program  # noqa: E402
+from deployed import KEYS, DeployedCell, envoy_program, sha256  # noqa: E402
 from vitrine import WAIT_S, Folder, Suite, run  # noqa: E402
 
 LONG = os.environ.get("VITRINE_TEST_ALL") == "1"
 RECOMMEND = "/vitrine.v1.RecommendationService/Recommend"
 ASK = {"customerId": "C000001", "n": 5}
 RATE = 50  # of the bystander, calls a second
+ATTACKERS_RATE = 200
 GROWTH_MAX_BYTES = 64 << 20
 RECOVERY_S = 5
 CONNECTIONS_MAX = 1500 if LONG else 300  # of this gateway
@@ -51,9 +52,18 @@ def cell():
         run("demo-data", "--out", folder / "shop", "--customers", 300, "--items", 200, "--days", 30)
         run("import", "--data", data, *sorted((folder / "shop").glob("*.jsonl")))
         run("train", "--data", data, "--algorithm", "ials", "--set", "iterations=2")
+        write_keys(folder / "cell" / "gateway" / "keys.txt")
         state["cell"] = DeployedCell(data, folder / "cell",
                                      limits={"connections": CONNECTIONS_MAX})
     return state["cell"]
+
+
+def write_keys(path):
+    """The attackers' key has a rate as keys have in earnest; the bystander's is another."""
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{sha256(KEYS['storefront'])} storefront attackers {ATTACKERS_RATE}\n"
+                    f"{sha256(KEYS['operator'])} operator bystander 100000\n")
+    path.chmod(0o600)
 
 
 def connect(**more):
@@ -132,7 +142,7 @@ def descriptors(pid):
 def recovered(gateway, open_before):
     """A new caller is served, every replica is in use, the attackers' descriptors are gone."""
     try:
-        status, _, _ = gateway.call("/v1/recommend", ASK)
+        status, _, _ = gateway.call("/v1/recommend", ASK, role="operator")
     except OSError:
         return False
     return (status == 200 and gateway.is_ready()
@@ -142,7 +152,7 @@ def recovered(gateway, open_before):
 def survives(attack):
     """Runs an attack beside a bystander and judges what it did; returns what the attack says."""
     gateway = cell().gateway
-    gateway.call("/v1/recommend", ASK)
+    gateway.call("/v1/recommend", ASK, role="operator")
     open_before = descriptors(gateway.process.pid)
     held = {server: resident_bytes(server.process.pid) for server in services()}
     with Bystander() as bystander:
