@@ -65,13 +65,15 @@ MODEL_ARROWS = {
 }
 MODELS = list(MODEL_ARROWS)
 SERVICES = ["profile", "candidate", "ranking", "model"]
-COMMON = ["base", "catalog"]
+COMMON = ["base", "catalog", "trace"]
 SHELL = r"(handlers(_\w+)?|event_sender|event_stream|export_stream|customer_stream|watch|follow|forgotten|remote)"
 
 PARTS = {
     "base": (r"services/common/base/", []),
     "pb": (r"services/common/pb/", ["base", "proto"]),
-    "rpc": (r"services/common/rpc/", ["base", "proto"]),
+    "trace": (r"services/common/trace/", ["base"]),
+    "rpc": (r"services/common/rpc/", ["base", "proto", "trace"]),
+    "otlp": (r"services/common/otlp/", ["base", "pb", "proto", "rpc", "trace"]),
     "store": (r"services/common/store/", ["base"]),
     "catalog": (r"services/common/catalog/", ["base"]),
     "wire": (r"services/common/wire/", ["base", "pb", "proto"]),
@@ -114,7 +116,7 @@ OUTSIDE = [
     (r"rocksdb/c\.h", r"services/common/store/|tests/perf/"),
     (r"(cblas|lapacke)\.h", r"models/kernels/blas/|tests/"),
     (r"protobuf-c/|.*\.pb-c\.h$",
-     r"services/common/(pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
+     r"services/common/(otlp|pb|wire)/|services/\w+/wire\w*\.[ch]$|services/client/|loadtest/|tests/"),
     (r"jansson\.h", r"services/(ingest|demo|client|keep|node)/|services/profile/(audit|export_lines)\.c|models/bundle/|models/rank/flatten\.c|loadtest/|tests/"),
     (r"mpi\.h", r"models/group/module/"),
     (r"xgboost/", r"models/rank/xgboost\.c"),

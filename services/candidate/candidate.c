@@ -19,8 +19,10 @@
 #include "services/candidate/sources_known.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
+#include "services/common/trace/span.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,17 +39,19 @@ struct vt_candidate_service {
     struct vt__scratch_pool pool;
 };
 
+static const char *const step_names[STEP_COUNT] = {"taste", "factor", "others", "score"};
 static const double step_bounds[] = {5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4,
                                      5e-4, 1e-3, 2.5e-3, 1e-2, 5e-2};
 
 static void register_metrics(struct vt_candidate_service *service, struct vt_metrics *metrics)
 {
-    static const char *const labels[STEP_COUNT] = {"step=\"taste\"", "step=\"factor\"",
-                                                   "step=\"others\"", "step=\"score\""};
-    for (int s = 0; s < STEP_COUNT; s++)
+    char label[64];
+    for (int s = 0; s < STEP_COUNT; s++) {
+        (void)snprintf(label, sizeof label, "step=\"%s\"", step_names[s]);
         service->steps[s] = vt_metrics_histogram(
-            metrics, "vitrine_candidate_step_seconds", "Time of one step of GetCandidates.",
-            labels[s], step_bounds, sizeof step_bounds / sizeof *step_bounds);
+            metrics, "vitrine_candidate_step_seconds", "Time of one step of GetCandidates.", label,
+            step_bounds, sizeof step_bounds / sizeof *step_bounds);
+    }
     service->no_model =
         vt_metrics_counter(metrics, "vitrine_candidate_without_model_total",
                            "Requests answered with popular items for want of a model.", "");
@@ -131,10 +135,12 @@ static struct vt_err still_wanted(const struct vt_candidate_service *service,
 }
 
 /* Observes the time since *mark and moves it. */
-static void step_done(struct vt_candidate_service *service, enum step step, int64_t *mark_ns)
+static void step_done(struct vt_candidate_service *service, struct vt_request *request,
+                      enum step step, int64_t *mark_ns)
 {
     int64_t now_ns = vt_clock_monotonic_ns(service->clock);
     vt_histogram_observe(service->steps[step], (double)(now_ns - *mark_ns) * 1e-9);
+    vt_span_step(request->span, step_names[step], *mark_ns, now_ns);
     *mark_ns = now_ns;
 }
 
@@ -213,7 +219,7 @@ static struct vt_err find_best(struct vt_candidate_service *service, struct vt_r
 {
     vt__sources_exclude(gathering);
     VT_TRY(vt__sources_find_factor(gathering));
-    step_done(service, STEP_FACTOR, mark_ns);
+    step_done(service, request, STEP_FACTOR, mark_ns);
     VT_TRY(still_wanted(service, request));
     vt__model_find_kernel(gathering);
     vt__sources_find_neighbors(gathering);
@@ -228,7 +234,7 @@ static struct vt_err find_best(struct vt_candidate_service *service, struct vt_r
         vt__known_find(gathering);
     }
     sort_by_best_rank(gathering->scratch->found, gathering->scratch->n_found);
-    step_done(service, STEP_OTHERS, mark_ns);
+    step_done(service, request, STEP_OTHERS, mark_ns);
     return still_wanted(service, request);
 }
 
@@ -242,14 +248,14 @@ static struct vt_err gather(struct vt_candidate_service *service, struct vt_requ
     vt__goods_sum(gathering);
     vt__model_sum_kernel(gathering);
     vt__model_prepare(gathering);
-    step_done(service, STEP_TASTE, &mark_ns);
+    step_done(service, request, STEP_TASTE, &mark_ns);
     if (score_only)
         find_asked(gathering);
     else
         VT_TRY(find_best(service, request, gathering, &mark_ns));
     uint32_t n_max = score_only ? gathering->query->n_score_only : gathering->query->n;
     VT_TRY(score_found(gathering, n_max, request->arena, list));
-    step_done(service, STEP_SCORE, &mark_ns);
+    step_done(service, request, STEP_SCORE, &mark_ns);
     return vt_ok();
 }
 

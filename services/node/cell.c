@@ -15,6 +15,7 @@
 #include "services/common/base/log.h"
 #include "services/common/base/metrics.h"
 #include "services/common/catalog/item_table.h"
+#include "services/common/otlp/otlp.h"
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/http.h"
 #include "services/common/rpc/server.h"
@@ -22,6 +23,7 @@
 #include "services/node/checkpoint.h"
 #include "services/node/item_follower.h"
 #include "services/node/serve_tls.h"
+#include "services/node/serve_trace.h"
 #include "services/node/token_key.h"
 #include "services/profile/follow.h"
 #include "services/profile/forgotten.h"
@@ -50,6 +52,7 @@ struct vt_cell {
     _Atomic(enum phase) phase; /* relaxed: what /readyz says; set by the thread of the cell */
     struct vt_metrics *metrics;
     struct vt_rpc_tls *tls; /* NULL: plaintext */
+    struct vt_otlp *otlp;   /* NULL: no call is traced */
     struct vt_item_table *items;
     struct vt_filter_cache *filters;
     struct vt_bundle_set *bundles;
@@ -122,6 +125,7 @@ static struct vt_err open_data(struct vt_cell *cell, struct vt_diag *diag)
 {
     VT_TRY(vt_metrics_new(&cell->metrics));
     VT_TRY(vt_serve_tls_open(cell->options, cell->metrics, diag, &cell->tls));
+    VT_TRY(vt_serve_trace_open(cell->options, cell->metrics, &cell->otlp));
     VT_TRY(vt_item_table_new(&cell->items));
     VT_TRY((cell->roles & VT_ROLE_PROFILE) != 0 ? open_store(cell, diag) : reach_profile(cell));
     return vt_bundle_set_open(cell->options->data, cell->metrics, diag, &cell->bundles);
@@ -298,6 +302,7 @@ static struct vt_err start_grpc(struct vt_cell *cell, struct vt_diag *diag)
         .arena_bytes = options->arena_kib << 10,
         .drain_grace_ms = (uint32_t)options->drain_grace_ms,
         .metrics = cell->metrics,
+        .tracer = vt_otlp_tracer(cell->otlp),
         .tls = cell->tls,
         .plaintext_from_anywhere = options->plaintext_from_the_network,
     };
@@ -457,6 +462,7 @@ static void close_data(struct vt_cell *cell)
     vt_bundle_set_close(cell->bundles);
     vt_filter_cache_free(cell->filters);
     vt_item_table_free(cell->items);
+    vt_otlp_stop(cell->otlp);
     vt_rpc_tls_free(cell->tls);
     vt_metrics_free(cell->metrics);
 }

@@ -89,6 +89,11 @@ static const struct vt_option option_table[] = {
      .min = 60 * 1000, .max = INT64_C(30) * 24 * 3600 * 1000},
     {OPTION("decision-space", VT_OPTION_SIZE, decision_space_bytes, "SIZE", "1GiB",
             "disk for recorded answers, at least 4MiB; more are not recorded; 0: none are")},
+    {OPTION("otlp", VT_OPTION_TEXT, otlp, "ADDR", NULL,
+            "an OpenTelemetry collector that takes spans over gRPC, e.g. 127.0.0.1:4317")},
+    {OPTION("trace-sample", VT_OPTION_F64, trace_sample, "SHARE", "0.01",
+            "share of the calls without a traceparent that is traced; others do as theirs says"),
+     .min = 0, .max = 1},
     {OPTION("diversity", VT_OPTION_CHOICE, diversity, "LEVEL", "low",
             "of requests that name none"), .choices = "none|low|medium|high"},
     {OPTION("source-weights.model", VT_OPTION_F64, weight_model, "W", "1",
@@ -214,6 +219,7 @@ struct vt_err vt_serve_options_check(const struct vt_serve_options *options, str
     VT_TRY(check_address("http", options->http, diag));
     VT_TRY(check_address("profile", options->profile, diag));
     VT_TRY(check_address("candidate", options->candidate, diag));
+    VT_TRY(check_address("otlp", options->otlp, diag));
     VT_TRY(check_decisions(options, diag));
     VT_TRY(need("profile", options->profile, (roles & VT_ROLE_PROFILE) == 0, options->role, diag));
     if ((roles & VT_ROLE_RANKING) == 0)

@@ -27,6 +27,8 @@ struct vt_serve_options {
     double decision_sample;
     int64_t decision_keep_ms;
     uint64_t decision_space_bytes;
+    const char *otlp;
+    double trace_sample;
 };
 
 enum vt_role {

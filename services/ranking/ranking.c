@@ -13,6 +13,7 @@
 
 #include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
+#include "services/common/trace/span.h"
 #include "services/ranking/answer.h"
 #include "services/ranking/eligible.h"
 #include "services/ranking/places.h"
@@ -33,14 +34,16 @@ enum {
 #define UNBOUNDED_PROFILE_NS INT64_C(50000000)    /* where the caller set no deadline */
 #define UNBOUNDED_CANDIDATE_NS INT64_C(200000000) /* likewise */
 
+static const char *const step_names[VT__STEP_COUNT] = {"profile", "candidate", "rank"};
+
 static const struct {
-    const char *label, *reason;
+    const char *label, *event, *reason;
 } degradations[VT__DEGRADED_COUNT] = {
-    [VT__DEGRADED_PROFILE] = {"reason=\"profile\"",
+    [VT__DEGRADED_PROFILE] = {"reason=\"profile\"", "degraded: no profile",
                               "profile service away or late: answered without history"},
-    [VT__DEGRADED_CANDIDATE] = {"reason=\"candidate\"",
+    [VT__DEGRADED_CANDIDATE] = {"reason=\"candidate\"", "degraded: no candidates",
                                 "candidate service away or late: popular items"},
-    [VT__DEGRADED_MODEL] = {"reason=\"no_model\"", "no model yet"},
+    [VT__DEGRADED_MODEL] = {"reason=\"no_model\"", "degraded: no model", "no model yet"},
 };
 
 /* ---- life cycle ---- */
@@ -65,14 +68,15 @@ static void register_list_metrics(struct vt_ranking_service *service, struct vt_
 
 static void register_metrics(struct vt_ranking_service *service, struct vt_metrics *metrics)
 {
-    static const char *const labels[VT__STEP_COUNT] = {"step=\"profile\"", "step=\"candidate\"",
-                                                       "step=\"rank\""};
+    char label[64];
     static const double bounds[] = {1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4,
                                     1e-3, 2.5e-3, 1e-2, 5e-2, 2.5e-1};
-    for (int s = 0; s < VT__STEP_COUNT; s++)
+    for (int s = 0; s < VT__STEP_COUNT; s++) {
+        (void)snprintf(label, sizeof label, "step=\"%s\"", step_names[s]);
         service->steps[s] = vt_metrics_histogram(metrics, "vitrine_recommend_step_seconds",
-                                                 "Time of one step of an answer.", labels[s],
-                                                 bounds, sizeof bounds / sizeof *bounds);
+                                                 "Time of one step of an answer.", label, bounds,
+                                                 sizeof bounds / sizeof *bounds);
+    }
     for (int d = 0; d < VT__DEGRADED_COUNT; d++)
         service->degraded[d] =
             vt_metrics_counter(metrics, "vitrine_recommend_degraded_total",
@@ -152,12 +156,15 @@ static void degrade(struct vt__run *run, enum vt__degradation degradation, const
 {
     run->degraded_reason = reason != NULL ? reason : degradations[degradation].reason;
     vt_counter_add(run->service->degraded[degradation], 1);
+    vt_span_event(run->request->span, degradations[degradation].event,
+                  vt_clock_monotonic_ns(run->service->options.clock));
 }
 
 static void step_done(struct vt__run *run, enum vt__step step)
 {
     int64_t now_ns = vt_clock_monotonic_ns(run->service->options.clock);
     vt_histogram_observe(run->service->steps[step], (double)(now_ns - run->mark_ns) * 1e-9);
+    vt_span_step(run->request->span, step_names[step], run->mark_ns, now_ns);
     run->mark_ns = now_ns;
 }
 

@@ -41,6 +41,11 @@ void vt_log_set_level(enum vt_log_level level)
     atomic_store_explicit(&lowest_level, (int)level, memory_order_relaxed);
 }
 
+bool vt_log_wants(enum vt_log_level level)
+{
+    return (int)level >= atomic_load_explicit(&lowest_level, memory_order_relaxed);
+}
+
 static void append(struct line *line, const char *bytes, size_t len)
 {
     size_t room = sizeof line->text - TRAILER_BYTES - line->len;
@@ -147,7 +152,7 @@ static void finish(struct line *line, bool truncated)
 
 void vt_log_write(enum vt_log_level level, const char *event, const struct vt_log_field *fields)
 {
-    if ((int)level < atomic_load_explicit(&lowest_level, memory_order_relaxed))
+    if (!vt_log_wants(level))
         return;
     struct line line;
     line.len = 0;

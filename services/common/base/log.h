@@ -4,6 +4,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -40,6 +41,8 @@ struct vt_log_field {
 
 /* The least level that is written; VT_LOG_INFO until set. Any thread. */
 void vt_log_set_level(enum vt_log_level level);
+/* Whether a line of the level would be written: for those that are dear to put together. */
+bool vt_log_wants(enum vt_log_level level);
 /* `fields` ends with kind VT_LOG_END. */
 void vt_log_write(enum vt_log_level level, const char *event, const struct vt_log_field *fields);
 /* An error with its code, text and errno as fields. */

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct vt_span; /* services/common/trace/span.h */
+
 /*
  * What the domain may know about the call it works for: memory, time, whether anybody still waits,
  * where to say what is wrong. Made by vt_rpc for each call (or by a test on its stack). Everything
@@ -20,7 +22,7 @@ struct vt_request {
     const atomic_bool *cancelled; /* relaxed loads; NULL: never */
     void *loop;           /* opaque to the domain: where outgoing calls of this call complete */
     void *outgoing;       /* opaque, too: the list of those under way; NULL: not kept */
-    char traceparent[56]; /* W3C, NUL-terminated; empty when the caller sent none */
+    struct vt_span *span; /* borrowed; where the call stands in its trace; NULL: nowhere */
 };
 
 /* True when nobody waits for the answer any more: a hint to stop working. Any thread. */

@@ -25,13 +25,15 @@ void vt__call_init(struct vt_rpc_call *call, const struct vt__transport *transpo
     call->on_sent = NULL;
     call->on_received = NULL;
     vt_diag_clear(&call->diag);
+    vt_span_clear(&call->span);
     atomic_store_explicit(&call->cancelled, false, memory_order_relaxed);
     atomic_store_explicit(&call->phase, VT__OPEN, memory_order_relaxed);
     call->request = (struct vt_request){.arena = &call->arena,
                                         .diag = &call->diag,
                                         .deadline_ns = INT64_MAX,
                                         .cancelled = &call->cancelled,
-                                        .outgoing = &call->outgoing};
+                                        .outgoing = &call->outgoing,
+                                        .span = &call->span};
 }
 
 static struct vt_err let_in(struct vt_rpc_call *call)

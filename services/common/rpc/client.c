@@ -229,6 +229,7 @@ static struct vt_err start_call(struct vt_rpc_channel *channel, const struct sta
 struct handler_call {
     struct vt_request *request;
     struct vt_rpc_outgoing outgoing;
+    struct vt__client_span span;
 };
 
 static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice body,
@@ -240,6 +241,7 @@ static void on_handler_call_done(void *ctx, struct vt_err err, struct vt_slice b
         err = VT_ERR(VT_UNAVAILABLE, "the service is stopping");
     if (vt_failed(err) && message.len > 0)
         vt_diag_set(call->request->diag, "", "%.*s", (int)message.len, message.data);
+    vt__client_span_end(&call->span, call->outgoing.path, (enum vt_code)err.code);
     call->outgoing.done(call->outgoing.ctx, err, body);
 }
 
@@ -258,12 +260,12 @@ static void call_blocking(struct vt_rpc_channel *channel, const struct start_opt
 }
 
 /* The caller's trace, then what the handler adds. */
-static size_t gather_metadata(const struct vt_request *request, const struct vt_rpc_metadata *added,
+static size_t gather_metadata(struct vt_slice traceparent, const struct vt_rpc_metadata *added,
                               size_t n_added, struct vt_rpc_metadata metadata[METADATA_MAX])
 {
     size_t n = 0;
-    if (request->traceparent[0] != '\0')
-        metadata[n++] = (struct vt_rpc_metadata){"traceparent", vt_slice_str(request->traceparent)};
+    if (traceparent.len > 0)
+        metadata[n++] = (struct vt_rpc_metadata){"traceparent", traceparent};
     VT_ASSERT(n_added <= VT_RPC_OUTGOING_METADATA_MAX);
     for (size_t i = 0; i < n_added; i++)
         metadata[n++] = added[i];
@@ -288,14 +290,15 @@ void vt_rpc_client_start_with(struct vt_rpc_channel *channel, struct vt_request 
     }
     *call = (struct handler_call){.request = request, .outgoing = *outgoing};
     struct vt_rpc_metadata metadata[METADATA_MAX];
+    char trace_text[VT_TRACEPARENT_BYTES];
+    struct vt_slice trace = vt__client_span_begin(request->span, &call->span, trace_text);
     struct start_options options = {.loop = request->loop,
                                     .path = outgoing->path,
                                     .body = outgoing->body,
                                     .deadline_ns = outgoing->deadline_ns,
                                     .waiting = request->outgoing,
                                     .metadata = metadata,
-                                    .n_metadata =
-                                        gather_metadata(request, added, n_added, metadata),
+                                    .n_metadata = gather_metadata(trace, added, n_added, metadata),
                                     .done = on_handler_call_done,
                                     .ctx = call};
     if (options.loop == NULL) {

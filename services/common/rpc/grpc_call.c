@@ -277,9 +277,7 @@ static void fill_request(struct vt__server_call *call)
     uint32_t default_ms = call->method->row->default_deadline_ms;
     if (request->deadline_ns == INT64_MAX && default_ms > 0)
         request->deadline_ns = call->arrived_ns + (int64_t)default_ms * 1000000;
-    struct vt_slice trace = find_metadata(&call->base, "traceparent");
-    if (vt__traceparent_valid(trace))
-        memcpy(request->traceparent, trace.data, trace.len); /* cleared by vt__call_init */
+    vt__server_span_begin(call, find_metadata(&call->base, "traceparent"));
 }
 
 /* Counts the call in; false when a limit is reached. It is counted out by release either way. */
@@ -395,10 +393,12 @@ static void on_received(void *owner, bool ok)
 
 /* ---- the answer ---- */
 
-static void count_answer(const struct vt__server_call *call, enum vt_code code)
+static void count_answer(struct vt__server_call *call, struct vt_err err)
 {
-    vt_counter_add(call->method->handled[code], 1);
-    vt_histogram_observe(call->method->seconds, (double)(vt__now_ns() - call->arrived_ns) * 1e-9);
+    int64_t now_ns = vt__now_ns();
+    vt_counter_add(call->method->handled[err.code], 1);
+    vt_histogram_observe(call->method->seconds, (double)(now_ns - call->arrived_ns) * 1e-9);
+    vt__server_span_end(call, err, now_ns);
 }
 
 /* Fills the trailer for programs; 0 when there is none. */
@@ -433,7 +433,7 @@ static void transport_answer(struct vt_rpc_call *base, const struct vt__answer *
     op->data.send_status_from_server.trailing_metadata_count =
         make_trailers(call, answer, &trailer);
     op->data.send_status_from_server.trailing_metadata = &trailer;
-    count_answer(call, answer->err.code);
+    count_answer(call, answer->err);
     start_batch(call, ops, (size_t)(op + 1 - ops), &call->answered);
     /* The call may be gone from here on: another thread may have seen the completion. */
     grpc_slice_unref(message);

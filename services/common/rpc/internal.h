@@ -13,6 +13,7 @@
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/loop.h"
 #include "services/common/rpc/server.h"
+#include "services/common/trace/span.h"
 
 #include <grpc/grpc.h>
 #include <pthread.h>
@@ -115,6 +116,7 @@ struct vt_rpc_call {
     struct vt__outgoing outgoing;
     struct vt_arena arena;
     struct vt_diag diag;
+    struct vt_span span; /* the request's */
     struct vt_slice body;
     unsigned roles;        /* that it was let in with */
     atomic_bool cancelled; /* relaxed: a hint to stop working; on_cancel is the synchronised way */
@@ -142,9 +144,18 @@ bool vt__call_drain(struct vt_rpc_call *call);
 void vt__call_sent(struct vt_rpc_call *call, bool ok);
 void vt__call_received(struct vt_rpc_call *call, struct vt_slice body, bool ended);
 
-/* ---- metadata.c ---- */
+/* ---- trace.c ---- */
 
-/* True for a W3C traceparent of version 00: "00-<32 hex>-<16 hex>-<2 hex>", ids not zero. */
-bool vt__traceparent_valid(struct vt_slice text);
+/* A call that goes out, as its caller's trace sees it. */
+struct vt__client_span {
+    struct vt_span *caller; /* borrowed; NULL: in no trace */
+    uint64_t id;
+    int64_t begin_ns;
+};
+
+/* Begins one below `caller` (may be NULL); returns its traceparent in `text`, or an empty slice. */
+struct vt_slice vt__client_span_begin(struct vt_span *caller, struct vt__client_span *span,
+                                      char text[VT_TRACEPARENT_BYTES]);
+void vt__client_span_end(const struct vt__client_span *span, const char *path, enum vt_code code);
 
 #endif

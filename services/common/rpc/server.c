@@ -300,6 +300,7 @@ static struct vt_err create_workers(struct vt_rpc_server *server)
         worker->owed_slots = calloc(server->n_methods, sizeof *worker->owed_slots);
         VT_CHECK(worker->owed_slots != NULL, VT_EXHAUSTED, "no memory for serving threads");
         worker->server = server;
+        vt_trace_ids_init(&worker->trace_ids);
         vt__loop_init(&worker->loop);
         grpc_server_register_completion_queue(server->grpc, worker->loop.queue, NULL);
     }

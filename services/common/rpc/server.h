@@ -9,6 +9,7 @@
 
 struct vt_metrics; /* services/common/base/metrics.h */
 struct vt_rpc_tls; /* services/common/rpc/tls.h */
+struct vt_tracer;  /* services/common/trace/tracer.h */
 
 /*
  * The gRPC server: one completion queue and one thread per core, calls run to completion on the
@@ -24,6 +25,7 @@ struct vt_rpc_server_options {
     uint32_t arena_bytes;       /* per call */
     uint32_t drain_grace_ms;    /* after NOT_SERVING and after shutdown began */
     struct vt_metrics *metrics; /* borrowed, may be NULL */
+    struct vt_tracer *tracer;   /* borrowed, outlives the server; NULL: no call is recorded */
     /* Borrowed; every caller of `listen` must have a certificate. NULL: plaintext, where every
      * caller has every role and `listen` must be a loopback address or a Unix socket. */
     struct vt_rpc_tls *tls;

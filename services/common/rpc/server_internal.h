@@ -5,6 +5,7 @@
 
 #include "services/common/rpc/internal.h"
 #include "services/common/rpc/tls_internal.h"
+#include "services/common/trace/ids.h"
 
 struct vt_counter;
 struct vt_gauge;
@@ -33,6 +34,7 @@ struct vt__worker {
     struct vt__server_call *idle_calls;  /* owned */
     struct vt__arena_block *idle_arenas; /* owned */
     unsigned *owed_slots;                /* per method, for want of memory; owned */
+    struct vt_trace_ids trace_ids;
     pthread_t thread;
 };
 
@@ -49,7 +51,9 @@ struct vt_rpc_server {
     atomic_uint in_flight; /* relaxed: a limit */
     atomic_uint n_live;    /* seq_cst: leave() and drain tell each other */
     struct vt_gauge *in_flight_gauge;
-    pthread_mutex_t mutex; /* of the fields below */
+    _Atomic int64_t log_second; /* of the last line about a failed call; relaxed, as the next */
+    atomic_uint n_logged;       /* such lines in that second */
+    pthread_mutex_t mutex;      /* of the fields below */
     pthread_cond_t changed;
     bool shut_down;                  /* gRPC has told that no call is left */
     struct vt__server_call *streams; /* live ones, to be cancelled by _drain */
@@ -90,6 +94,10 @@ void vt__worker_free_pools(struct vt__worker *worker);
 /* Ends every live stream with UNAVAILABLE, or asks it to end itself; those that come later end at
  * once. */
 void vt__streams_cancel(struct vt_rpc_server *server);
+
+/* trace.c: the call's place in its trace; its end is told to the tracer and the log. */
+void vt__server_span_begin(struct vt__server_call *call, struct vt_slice traceparent);
+void vt__server_span_end(struct vt__server_call *call, struct vt_err err, int64_t now_ns);
 
 /* caller.c: what the connection and the metadata say about who calls. */
 void vt__caller_read(const struct vt__server_call *call, struct vt__caller *ret_caller);

@@ -3,6 +3,7 @@
 #include "services/common/base/metrics.h"
 #include "services/common/rpc/client.h"
 #include "services/common/rpc/server.h"
+#include "services/common/trace/span.h"
 #include "tests/testlib/testlib.h"
 
 #include <pthread.h>
@@ -42,7 +43,10 @@ static void refuse(struct vt_rpc_call *call, void *service)
 static void tell_trace(struct vt_rpc_call *call, void *service)
 {
     (void)service;
-    vt_rpc_call_reply(call, vt_slice_str(vt_rpc_call_request(call)->traceparent));
+    struct vt_span *span = vt_rpc_call_request(call)->span;
+    char text[VT_TRACEPARENT_BYTES];
+    vt_traceparent_print(span, span->parent, text);
+    vt_rpc_call_reply(call, vt_slice_str(text));
 }
 
 static void tell_locality(struct vt_rpc_call *call, void *service)
