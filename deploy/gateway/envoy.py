@@ -23,7 +23,8 @@ def bootstrap(values, keys, contract, folder):
         "layered_runtime": {"layers": [{"name": "vitrine", "static_layer": {
             # A connection whose streams are mostly reset early is an attack (CVE-2023-44487).
             "overload.premature_reset_total_stream_count": 200,
-            "re2.max_program_size.error_level": 1000}}]},
+            "re2.max_program_size.error_level": 1000,
+            "tracing.opentelemetry.flush_interval_ms": 500}}]},
         "static_resources": {
             "listeners": [outside(values, keys, contract, folder), metrics(values["metrics"])],
             "clusters": [*(upstreams.service(name, values) for name in values["upstreams"]),
@@ -84,7 +85,8 @@ def connection_manager(values, keys, contract, folder):
         codec_type="AUTO",
         server_name="vitrine",
         use_remote_address=True,
-        generate_request_id=False,  # calls have trace ids
+        # Calls have trace ids; but it is by its own id that Envoy finds out whom to sample.
+        generate_request_id=bool(values["tracing"]["collector"]),
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
@@ -132,11 +134,22 @@ def metrics(listen):
 def tracing(values):
     if not values["collector"]:
         return {}
+    samplers = "extensions.tracers.opentelemetry.samplers.v3"
+    share = {"numerator": round(values["sample"] * 1e6), "denominator": "MILLION"}
+    # All are looked at; whom to record is then said by the caller's traceparent, else by the share.
+    by_share = {"name": "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",
+                "typed_config": typed(f"{samplers}.TraceIdRatioBasedSamplerConfig",
+                                      sampling_percentage=share)}
     return {"tracing": {
-        "random_sampling": {"value": values["sample"] * 100},
+        "random_sampling": {"value": 100},
+        "max_path_tag_length": 0,  # paths hold customers' ids; the span's name is the method
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": {
             "@type": f"{TYPE}config.trace.v3.OpenTelemetryConfig",
             "grpc_service": {"envoy_grpc": {"cluster_name": "collector"}, "timeout": "1s"},
+            "sampler": {
+                "name": "envoy.tracers.opentelemetry.samplers.parent_based",
+                "typed_config": typed(f"{samplers}.ParentBasedSamplerConfig",
+                                      wrapped_sampler=by_share)},
             "service_name": "vitrine-gateway"}}}}
 
 

@@ -94,7 +94,8 @@ def call(method, limits):
     if method.is_read and not method.is_stream and method.upstream == "ranking":
         action["retry_policy"]["per_try_timeout"] = HEDGE_AFTER
         action["hedge_policy"] = {"hedge_on_per_try_timeout": True}
-    return {"match": {"path": f"/{method.full_name}"}, "name": method.full_name, "route": action}
+    return {"match": {"path": f"/{method.full_name}"}, "name": method.full_name, "route": action,
+            "decorator": {"operation": method.full_name, "propagate": False}}  # its span's name
 
 
 def deadline(method, limits):

@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""Where the time of a call went: one tree of spans from the gateway to the last service, the same
+trace id in every log, and nothing of a customer in any of them.
+
+One cell behind its gateway, with a collector that comes and goes.
+"""
+
+import json
+import pathlib
+import re
+import secrets
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testlib"))
+from collector import Collector  # noqa: E402
+from deployed import KEYS, DeployedCell, envoy_program  # noqa: E402
+from vitrine import WAIT_S, Folder, Suite  # noqa: E402
+
+suite = Suite("deploy/tracing")
+folder = Folder()
+SERVER, CLIENT, INTERNAL = 2, 3, 1
+RANKING, PROFILE, CANDIDATE = "vitrine-ranking", "vitrine-profile", "vitrine-candidate"
+RECOMMEND = "vitrine.v1.RecommendationService/Recommend"
+GET_PROFILE = "vitrine.v1.ProfileService/GetProfile"
+GET_CANDIDATES = "vitrine.v1.CandidateService/GetCandidates"
+# Told to the cell in every way there is, and to be found in no log.
+CUSTOMER, VISITOR, EVENT = "kunde-7f3a91", "besucher-55c0de", "ereignis-90ab12"
+DROPPED = "vitrine_trace_spans_dropped_total"
+state = {}
+
+
+def collector():
+    if "collector" not in state:
+        envoy_program()
+        state["collector"] = Collector(folder / "spans.jsonl")
+        state["collector"].start()
+    return state["collector"]
+
+
+def cell():
+    if "cell" not in state:
+        (folder / "data").mkdir()
+        target = collector().target
+        state["cell"] = DeployedCell(
+            folder / "data", folder / "cell", rankings=1,
+            service_options=["--otlp", target, "--trace-sample", "0", "--log-level", "debug"],
+            tracing={"collector": target, "sample": 0})
+        fill()
+    return state["cell"]
+
+
+def fill():
+    """A little catalog, and a customer who has done something."""
+    gateway = state["cell"].gateway
+    items = [{"id": f"sku-{i}", "title": f"Item {i}", "categories": ["things"], "price": 5,
+              "stock": 9} for i in range(8)]
+    events = [{"eventId": f"{EVENT}-{i}", "type": "EVENT_TYPE_VIEW", "customerId": CUSTOMER,
+               "visitorId": VISITOR, "itemId": f"sku-{i}", "channel": "web"} for i in range(3)]
+    for path, body in (("/v1/items", {"items": items}), ("/v1/events", {"events": events})):
+        status, _, answer = gateway.call(path, body)
+        assert status == 200, answer
+
+
+def services():
+    return {RANKING: cell().rankings[0], PROFILE: cell().profile, CANDIDATE: cell().candidate}
+
+
+def recommend(sampled=True, **more):
+    """A call whose trace we begin; its id."""
+    trace = secrets.token_hex(16)
+    status, _, answer = cell().gateway.call(
+        "/v1/recommend", {"placement": "home", "customerId": CUSTOMER, "n": 3, **more},
+        headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-{'01' if sampled else '00'}",
+                 "vitrine-key": CUSTOMER})
+    assert status == 200, answer
+    return trace
+
+
+def one(spans, **wanted):
+    service = wanted.pop("service", None)
+    found = [span for span in spans if all(span[key] == value for key, value in wanted.items())
+             and service in (None, span["resource"]["service.name"])]
+    assert len(found) == 1, (wanted, service, found, spans)
+    return found[0]
+
+
+@suite.test
+def one_call_is_one_tree_from_the_gateway_to_the_last_service():
+    cell()
+    trace = recommend()
+    spans = collector().wait_for("whole tree", lambda spans: {
+        span["resource"]["service.name"] for span in spans} >= {
+            "vitrine-gateway", RANKING, PROFILE, CANDIDATE}
+        and any(span["name"] == RECOMMEND for span in spans), trace)
+    gateway = one(spans, service="vitrine-gateway")
+    ranking = one(spans, service=RANKING, name=RECOMMEND, kind=SERVER)
+    assert gateway["parent"] == "00f067aa0ba902b7", gateway
+    assert ranking["parent"] == gateway["id"], (ranking, gateway)
+    for name, service in ((GET_PROFILE, PROFILE), (GET_CANDIDATES, CANDIDATE)):
+        asked = one(spans, service=RANKING, name=name, kind=CLIENT)
+        answered = one(spans, service=service, name=name, kind=SERVER)
+        assert asked["parent"] == ranking["id"], (asked, ranking)
+        assert answered["parent"] == asked["id"], (answered, asked)
+        assert ranking["begin"] <= asked["begin"] <= answered["begin"], (ranking, asked, answered)
+        assert answered["end"] <= asked["end"] <= ranking["end"], (ranking, asked, answered)
+    for step in ("profile", "candidate", "rank"):
+        span = one(spans, service=RANKING, name=step, kind=INTERNAL)
+        assert span["parent"] == ranking["id"], span
+        assert ranking["begin"] <= span["begin"] <= span["end"] <= ranking["end"], (span, ranking)
+    assert len({span["id"] for span in spans}) == len(spans), "two spans share an id"
+
+
+@suite.test
+def spans_tell_which_process_which_method_and_how_it_ended():
+    cell()
+    trace = recommend()
+    spans = collector().wait_for("server span", lambda spans: any(
+        span["name"] == RECOMMEND for span in spans), trace)
+    span = one(spans, service=RANKING, name=RECOMMEND)
+    assert span["attributes"] == {
+        "rpc.system": "grpc", "rpc.service": "vitrine.v1.RecommendationService",
+        "rpc.method": "Recommend", "rpc.grpc.status_code": 0}, span
+    pid = cell().rankings[0].process.pid
+    assert span["resource"]["service.instance.id"].endswith(f":{pid}"), span
+    assert re.fullmatch(r"\d+\.\d+\.\d+", span["resource"]["service.version"]), span
+
+
+@suite.test
+def every_log_has_the_trace_id_of_the_call():
+    cell()
+    trace = recommend()
+    spans = collector().wait_for("whole tree", lambda spans: len(
+        {span["resource"]["service.name"] for span in spans if span["kind"] == SERVER}) == 4, trace)
+    for service, server in services().items():
+        lines = [line for line in server.log if line.get("trace_id") == trace]
+        span = one(spans, service=service, kind=SERVER)
+        assert [line["span_id"] for line in lines] == [span["id"]], (service, lines, span)
+        assert lines[0]["method"] == span["name"], lines
+    until = time.monotonic() + WAIT_S
+    while not any(line["trace_id"] == trace for line in cell().gateway.access_log()):
+        assert time.monotonic() < until, "the gateway's log does not have the trace"
+        time.sleep(0.05)
+
+
+@suite.test
+def who_is_not_sampled_is_not_recorded():
+    cell()
+    quiet, loud = recommend(sampled=False), recommend()
+    collector().wait_for("sampled call", lambda spans: any(
+        span["name"] == RECOMMEND for span in spans), loud)
+    assert collector().spans(quiet) == []
+    assert any(line.get("trace_id") == quiet for line in cell().rankings[0].log), "no line of it"
+
+
+def exported():
+    return cell().rankings[0].metric("vitrine_trace_spans_exported_total")
+
+
+def dropped(reason):
+    return cell().rankings[0].metric(f'{DROPPED}{{reason="{reason}"}}')
+
+
+@suite.test
+def collector_that_is_away_costs_spans_and_no_call():
+    cell()
+    collector().stop()
+    before = len(cell().rankings[0].log)
+    for _ in range(5):
+        recommend()
+    cell().rankings[0].wait_for("spans_not_exported", after=before)
+    until = time.monotonic() + WAIT_S
+    while dropped("collector") < 5 * 6:  # a server span, two of calls, three steps
+        assert time.monotonic() < until, dropped("collector")
+        time.sleep(0.05)
+    assert dropped("queue_full") == 0
+    lines = [line for line in cell().rankings[0].log[before:]
+             if line["event"] == "spans_not_exported"]
+    assert len(lines) == 1, lines
+
+
+@suite.test
+def collector_that_is_back_gets_the_next_spans():
+    cell()
+    collector().stop()
+    collector().start()
+    before = exported()
+    until = time.monotonic() + WAIT_S
+    while exported() == before:  # the connection is tried again within a second
+        assert time.monotonic() < until, "no span was taken again"
+        recommend()
+        time.sleep(0.2)
+    trace = recommend()
+    collector().wait_for("tree after the restart", lambda spans: {
+        span["resource"]["service.name"] for span in spans} >= {RANKING, PROFILE, CANDIDATE}, trace)
+    cell().rankings[0].wait_for("spans_exported_again")
+
+
+def provoke():
+    """Calls of every kind that name a customer, good ones and ones that are refused."""
+    gateway = cell().gateway
+    body = {"placement": "home", "customerId": CUSTOMER, "n": 3}
+    for role in ("storefront", "nobodys-key-of-the-tests", "read-only"):
+        gateway.call("/v1/recommend", body, role=role, headers={"vitrine-key": CUSTOMER})
+    gateway.call("/v1/recommend", {**body, "n": -4})
+    gateway.call("/v1/recommend", {**body, "filter": f"brand = '{CUSTOMER}' and ("})
+    gateway.call("/v1/recommend", f'{{"customerId": "{CUSTOMER}", '.encode())
+    gateway.call(f"/v1/customers/{CUSTOMER}")
+    known = gateway.call(f"/v1/customers/{CUSTOMER}", role="operator")
+    assert known[0] == 200 and VISITOR in json.dumps(known[2]), known  # there is something to leak
+    gateway.call(f"/v1/customers/{CUSTOMER}-who-never-was", role="operator")
+    gateway.call(f"/v1/nowhere/{CUSTOMER}?customer={CUSTOMER}")
+    gateway.call("/v1/events", {"events": [{"eventId": EVENT, "type": "EVENT_TYPE_VIEW", "itemId": "",
+                                            "customerId": CUSTOMER, "visitorId": VISITOR}]})
+    gateway.call("/v1/recommend", body, headers={"traceparent": f"00-{CUSTOMER}"})
+    gateway.call("/v1/customers:export", {"customerId": CUSTOMER}, role="operator")
+    gateway.call("/v1/customers:erase", {"customerId": CUSTOMER}, role="operator")
+
+
+def all_logs():
+    """(where, text) of everything that the cell's processes wrote."""
+    for service, server in services().items():
+        yield f"log of {service}", "\n".join(json.dumps(line) for line in server.log)
+    yield "access log", cell().gateway.log_path.read_text(encoding="utf-8")
+    yield "Envoy's log", cell().gateway.errors_path.read_text(encoding="utf-8")
+    yield "spans", collector().path.read_text(encoding="utf-8")
+
+
+@suite.test
+def no_log_and_no_span_has_a_customer_or_a_key():
+    cell()
+    provoke()
+    last = recommend()
+    collector().wait_for("last call", lambda spans: any(
+        span["name"] == RECOMMEND for span in spans), last)
+    secret = [CUSTOMER, VISITOR, EVENT, *KEYS.values(), "nobodys-key"]
+    until = time.monotonic() + WAIT_S
+    while last not in cell().gateway.log_path.read_text(encoding="utf-8"):
+        assert time.monotonic() < until, "the access log is behind"
+        time.sleep(0.05)
+    for where, text in all_logs():
+        assert where == "Envoy's log" or last in text, f"{where} does not have the last call"
+        for word in secret:
+            at = text.find(word)
+            assert at < 0, f"{where} has {word}: {text[max(0, at - 300):at + 100]}"
+
+
+@suite.test
+def processes_end_well_while_the_collector_is_away():
+    cell()
+    collector().stop()
+    recommend()
+    for name, server in services().items():
+        assert server.stop() == 0, (name, server.log[-5:])
+        assert server.log[-2]["event"] == "stopped", server.log[-3:]
+
+
+def main():
+    try:
+        suite.run()
+    finally:
+        if "cell" in state:
+            state["cell"].__exit__()
+        if "collector" in state:
+            state["collector"].stop()
+        folder.close()
+
+
+if __name__ == "__main__":
+    main()
