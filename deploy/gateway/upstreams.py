@@ -19,15 +19,21 @@ def service(name, values):
         "common_lb_config": {"healthy_panic_threshold": {"value": 1}, "update_merge_window": "0s"},
         "circuit_breakers": {"thresholds": [{
             "max_connections": 64, "max_pending_requests": limit, "max_requests": limit,
-            "retry_budget": {"budget_percent": {"value": 10}, "min_retry_concurrency": 50}}]},
+            # The floor is what one replica has under way on a bad day: killed, all of it is asked again
+            # at once, and what the services refuse for load is not asked again at all.
+            "retry_budget": {"budget_percent": {"value": 10}, "min_retry_concurrency": 100}}]},
         "health_checks": [{
             # A stopped process is out within 0.9 s: two times the wait for a check and its answer.
             "timeout": "0.3s", "interval": "0.15s", "no_traffic_interval": "1s",
             "unhealthy_threshold": 2, "healthy_threshold": 1,
             "grpc_health_check": {"service_name": ""}}],
+        # By answers alone. An attempt that was hedged counts as a failure of local origin, so three
+        # slow answers would send a replica away that works, perhaps the last one; who is dead or
+        # hangs is told by the checks.
         "outlier_detection": {
             "consecutive_gateway_failure": 5, "enforcing_consecutive_gateway_failure": 100,
-            "split_external_local_origin_errors": True, "consecutive_local_origin_failure": 3,
+            "split_external_local_origin_errors": True,
+            "enforcing_consecutive_local_origin_failure": 0,
             "interval": "0.5s", "base_ejection_time": "2s", "max_ejection_percent": 50},
         "typed_extension_protocol_options": http2(
             max_concurrent_streams=1000,

@@ -1,20 +1,17 @@
 #!/usr/bin/env python3
-"""Under load through the gateway: restarts, kills, a stopped replica, a new model, new
-certificates. Callers notice none of it."""
+"""Under load through the gateway: restarts, kills, a stopped replica, a new model. Callers notice
+none of it."""
 
 import os
 import pathlib
 import signal
-import socket
-import ssl
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testlib"))
 from background_load import BackgroundLoad  # noqa: E402
 from deployed import KEYS, DeployedCell, envoy_program  # noqa: E402
-from vitrine import ROOT, WAIT_S, Folder, Suite, run, run_json  # noqa: E402
+from vitrine import WAIT_S, Folder, Suite, run, run_json  # noqa: E402
 
 LONG = os.environ.get("VITRINE_TEST_ALL") == "1"
 ROUNDS, KILLS, RATE = (10, 20, 500) if LONG else (1, 2, 50)
@@ -76,8 +73,9 @@ def started_again(role, server):
     return new
 
 
-def await_calls(server, n=20):
-    """Until a replica has answered so many: it takes its part of the load again."""
+def await_calls(server, n=RATE // 2):
+    """Until a replica has answered so many, half of what comes in a second: it takes its part of the
+    load again, and what failed over from it before is answered."""
     answered = ('grpc_server_handled_total{grpc_type="unary",grpc_service="vitrine.v1.'
                 'RecommendationService",grpc_method="Recommend",grpc_code="OK"}')
     until(lambda: server.metric(answered) >= n, f"{server.port} is not called")
@@ -102,6 +100,7 @@ def a_rolling_restart_of_every_service_fails_no_call():
     with load() as calls:
         for _ in range(ROUNDS):
             restart_all()
+    print(f"# {ROUNDS} rounds: {calls}")
     assert calls.failed == 0 and calls.ok == calls.sent > 0, str(calls)
 
 
@@ -113,6 +112,7 @@ def killing_one_of_two_replicas_fails_no_call():
             victim.stop(signal.SIGKILL)
             cell().rankings[i % 2] = started_again("ranking", victim)
             await_calls(cell().rankings[i % 2])
+    print(f"# {KILLS} kills: {calls}")
     assert calls.failed <= calls.sent * 0.0001, str(calls)
 
 
@@ -129,6 +129,7 @@ def a_stopped_replica_is_left_out():
         finally:
             victim.process.send_signal(signal.SIGCONT)
         await_healthy(victim.port)
+    print(f"# left out after {ejected_s:.2f} s, {SUSPENDED_S} s stopped: {calls}")
     if LONG:
         assert ejected_s <= 1, f"ejected after {ejected_s:.2f} s"
     assert calls.failed <= calls.sent * 0.0005, str(calls)
@@ -145,29 +146,7 @@ def a_new_model_fails_no_call():
         until(lambda: all(server.metric(f'vitrine_model_info{{version="{now}"}}') == 1
                           for server in cell().rankings), "not taken")
         run("models", "rollback", "--data", DATA)
-    assert calls.failed == 0 and calls.ok == calls.sent > 0, str(calls)
-
-
-def shown_certificate():
-    context = ssl.create_default_context(cafile=cell().certs / "ca.pem")
-    with socket.create_connection(("127.0.0.1", cell().gateway.port), timeout=WAIT_S) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost") as secure:
-            return secure.getpeercert(binary_form=True)
-
-
-@suite.test
-def new_certificates_fail_no_call():
-    """The gateway's, to callers and to the services, and every service's own."""
-    before = shown_certificate()
-    services = [cell().profile, cell().candidate, *cell().rankings]
-    seen = [len(server.log) for server in services]
-    with load() as calls:
-        subprocess.run([ROOT / "deploy/certs.sh", cell().certs], check=True, capture_output=True)
-        for server, after in zip(services, seen):
-            server.wait_for("tls_files_taken", after=after)
-        until(lambda: shown_certificate() != before, "the gateway shows the old one")
-        # New connections between all of them, by the new certificates.
-        cell().rankings[0] = restart("ranking", cell().rankings[0])
+    print(f"# there and back: {calls}")
     assert calls.failed == 0 and calls.ok == calls.sent > 0, str(calls)
 
 
