@@ -12,6 +12,7 @@
 
 #include "services/common/base/log.h"
 #include "services/common/base/metrics.h"
+#include "services/common/rpc/certified.h"
 
 #include <grpc/support/log.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ enum { LOG_EVERY_S = 10, LABEL_BYTES = 64 };
 static const char *const reason_names[VT__N_HANDSHAKE_FAILURES] = {
     [VT__HANDSHAKE_NO_CERTIFICATE] = "no_certificate",
     [VT__HANDSHAKE_UNTRUSTED] = "untrusted",
+    [VT__HANDSHAKE_NO_ROLE] = "no_role",
     [VT__HANDSHAKE_NOT_TLS] = "not_tls",
     [VT__HANDSHAKE_VERSION] = "version",
     [VT__HANDSHAKE_ALERT] = "refused_by_peer",
@@ -38,6 +40,7 @@ static const struct {
     enum vt__handshake_failure failure;
 } reasons[] = {
     {"peer did not return a certificate", VT__HANDSHAKE_NO_CERTIFICATE},
+    {VT__NO_ROLE_TEXT, VT__HANDSHAKE_NO_ROLE},
     {"certificate verify failed", VT__HANDSHAKE_UNTRUSTED},
     {"wrong version number", VT__HANDSHAKE_NOT_TLS},
     {"http request", VT__HANDSHAKE_NOT_TLS},

@@ -9,6 +9,7 @@ struct vt_metrics; /* services/common/base/metrics.h */
 enum vt__handshake_failure {
     VT__HANDSHAKE_NO_CERTIFICATE,
     VT__HANDSHAKE_UNTRUSTED, /* another authority, or out of date */
+    VT__HANDSHAKE_NO_ROLE,   /* ours, for something else than calling (certified.c) */
     VT__HANDSHAKE_NOT_TLS,
     VT__HANDSHAKE_VERSION,
     VT__HANDSHAKE_ALERT, /* the other side refused us */

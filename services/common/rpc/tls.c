@@ -14,6 +14,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/log.h"
 #include "services/common/base/metrics.h"
+#include "services/common/rpc/certified.h"
 #include "services/common/rpc/internal.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/rpc/tls_internal.h"
@@ -289,6 +290,7 @@ grpc_server_credentials *vt__tls_server_credentials(struct vt__tls_port *port,
                                                     struct vt_rpc_tls *tls)
 {
     port->tls = tls;
+    vt__certified_init();
     return grpc_ssl_server_credentials_create_with_options(
         grpc_ssl_server_credentials_create_options_using_config_fetcher(
             GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, fetch, port));

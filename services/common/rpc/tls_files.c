@@ -7,7 +7,8 @@
 #include "services/common/rpc/tls_files.h"
 
 #include "services/common/base/file.h"
-#include "services/common/rpc/access.h"
+#include "services/common/rpc/call.h"
+#include "services/common/rpc/certified.h"
 
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
@@ -146,20 +147,19 @@ static void take_name(const GENERAL_NAME *name, struct vt__tls_files *files)
     const ASN1_STRING *text = name->type == GEN_IPADD ? name->d.iPAddress : name->d.ia5;
     const unsigned char *bytes = ASN1_STRING_get0_data(text);
     int len = ASN1_STRING_length(text);
-    if (name->type == GEN_URI)
-        files->roles |= vt__access_roles_of_uri(vt_slice(bytes, (size_t)len));
-    else if (name->type == GEN_DNS && files->name[0] == '\0' && len < VT__TLS_NAME_BYTES)
+    if (name->type == GEN_DNS && files->name[0] == '\0' && len < VT__TLS_NAME_BYTES)
         snprintf(files->name, sizeof files->name, "%.*s", len, (const char *)bytes);
     else if (name->type == GEN_IPADD && files->name[0] == '\0' && (len == 4 || len == 16))
         inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, files->name, sizeof files->name);
 }
 
-static void take_names(X509 *certificate, struct vt__tls_files *files)
+static void take_names(const X509 *certificate, struct vt__tls_files *files)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
         take_name(sk_GENERAL_NAME_value(names, i), files);
     GENERAL_NAMES_free(names);
+    files->roles = vt__certified_roles(certificate);
 }
 
 /* Of a caller no more can be judged: who signed it is known to the server it calls. */

@@ -20,6 +20,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of TLS versions that nobo
 suite = Suite("deploy/strangers")
 folder = Folder()
 CERTS, FOREIGN, LATE = folder / "certs", folder / "foreign", folder / "late"
+NAMELESS = CERTS / "nameless"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # and SETTINGS
 GROWTH_MAX_BYTES = 16 << 20
 DESCRIPTORS = 200
@@ -28,6 +29,21 @@ DESCRIPTORS = 200
 def certs_sh(into, *args):
     subprocess.run([ROOT / "deploy" / "certs.sh", into, *args], check=True, timeout=60,
                    capture_output=True)
+
+
+def certify(path, names):
+    """A client certificate of the cell's own authority with these alternative names."""
+    request, extensions = path.with_suffix(".csr"), path.with_suffix(".ext")
+    extensions.write_text(f"extendedKeyUsage=clientAuth\nsubjectAltName={names}\n")
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", "/CN=operator", "-keyout", path.with_suffix(".key"), "-out", request)
+    openssl("x509", "-req", "-in", request, "-CA", CERTS / "ca.pem", "-CAkey", CERTS / "ca.key",
+            "-set_serial", "7", "-days", "1", "-extfile", extensions,
+            "-out", path.with_suffix(".pem"))
+
+
+def openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True, timeout=60, capture_output=True)
 
 
 def flags(name):
@@ -100,9 +116,11 @@ STRANGERS = {  # what they do: the reason that is counted
     "no certificate, TLS 1.2": (over_tls(version=ssl.TLSVersion.TLSv1_2), "no_certificate"),
     "another authority": (over_tls(FOREIGN / "operator"), "untrusted"),
     "out of date": (over_tls(LATE / "operator"), "untrusted"),
+    "no role in it": (over_tls(NAMELESS), "no_role"),
+    "no role in it, TLS 1.2": (over_tls(NAMELESS, ssl.TLSVersion.TLSv1_2), "no_role"),
     "TLS 1.1": (over_tls(CERTS / "operator", ssl.TLSVersion.TLSv1_1), "version"),
 }
-REASONS = ["not_tls", "no_certificate", "untrusted", "version", "refused_by_peer", "other"]
+REASONS = ["not_tls", "no_certificate", "untrusted", "no_role", "version", "refused_by_peer", "other"]
 
 
 def failures(server):
@@ -140,6 +158,7 @@ def make_certificates():
     certs_sh(FOREIGN)
     shutil.copytree(CERTS, LATE)
     certs_sh(LATE, "--days", "-1", "operator")
+    certify(NAMELESS, "DNS:localhost,URI:spiffe://shop/operator,URI:vitrine://role/root")
 
 
 make_certificates()

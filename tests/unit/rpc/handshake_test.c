@@ -10,6 +10,10 @@ static void reasons_are_told_apart(void **state)
                      VT__HANDSHAKE_NO_CERTIFICATE);
     assert_int_equal(vt__handshake_failure_of(SSL_ERROR "certificate verify failed."),
                      VT__HANDSHAKE_UNTRUSTED);
+    assert_int_equal(
+        vt__handshake_failure_of("Handshake failed with fatal error SSL_ERROR_SSL: "
+                                 "error:40800001:lib(129)::certificate names no role."),
+        VT__HANDSHAKE_NO_ROLE);
     assert_int_equal(vt__handshake_failure_of(SSL_ERROR "wrong version number."),
                      VT__HANDSHAKE_NOT_TLS);
     assert_int_equal(vt__handshake_failure_of(SSL_ERROR "http request."), VT__HANDSHAKE_NOT_TLS);

@@ -179,15 +179,18 @@ static void a_certificate_says_which_methods_its_holder_may_call(void **state)
     assert_code(call_as(fixture, "shop", "/t.T/None", reply, &diag), VT_UNIMPLEMENTED);
 }
 
-static void a_certificate_without_role_is_nobody(void **state)
+static void a_certificate_without_role_is_a_strangers(void **state)
 {
     const struct fixture *fixture = *state;
     struct vt_diag diag = {0};
     char reply[256];
     make(fixture, "none", "ca", "DNS:shop.test,URI:spiffe://x/storefront,URI:vitrine://role/root");
-    assert_code(call_as(fixture, "none", "/t.T/Any", reply, &diag), VT_UNAUTHENTICATED);
+    const struct vt_counter *refused = vt_metrics_counter(
+        fixture->metrics, "vitrine_tls_handshakes_failed_total", "", "reason=\"no_role\"");
+    assert_code(call_as(fixture, "none", "/t.T/Any", reply, &diag), VT_UNAVAILABLE);
     assert_code(call_as(fixture, "none", "/grpc.health.v1.Health/Check", reply, &diag),
-                VT_UNAUTHENTICATED);
+                VT_UNAVAILABLE);
+    assert_true(vt_counter_value(refused) >= 2);
 }
 
 static void refusals_are_counted(void **state)
@@ -385,7 +388,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_certificate_says_which_methods_its_holder_may_call, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_certificate_without_role_is_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_certificate_without_role_is_a_strangers, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(strangers_do_not_get_through_the_handshake, setup,
                                         teardown),
