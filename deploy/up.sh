@@ -2,11 +2,13 @@
 # Brings up a whole cell on this machine: profile, candidate, two ranking services, the gateway in
 # front of them, a training job, and Prometheus. Mutual TLS inside, TLS and keys outside.
 #
-#   deploy/up.sh [--processes] [--folder DIR] [--data DIR] [--free-ports]
+#   deploy/up.sh [--processes] [--folder DIR] [--data DIR] [--free-ports] [--otlp HOST:PORT]
 #     --processes   plain processes instead of containers
 #     --folder DIR  certificates, keys, configuration, logs and data (build/cell in the source tree)
 #     --data DIR    serve this data folder; default: a demo storefront in DIR/data, made once
 #     --free-ports  on ports that are free now, instead of 8443, 9090 …
+#     --otlp H:P    a collector that takes spans by OTLP over gRPC, as the cell reaches it
+#     --trace-sample SHARE  of the calls that come without a traceparent (0.01)
 #
 # Prints where everything is, and calls it once. DIR/cell.json says the same for scripts.
 # deploy/down.sh ends it. Run again, it ends what ran and starts it anew on the same data. With
@@ -16,13 +18,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/deploy/lib.sh"
 . "$root/deploy/cell.sh"
 
-mode=containers folder=$root/build/cell data= ports=fixed
+mode=containers folder=$root/build/cell data= ports=fixed otlp= trace_sample=0.01
 while [ $# -gt 0 ]; do
     case $1 in
     --processes) mode=processes ;;
     --folder) folder=${2:?--folder needs a path}; shift ;;
     --data) data=${2:?--data needs a path}; shift ;;
     --free-ports) ports=free ;;
+    --otlp) otlp=${2:?--otlp needs host:port}; shift ;;
+    --trace-sample) trace_sample=${2:?--trace-sample needs a share}; shift ;;
     -h | --help) sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) vt_die "unknown argument '$1'; see $0 --help" ;;
     esac
@@ -106,7 +110,7 @@ start_service() {
     shift 4
     start_process "$name" "$program" serve --data "$data" --role "$role" --listen "$listen" \
         --http "$http" --tls-cert "$folder/certs/server.pem" --tls-key "$folder/certs/server.key" \
-        --tls-ca "$folder/certs/ca.pem" "$@"
+        --tls-ca "$folder/certs/ca.pem" --otlp "$otlp" --trace-sample "$trace_sample" "$@"
     wait_for "$name" ready_of "$name"
 }
 
@@ -136,6 +140,7 @@ certificates:
   server: {cert: ../certs/server.pem, key: ../certs/server.key}
   services: {cert: ../certs/gateway.pem, key: ../certs/gateway.key, ca: ../certs/ca.pem}
 upstreams: {ranking: [$2], profile: [$3]}
+tracing: {collector: "$otlp", sample: $trace_sample}
 END
     "$root/deploy/gateway/render.py" --values "$folder/gateway/values.yaml" \
         --out "$folder/gateway/out"
@@ -231,6 +236,8 @@ VITRINE_CELL_DATA=$data
 VITRINE_USER=$user
 VITRINE_GATEWAY_PORT=$gateway
 VITRINE_PROMETHEUS_PORT=$prometheus
+VITRINE_OTLP=$otlp
+VITRINE_TRACE_SAMPLE=$trace_sample
 END
     compose "$folder" up -d >"$folder/logs/compose.log" 2>&1 ||
         { tail -n 20 "$folder/logs/compose.log" >&2; vt_die "the containers did not start"; }

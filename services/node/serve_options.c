@@ -219,7 +219,8 @@ struct vt_err vt_serve_options_check(const struct vt_serve_options *options, str
     VT_TRY(check_address("http", options->http, diag));
     VT_TRY(check_address("profile", options->profile, diag));
     VT_TRY(check_address("candidate", options->candidate, diag));
-    VT_TRY(check_address("otlp", options->otlp, diag));
+    if (options->otlp != NULL && options->otlp[0] != '\0') /* empty, as from a compose file: none */
+        VT_TRY(check_address("otlp", options->otlp, diag));
     VT_TRY(check_decisions(options, diag));
     VT_TRY(need("profile", options->profile, (roles & VT_ROLE_PROFILE) == 0, options->role, diag));
     if ((roles & VT_ROLE_RANKING) == 0)

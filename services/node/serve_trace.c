@@ -15,7 +15,7 @@ struct vt_err vt_serve_trace_open(const struct vt_serve_options *options,
 {
     char name[NAME_BYTES] = "vitrine";
     *ret_otlp = NULL;
-    if (options->otlp == NULL)
+    if (options->otlp == NULL || options->otlp[0] == '\0')
         return vt_ok();
     if (vt_serve_roles(options) != VT_ROLE_ALL)
         snprintf(name, sizeof name, "vitrine-%s", options->role);

@@ -102,19 +102,29 @@ static void send_batch(struct vt_otlp *otlp, size_t n)
     vt_counter_add(otlp->exported, batch.n_spans - lost);
 }
 
+static bool is_stopping(struct vt_otlp *otlp)
+{
+    return atomic_load_explicit(&otlp->stopping, memory_order_acquire);
+}
+
+/* All that is there; at the end, as long as somebody takes it. */
+static void drain(struct vt_otlp *otlp)
+{
+    for (size_t n; (n = take_batch(otlp)) > 0;) {
+        send_batch(otlp, n);
+        if (otlp->away && is_stopping(otlp))
+            return;
+    }
+}
+
 static void *run(void *argument)
 {
     struct vt_otlp *otlp = argument;
-    bool last = false;
-    while (!last) {
+    while (!is_stopping(otlp)) {
         vt_tracer_wait(otlp->tracer, FLUSH_MS);
-        last = atomic_load_explicit(&otlp->stopping, memory_order_acquire);
-        for (size_t n; (n = take_batch(otlp)) > 0;) {
-            send_batch(otlp, n);
-            if (last && otlp->away)
-                break; /* nobody takes the rest either */
-        }
+        drain(otlp);
     }
+    drain(otlp); /* what came between the last look and the stop */
     return NULL;
 }
 

@@ -46,7 +46,8 @@ def cell():
         candidate = Server(data, "--role", "candidate", "--profile", profile.target, *secure,
                            http=True)
         ranking = Server(data, "--role", "ranking", "--profile", profile.target, "--candidate",
-                         candidate.target, *secure, http=True)
+                         candidate.target, *secure, "--otlp", f"127.0.0.1:{free_port()}", "--trace-sample",
+                         1, http=True)
         state["cell"] = {"profile": profile, "candidate": candidate, "ranking": ranking}
         run("recommend", "--target", ranking.target, "--customer", "C000001",
             *tls(certs, "storefront"))

@@ -79,6 +79,12 @@ def recommend(sampled=True, **more):
     return trace
 
 
+def is_whole(spans):
+    """Every service has told how it answered: what it did in between came before or with that."""
+    return {span["resource"]["service.name"] for span in spans if span["kind"] == SERVER} == {
+        "vitrine-gateway", RANKING, PROFILE, CANDIDATE}
+
+
 def one(spans, **wanted):
     service = wanted.pop("service", None)
     found = [span for span in spans if all(span[key] == value for key, value in wanted.items())
@@ -91,10 +97,7 @@ def one(spans, **wanted):
 def one_call_is_one_tree_from_the_gateway_to_the_last_service():
     cell()
     trace = recommend()
-    spans = collector().wait_for("whole tree", lambda spans: {
-        span["resource"]["service.name"] for span in spans} >= {
-            "vitrine-gateway", RANKING, PROFILE, CANDIDATE}
-        and any(span["name"] == RECOMMEND for span in spans), trace)
+    spans = collector().wait_for("whole tree", is_whole, trace)
     gateway = one(spans, service="vitrine-gateway")
     ranking = one(spans, service=RANKING, name=RECOMMEND, kind=SERVER)
     assert gateway["parent"] == "00f067aa0ba902b7", gateway
@@ -117,9 +120,8 @@ def one_call_is_one_tree_from_the_gateway_to_the_last_service():
 def spans_tell_which_process_which_method_and_how_it_ended():
     cell()
     trace = recommend()
-    spans = collector().wait_for("server span", lambda spans: any(
-        span["name"] == RECOMMEND for span in spans), trace)
-    span = one(spans, service=RANKING, name=RECOMMEND)
+    spans = collector().wait_for("whole tree", is_whole, trace)
+    span = one(spans, service=RANKING, name=RECOMMEND, kind=SERVER)
     assert span["attributes"] == {
         "rpc.system": "grpc", "rpc.service": "vitrine.v1.RecommendationService",
         "rpc.method": "Recommend", "rpc.grpc.status_code": 0}, span
@@ -132,8 +134,7 @@ def spans_tell_which_process_which_method_and_how_it_ended():
 def every_log_has_the_trace_id_of_the_call():
     cell()
     trace = recommend()
-    spans = collector().wait_for("whole tree", lambda spans: len(
-        {span["resource"]["service.name"] for span in spans if span["kind"] == SERVER}) == 4, trace)
+    spans = collector().wait_for("whole tree", is_whole, trace)
     for service, server in services().items():
         lines = [line for line in server.log if line.get("trace_id") == trace]
         span = one(spans, service=service, kind=SERVER)
@@ -149,8 +150,7 @@ def every_log_has_the_trace_id_of_the_call():
 def who_is_not_sampled_is_not_recorded():
     cell()
     quiet, loud = recommend(sampled=False), recommend()
-    collector().wait_for("sampled call", lambda spans: any(
-        span["name"] == RECOMMEND for span in spans), loud)
+    collector().wait_for("sampled call", is_whole, loud)
     assert collector().spans(quiet) == []
     assert any(line.get("trace_id") == quiet for line in cell().rankings[0].log), "no line of it"
 
@@ -185,16 +185,14 @@ def collector_that_is_away_costs_spans_and_no_call():
 def collector_that_is_back_gets_the_next_spans():
     cell()
     collector().stop()
-    collector().start()
     before = exported()
-    until = time.monotonic() + WAIT_S
-    while exported() == before:  # the connection is tried again within a second
-        assert time.monotonic() < until, "no span was taken again"
-        recommend()
+    collector().start()
+    traces, until = [], time.monotonic() + WAIT_S
+    while not any(is_whole(collector().spans(trace)) for trace in traces):
+        assert time.monotonic() < until, f"no whole tree: {collector().spans(traces[-1])}"
+        traces.append(recommend())  # each process tries its connection again within seconds
         time.sleep(0.2)
-    trace = recommend()
-    collector().wait_for("tree after the restart", lambda spans: {
-        span["resource"]["service.name"] for span in spans} >= {RANKING, PROFILE, CANDIDATE}, trace)
+    assert exported() > before
     cell().rankings[0].wait_for("spans_exported_again")
 
 
@@ -233,8 +231,7 @@ def no_log_and_no_span_has_a_customer_or_a_key():
     cell()
     provoke()
     last = recommend()
-    collector().wait_for("last call", lambda spans: any(
-        span["name"] == RECOMMEND for span in spans), last)
+    collector().wait_for("last call", is_whole, last)
     secret = [CUSTOMER, VISITOR, EVENT, *KEYS.values(), "nobodys-key"]
     until = time.monotonic() + WAIT_S
     while last not in cell().gateway.log_path.read_text(encoding="utf-8"):

@@ -85,13 +85,16 @@ static void limits_hold_at_the_edge_and_not_beyond(void **state)
         const char *argument;
         bool accepted;
     } cases[] = {
-        {"--threads=256", true},       {"--threads=257", false},
-        {"--max-in-flight=1", true},   {"--max-in-flight=0", false},
-        {"--history-max=1000", true},  {"--history-max=1001", false},
-        {"--arena-kib=256", true},     {"--arena-kib=255", false},
-        {"--queue-events=1000", true}, {"--queue-events=999", false},
-        {"--role=ranker", false},      {"--diversity=some", false},
-        {"--listen", false},           {"--lisen=127.0.0.1:0", false},
+        {"--threads=256", true},         {"--threads=257", false},
+        {"--max-in-flight=1", true},     {"--max-in-flight=0", false},
+        {"--history-max=1000", true},    {"--history-max=1001", false},
+        {"--arena-kib=256", true},       {"--arena-kib=255", false},
+        {"--queue-events=1000", true},   {"--queue-events=999", false},
+        {"--role=ranker", false},        {"--diversity=some", false},
+        {"--otlp=127.0.0.1:4317", true}, {"--otlp=", true},
+        {"--otlp=collector", false},     {"--trace-sample=1", true},
+        {"--trace-sample=1.01", false},  {"--listen", false},
+        {"--lisen=127.0.0.1:0", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct vt_serve_options options = {0};
