@@ -7,6 +7,7 @@
 #include "tests/testlib/testlib.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ struct fixture {
     struct vt_metrics *metrics;
     struct vt_rpc_server *server;
     struct vt_http_server *http;
-    bool ready;
+    atomic_bool ready;
     char reply[65536];
 };
 
@@ -25,7 +26,7 @@ static bool is_ready(void *ctx, char *reason, size_t reason_size)
 {
     const struct fixture *fixture = ctx;
     snprintf(reason, reason_size, "no model yet");
-    return fixture->ready;
+    return atomic_load(&fixture->ready);
 }
 
 static int setup(void **state)
@@ -106,7 +107,7 @@ static void readiness_says_why_not(void **state)
     struct fixture *fixture = *state;
     assert_int_equal(ask(fixture, "GET", "/readyz"), 503);
     assert_non_null(strstr(fixture->reply, "not ready: no model yet"));
-    fixture->ready = true;
+    atomic_store(&fixture->ready, true);
     assert_int_equal(ask(fixture, "GET", "/readyz"), 200);
 }
 
