@@ -36,6 +36,12 @@ def part(role, *others, **more):
     return Server(DATA, "--role", role, *others, http=True, **more)
 
 
+def health(server, status=0):
+    """What gateways, containers and Kubernetes ask: grpc.health.v1 over the port itself."""
+    done = run("health", "--target", server.target, status=status)
+    return done.stdout + done.stderr
+
+
 def publish_again():
     """CURRENT by rename, as whoever publishes writes it: it is looked at again within a second."""
     current = DATA / "bundles" / "CURRENT"
@@ -50,6 +56,7 @@ def a_part_without_profile_is_alive_and_not_ready():
         assert candidate.page("/livez")[0] == 200
         status, text = candidate.page("/readyz")
         assert status == 503 and "item table" in text, (status, text)
+        assert "NOT_SERVING" in health(candidate, status=1)
 
 
 @suite.test
@@ -65,11 +72,13 @@ def ranking_and_candidate_wait_for_the_published_version():
                     until(lambda s=server: version in s.page("/readyz")[1], "no reason told")
                     assert server.page("/readyz")[0] == 503
                     assert server.page("/livez")[0] == 200
+                    assert "NOT_SERVING" in health(server, status=1)
                 hidden.rename(manifest)
                 publish_again()
                 for server in (candidate, ranking):
                     server.wait_for("ready")
                     assert server.page("/readyz") == (200, "ready\n")
+                    assert health(server) == "SERVING\n"
                 assert not ranking.ask("recommend", "--customer", "C000042").get("degraded")
 
 
