@@ -137,6 +137,8 @@ static struct vt_err fill_generator(const struct run_options *options, struct ru
         .max_outstanding = options->max_outstanding,
         .seed = options->seed,
     };
+    if (options->batch)
+        VT_TRY(add_metadata("vitrine-priority=batch", run, diag));
     for (size_t i = 0; i < options->metadata.n; i++)
         VT_TRY(add_metadata(options->metadata.items[i], run, diag));
     return vt_ok();

@@ -14,7 +14,7 @@ struct run_options {
     uint32_t connections, threads, concurrency, max_outstanding, n, rank_size;
     uint64_t seed;
     double zipf;
-    bool json, strict;
+    bool json, strict, batch;
 };
 
 /* The rows that a command's table has for `field_`, a struct run_options of its target `type_`. */
@@ -29,6 +29,9 @@ struct run_options {
         VT_TLS_OPTIONS(type_, f_.tls),                                                             \
         RUN_ROW(type_, f_.metadata, "metadata", VT_OPTION_LIST, "NAME=VALUE",                      \
                 "sent with every call: a gateway's token; may be repeated", .fallback = NULL),     \
+        RUN_ROW(type_, f_.batch, "batch", VT_OPTION_BOOL, NULL,                                    \
+                "say that storefronts go before these calls (vitrine-priority: batch)",            \
+                .flag_only = true),                                                                \
         RUN_ROW(type_, f_.duration_ms, "duration", VT_OPTION_DURATION, "TIME",                     \
                 "how long to measure (of a sweep: each rate)", .fallback = (duration_),            \
                 .min = 100, .max = 86400000),                                                      \

@@ -296,9 +296,9 @@ static void who_would_like(struct vt_rpc_call *call, void *service)
 }
 
 static const struct vt_rpc_method methods[] = {
-    {"/vitrine.v1.RecommendationService/RecommendAll", recommend_all, VT_RPC_SERVER_STREAM,
+    {"/vitrine.v1.RecommendationService/RecommendAll", recommend_all, VT_RPC_BATCH_STREAM,
      REQUEST_BYTES, 0, CALLS_MAX, ASKS},
-    {"/vitrine.v1.RecommendationService/WhoWouldLike", who_would_like, VT_RPC_SERVER_STREAM,
+    {"/vitrine.v1.RecommendationService/WhoWouldLike", who_would_like, VT_RPC_BATCH_STREAM,
      REQUEST_BYTES, 0, CALLS_MAX, ASKS},
 };
 

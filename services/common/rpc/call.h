@@ -19,7 +19,12 @@ struct vt_rpc_call;
 /* Runs on a serving thread; must not block. `service` is what the method table was added with. */
 typedef void (*vt_rpc_handler_fn)(struct vt_rpc_call *call, void *service);
 
-enum vt_rpc_kind { VT_RPC_UNARY, VT_RPC_SERVER_STREAM, VT_RPC_BIDI_STREAM };
+enum vt_rpc_kind {
+    VT_RPC_UNARY,
+    VT_RPC_SERVER_STREAM,
+    VT_RPC_BATCH_STREAM, /* a server stream that is refused first when there is too much to do */
+    VT_RPC_BIDI_STREAM,
+};
 
 /* A row of a service's method table. */
 struct vt_rpc_method {

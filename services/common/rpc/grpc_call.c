@@ -230,6 +230,7 @@ static void release(struct vt__server_call *call)
     atomic_fetch_sub_explicit(&call->method->in_flight, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&server->in_flight, 1, memory_order_relaxed);
     vt_gauge_add(server->in_flight_gauge, -1);
+    vt__admission_leave(&worker->admission, &call->waiting, vt__now_ns());
     grpc_slice_unref(call->request_bytes);
     grpc_byte_buffer_destroy(call->request);
     grpc_byte_buffer_destroy(call->outgoing);
@@ -276,7 +277,7 @@ static void fill_request(struct vt__server_call *call)
     request->deadline_ns = vt__nanoseconds(registered ? call->deadline : call->details.deadline);
     uint32_t default_ms = call->method->row->default_deadline_ms;
     if (request->deadline_ns == INT64_MAX && default_ms > 0)
-        request->deadline_ns = call->arrived_ns + (int64_t)default_ms * 1000000;
+        request->deadline_ns = call->waiting.arrived_ns + (int64_t)default_ms * 1000000;
     vt__server_span_begin(call, find_metadata(&call->base, "traceparent"));
 }
 
@@ -297,10 +298,10 @@ static void begin(struct vt__server_call *call)
 {
     atomic_store_explicit(&call->pending, 2, memory_order_relaxed); /* the close and the answer */
     atomic_store_explicit(&call->headers_sent, false, memory_order_relaxed);
-    call->arrived_ns = vt__now_ns();
+    call->waiting.arrived_ns = vt__now_ns();
     atomic_fetch_add_explicit(&call->worker->server->n_live, 1, memory_order_relaxed);
     vt_counter_add(call->method->started, 1);
-    arena_take(call);
+    vt_arena_init(&call->base.arena, NULL, 0); /* a queued or refused call needs none */
     vt__call_init(&call->base, &grpc_transport, call->method->row);
     call->request_bytes = vt__byte_buffer_bytes(call->request);
     call->base.body = vt__slice_view(&call->request_bytes);
@@ -308,6 +309,12 @@ static void begin(struct vt__server_call *call)
     if (call->method->row->kind != VT_RPC_UNARY)
         stream_link(call);
     watch_for_close(call);
+}
+
+void vt__server_call_begin(struct vt__server_call *call)
+{
+    arena_take(call);
+    vt__call_handle(&call->base, call->method->service);
 }
 
 static void on_arrived(void *owner, bool ok)
@@ -322,7 +329,7 @@ static void on_arrived(void *owner, bool ok)
     vt__slot_post(call->worker, call->method);
     begin(call);
     if (admit(call)) {
-        vt__call_handle(&call->base, call->method->service);
+        vt__worker_admit(call);
         return;
     }
     vt_diag_set(&call->base.diag, "", "too many calls at a time; try again in a moment");
@@ -333,7 +340,7 @@ static void on_closed(void *owner, bool ok)
 {
     struct vt__server_call *call = completed(owner);
     (void)ok; /* always 1 */
-    if (call->close_cancelled != 0)
+    if (call->close_cancelled != 0 && !vt__worker_drop(call))
         vt__call_cancelled(&call->base);
     drop_pending(call);
 }
@@ -397,7 +404,7 @@ static void count_answer(struct vt__server_call *call, struct vt_err err)
 {
     int64_t now_ns = vt__now_ns();
     vt_counter_add(call->method->handled[err.code], 1);
-    vt_histogram_observe(call->method->seconds, (double)(now_ns - call->arrived_ns) * 1e-9);
+    vt_histogram_observe(call->method->seconds, (double)(now_ns - call->waiting.arrived_ns) * 1e-9);
     vt__server_span_end(call, err, now_ns);
 }
 

@@ -132,6 +132,7 @@ static const char *kind_name(enum vt_rpc_kind kind)
     static const char *const names[] = {
         [VT_RPC_UNARY] = "unary",
         [VT_RPC_SERVER_STREAM] = "server_stream",
+        [VT_RPC_BATCH_STREAM] = "server_stream",
         [VT_RPC_BIDI_STREAM] = "bidi_stream",
     };
     return names[kind];
@@ -287,7 +288,7 @@ static void on_shut_down(void *owner, bool ok)
 static void *serve(void *argument)
 {
     struct vt__worker *worker = argument;
-    vt__loop_run(&worker->loop);
+    vt__worker_run(worker);
     return NULL;
 }
 
@@ -299,6 +300,7 @@ static struct vt_err create_workers(struct vt_rpc_server *server)
         struct vt__worker *worker = &server->workers[server->n_workers];
         worker->owed_slots = calloc(server->n_methods, sizeof *worker->owed_slots);
         VT_CHECK(worker->owed_slots != NULL, VT_EXHAUSTED, "no memory for serving threads");
+        VT_TRY(vt__admission_init(&worker->admission, (uint32_t)server->n_methods));
         worker->server = server;
         vt_trace_ids_init(&worker->trace_ids);
         vt__loop_init(&worker->loop);
@@ -322,6 +324,7 @@ static void register_methods(struct vt_rpc_server *server)
             0);
         VT_ASSERT(method->registration != NULL); /* two rows with one path */
     }
+    vt__admission_register(server->options.metrics, &server->admission_counts);
     server->in_flight_gauge = vt_metrics_gauge(server->options.metrics, "grpc_server_in_flight",
                                                "Calls arrived and not yet finished.", "");
 }
@@ -450,6 +453,7 @@ static void free_worker(struct vt__worker *worker)
 {
     vt__loop_fini(&worker->loop);
     vt__worker_free_pools(worker);
+    vt__admission_fini(&worker->admission);
     free(worker->owed_slots);
 }
 

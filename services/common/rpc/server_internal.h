@@ -3,6 +3,7 @@
 
 /* Shared by server.c (life cycle, threads) and grpc_call.c (one call). */
 
+#include "services/common/rpc/admission.h"
 #include "services/common/rpc/internal.h"
 #include "services/common/rpc/tls_internal.h"
 #include "services/common/trace/ids.h"
@@ -22,6 +23,13 @@ struct vt__method {
     struct vt_histogram *seconds;
 };
 
+/* What admission did, all threads together. */
+struct vt__admission_counts {
+    struct vt_counter *refused[VT__N_CLASSES][VT__N_VERDICTS]; /* [ADMITTED]: not used */
+    struct vt_histogram *wait_seconds[VT__N_CLASSES];
+    struct vt_gauge *queued[VT__N_CLASSES];
+};
+
 /* Memory of one call's arena while it is idle. */
 struct vt__arena_block {
     struct vt__arena_block *next;
@@ -35,6 +43,7 @@ struct vt__worker {
     struct vt__arena_block *idle_arenas; /* owned */
     unsigned *owed_slots;                /* per method, for want of memory; owned */
     struct vt_trace_ids trace_ids;
+    struct vt__admission admission;
     pthread_t thread;
 };
 
@@ -51,6 +60,7 @@ struct vt_rpc_server {
     atomic_uint in_flight; /* relaxed: a limit */
     atomic_uint n_live;    /* seq_cst: leave() and drain tell each other */
     struct vt_gauge *in_flight_gauge;
+    struct vt__admission_counts admission_counts;
     _Atomic int64_t log_second; /* of the last line about a failed call; relaxed, as the next */
     atomic_uint n_logged;       /* such lines in that second */
     pthread_mutex_t mutex;      /* of the fields below */
@@ -82,8 +92,8 @@ struct vt__server_call {
     grpc_slice request_bytes;
     grpc_byte_buffer *incoming, *outgoing, *reply;
     int close_cancelled;
-    int64_t arrived_ns;
-    atomic_int pending; /* acq_rel: the last one out sees all writes */
+    struct vt__waiting waiting; /* its place in admission; arrived_ns is here */
+    atomic_int pending;         /* acq_rel: the last one out sees all writes */
     atomic_bool headers_sent;
     struct vt__tag arrived, closed, sent, received, answered;
 };
@@ -91,6 +101,17 @@ struct vt__server_call {
 /* Offers gRPC a place for one more call of the method. The worker's thread, or before it runs. */
 void vt__slot_post(struct vt__worker *worker, struct vt__method *method);
 void vt__worker_free_pools(struct vt__worker *worker);
+
+/* turn.c */
+void vt__admission_register(struct vt_metrics *metrics, struct vt__admission_counts *counts);
+/* The life of a serving thread: until its queue is shut down and empty. */
+void vt__worker_run(struct vt__worker *worker);
+/* A call has arrived: it is handled at once, queued, or refused. */
+void vt__worker_admit(struct vt__server_call *call);
+/* Its caller has gone: when it was still queued it is answered, and true is returned. */
+bool vt__worker_drop(struct vt__server_call *call);
+/* grpc_call.c: runs the call's handler, with an arena. */
+void vt__server_call_begin(struct vt__server_call *call);
 /* Ends every live stream with UNAVAILABLE, or asks it to end itself; those that come later end at
  * once. */
 void vt__streams_cancel(struct vt_rpc_server *server);

@@ -27,7 +27,7 @@ void vt__server_span_begin(struct vt__server_call *call, struct vt_slice tracepa
     vt_trace_begin(call->worker->server->options.tracer, &call->worker->trace_ids, traceparent,
                    may_begin_trace(call), span);
     span->path = call->method->row->path;
-    span->begin_ns = call->arrived_ns;
+    span->begin_ns = call->waiting.arrived_ns;
 }
 
 static bool is_our_fault(enum vt_code code)

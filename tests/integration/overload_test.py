@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""More calls than a cell can answer: who is refused, and that nothing is left of it afterwards.
+
+The ordinary form counts; times are judged in the long form only (VITRINE_TEST_ALL=1), which wants
+the machine for itself: open-loop load of 1, 2 and 10 times the capacity, 30 s each.
+"""
+
+import os
+import pathlib
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "testlib"), str(TESTS / "perf")]
+import overload  # noqa: E402
+from vitrine import Folder, Server, Skip, Suite, run  # noqa: E402
+
+suite = Suite("overload")
+LONG = "VITRINE_TEST_ALL" in os.environ
+MEMORY_MAX_MIB = 256  # that an overload may add
+ITEMS = 100
+
+folder = Folder()
+DATA = folder / "data"
+
+
+def refused(server, kind):
+    return sum(server.metric(f'vitrine_admission_refused_total{{class="{kind}",reason="{reason}"}}')
+               for reason in ("wait", "deadline", "limit"))
+
+
+def share_refused(report):
+    return report["errors"].get("ResourceExhausted", 0) / report["sent"]
+
+
+def is_calm(server):
+    """Nothing waits any more, and a caller is answered."""
+    for kind in ("storefront", "batch"):
+        assert server.metric(f'vitrine_admission_queued{{class="{kind}"}}') == 0
+    assert server.ask("recommend", "--customer", "C000001")["items"]
+
+
+@suite.test
+def a_cell_is_filled():
+    shop = folder / "shop"
+    run("demo-data", "--out", shop, "--items", 500, "--customers", 500)
+    run("import", "--data", DATA, *(shop / f"{name}.jsonl" for name in (
+        "items", "customers", "channels", "events")))
+    run("train", "--data", DATA, "--algorithm", "blend")
+
+
+@suite.test
+def batch_is_refused_before_storefronts_and_all_is_calm_after():
+    with Server(DATA, "--threads", 1, http=True) as server:
+        before = overload.rss_mib(server)
+        flood = ("--rate", "max", "--duration", "3s", "--warmup", "0s", "--items", ITEMS)
+        batch = overload.start_load(server.target, *flood, "--batch", "--connections", 4,
+                                    "--concurrency", 64, "--timeout", "200ms")
+        shop = overload.start_load(server.target, *flood, "--connections", 1, "--concurrency", 16,
+                                   "--timeout", "2s")
+        batch, shop = overload.result_of(batch), overload.result_of(shop)
+        assert batch["errors"].get("ResourceExhausted", 0) > 0, batch
+        assert shop["ok"] > 0, shop
+        assert share_refused(shop) < share_refused(batch), (shop["errors"], batch["errors"])
+        assert refused(server, "batch") > refused(server, "storefront")
+        assert overload.rss_mib(server) - before < MEMORY_MAX_MIB
+        is_calm(server)
+
+
+@suite.test
+def a_flood_of_storefronts_is_refused_in_part_and_bounded():
+    with Server(DATA, "--threads", 1, http=True) as server:
+        before = overload.rss_mib(server)
+        flood = overload.result_of(overload.start_load(
+            server.target, "--rate", "max", "--duration", "3s", "--warmup", "0s", "--items", ITEMS,
+            "--connections", 8, "--concurrency", 100, "--timeout", "200ms"))
+        assert flood["errors"].get("ResourceExhausted", 0) > 0, flood
+        assert refused(server, "storefront") > 0
+        assert refused(server, "batch") == 0
+        assert overload.rss_mib(server) - before < MEMORY_MAX_MIB
+        is_calm(server)
+
+
+@suite.test
+def far_more_than_the_capacity_costs_little_of_it():
+    if not LONG:
+        raise Skip("judges times: VITRINE_TEST_ALL=1, on a machine that does nothing else")
+    with Server(DATA) as server:
+        before = overload.rss_mib(server)
+        capacity, reports, after = overload.measure(server, (1, 2, 10), 30, ITEMS)
+        assert reports[1]["goodput"] >= .95 * capacity, (capacity, reports[1])
+        for factor in (2, 10):
+            report = reports[factor]
+            assert report["goodput"] >= .8 * capacity, (factor, capacity, report)
+            assert report["p99_us"] <= 2 * reports[1]["p99_us"], (factor, report, reports[1])
+            assert report["rss_mib"] - before < MEMORY_MAX_MIB, (factor, before, report)
+        assert after["ok"] >= .99 * after["sent"], after
+
+
+if __name__ == "__main__":
+    try:
+        suite.run()
+    finally:
+        folder.close()
