@@ -1,6 +1,9 @@
 /*
  * What counts as a miss: no answer within the budget, or nobody there. A refusal (INVALID,
  * PRECONDITION …) is an answer of a healthy service, and a call whose own caller left says nothing.
+ *
+ * Only a call that found nobody there is made again: a refusal for want of room (EXHAUSTED) asks
+ * for less, not more, and a deadline that passed has left no time.
  */
 #include "services/common/handler/circuit.h"
 
@@ -18,6 +21,8 @@ void vt_circuit_init(struct vt_circuit *circuit, struct vt_rpc_channel *channel,
     circuit->refused =
         vt_metrics_counter(metrics, "vitrine_circuit_refused_total",
                            "Calls not sent because the service was given up.", labels);
+    circuit->retried = vt_metrics_counter(metrics, "vitrine_circuit_retried_total",
+                                          "Calls made again because nobody was there.", labels);
 }
 
 static enum vt_breaker_outcome outcome_of(struct vt_err err, const struct vt_request *request)
@@ -33,6 +38,23 @@ static enum vt_breaker_outcome outcome_of(struct vt_err err, const struct vt_req
     }
 }
 
+static void start(struct vt_circuit_call *call);
+
+/* True when the call is under way once more, or has even ended. */
+static bool try_again(struct vt_circuit_call *call, struct vt_err err)
+{
+    struct vt_circuit *circuit = call->circuit;
+    int64_t now_ns = vt_clock_monotonic_ns(circuit->clock);
+    if (err.code != VT_UNAVAILABLE || call->again || vt_request_cancelled(call->request) ||
+        now_ns >= call->outgoing.deadline_ns || !vt_retry_budget_take(&circuit->budget) ||
+        !vt_breaker_allow(&circuit->breaker, now_ns))
+        return false;
+    call->again = true;
+    vt_counter_add(circuit->retried, 1);
+    start(call);
+    return true;
+}
+
 static void on_done(void *ctx, struct vt_err err, struct vt_slice body)
 {
     struct vt_circuit_call *call = ctx;
@@ -40,7 +62,16 @@ static void on_done(void *ctx, struct vt_err err, struct vt_slice body)
     if (vt_breaker_record(&circuit->breaker, vt_clock_monotonic_ns(circuit->clock),
                           outcome_of(err, call->request)))
         vt_counter_add(circuit->opened, 1);
-    call->outgoing.done(call->outgoing.ctx, err, body);
+    if (!try_again(call, err))
+        call->outgoing.done(call->outgoing.ctx, err, body);
+}
+
+static void start(struct vt_circuit_call *call)
+{
+    struct vt_rpc_outgoing watched = call->outgoing;
+    watched.done = on_done;
+    watched.ctx = call;
+    vt_rpc_client_start(call->circuit->channel, call->request, &watched);
 }
 
 void vt_circuit_start(struct vt_circuit *circuit, struct vt_circuit_call *call,
@@ -53,9 +84,7 @@ void vt_circuit_start(struct vt_circuit *circuit, struct vt_circuit_call *call,
                        vt_slice(NULL, 0));
         return;
     }
-    *call = (struct vt_circuit_call){circuit, request, *outgoing};
-    struct vt_rpc_outgoing watched = *outgoing;
-    watched.done = on_done;
-    watched.ctx = call;
-    vt_rpc_client_start(circuit->channel, request, &watched);
+    *call = (struct vt_circuit_call){.circuit = circuit, .request = request, .outgoing = *outgoing};
+    vt_retry_budget_earn(&circuit->budget);
+    start(call);
 }

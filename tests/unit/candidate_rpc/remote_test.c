@@ -119,6 +119,46 @@ static void refusals_do_not_open_the_breaker(void **state)
     assert_int_equal(n_sent, 5);
 }
 
+static void a_call_that_found_nobody_there_is_made_once_more(void **state)
+{
+    (void)state;
+    script[0] = VT_UNAVAILABLE;
+    ask("ours");
+    assert_int_equal(n_sent, 2);
+    assert_true(vt_slice_equal(sent[1].version, vt_slice_str("ours")));
+    assert_int_equal(n_done, 1);
+    assert_ok(got_err);
+}
+
+static void nothing_is_asked_a_third_time(void **state)
+{
+    (void)state;
+    script[0] = script[1] = VT_UNAVAILABLE;
+    ask("");
+    assert_int_equal(n_sent, 2);
+    assert_int_equal(n_done, 1);
+    assert_code(got_err, VT_UNAVAILABLE);
+}
+
+static void a_service_that_is_full_is_not_asked_again(void **state)
+{
+    (void)state;
+    script[0] = VT_EXHAUSTED;
+    ask("");
+    assert_int_equal(n_sent, 1);
+    assert_code(got_err, VT_EXHAUSTED);
+}
+
+static void nobody_left_to_answer_is_no_reason_to_ask_again(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = true;
+    request.cancelled = &cancelled;
+    script[0] = VT_UNAVAILABLE;
+    ask("");
+    assert_int_equal(n_sent, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +167,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(three_misses_stop_the_asking_until_a_probe_is_answered,
                                         begin, end),
         cmocka_unit_test_setup_teardown(refusals_do_not_open_the_breaker, begin, end),
+        cmocka_unit_test_setup_teardown(a_call_that_found_nobody_there_is_made_once_more, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(nothing_is_asked_a_third_time, begin, end),
+        cmocka_unit_test_setup_teardown(a_service_that_is_full_is_not_asked_again, begin, end),
+        cmocka_unit_test_setup_teardown(nobody_left_to_answer_is_no_reason_to_ask_again, begin,
+                                        end),
     };
     return cmocka_run_group_tests_name("candidate_rpc/remote", tests, NULL, NULL);
 }
