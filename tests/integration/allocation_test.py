@@ -26,8 +26,9 @@ RATE = 150
 def counted(scenario, seconds):
     """Answers calls for so long; (calls answered, {(file, offset): allocations})."""
     out = folder / f"{scenario}-{seconds}.txt"
-    server = Server(DATA, "--threads", "1", environment={
-        "LD_PRELOAD": str(COUNTER), "VITRINE_COUNT_ALLOCATIONS": str(out)})
+    # Every call is traced, to nobody: the record and its way are on the hot path.
+    server = Server(DATA, "--threads", "1", "--otlp", "127.0.0.1:9", "--trace-sample", "1",
+                    environment={"LD_PRELOAD": str(COUNTER), "VITRINE_COUNT_ALLOCATIONS": str(out)})
     with server:
         done = subprocess.run(
             [str(LOAD), scenario, "--target", server.target, "--rate", str(RATE), "--duration",

@@ -4,6 +4,7 @@
 #include "services/common/trace/tracer.h"
 #include "tests/testlib/testlib.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 struct fixture {
     struct vt_tracer *tracer;
     struct vt_rpc_server *server;
-    struct vt_rpc_channel *channel;
+    _Atomic(struct vt_rpc_channel *) channel; /* made after the serving threads */
     struct vt_arena arena;
 };
 
@@ -42,7 +43,7 @@ static void relayed(void *ctx, struct vt_err err, struct vt_slice body)
         vt_rpc_call_reply(ctx, body);
 }
 
-/* The body is the path to ask. */
+/* Asks another method of the same server; one that fails when there is a body. */
 static void relay(struct vt_rpc_call *call, void *service)
 {
     struct fixture *fixture = service;
@@ -53,7 +54,7 @@ static void relay(struct vt_rpc_call *call, void *service)
                                              .done = relayed,
                                              .ctx = call};
     vt_span_step(request->span, "before", 1, 2);
-    vt_rpc_client_start(fixture->channel, request, &outgoing);
+    vt_rpc_client_start(atomic_load(&fixture->channel), request, &outgoing);
 }
 
 static const struct vt_rpc_method methods[] = {
@@ -80,7 +81,9 @@ static int setup(void **state)
         vt_rpc_server_add(fixture->server, methods, sizeof methods / sizeof *methods, fixture));
     assert_ok(vt_rpc_server_start(fixture->server, NULL));
     snprintf(target, sizeof target, "127.0.0.1:%u", vt_rpc_server_port(fixture->server));
-    assert_ok(vt_rpc_channel_new(target, &fixture->channel));
+    struct vt_rpc_channel *channel;
+    assert_ok(vt_rpc_channel_new(target, &channel));
+    atomic_store(&fixture->channel, channel);
     *state = fixture;
     return 0;
 }
@@ -88,7 +91,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    vt_rpc_channel_free(fixture->channel);
+    vt_rpc_channel_free(atomic_load(&fixture->channel));
     vt_rpc_server_free(fixture->server);
     vt_tracer_free(fixture->tracer);
     vt_arena_fini(&fixture->arena);
@@ -102,8 +105,8 @@ static struct vt_err call(struct fixture *fixture, const char *path, const char 
     const struct vt_rpc_metadata metadata = {"traceparent", vt_slice_str(traceparent)};
     const struct vt_rpc_call_options options = {
         .timeout_ms = 10000, .metadata = &metadata, .n_metadata = traceparent != NULL ? 1 : 0};
-    return vt_rpc_client_call(fixture->channel, path, vt_slice_str(body), &options, &fixture->arena,
-                              NULL, ret_body);
+    return vt_rpc_client_call(atomic_load(&fixture->channel), path, vt_slice_str(body), &options,
+                              &fixture->arena, NULL, ret_body);
 }
 
 /* A span is pushed before its answer leaves: all of a call that is over are there. */
