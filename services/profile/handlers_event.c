@@ -2,7 +2,9 @@
  * What events come in by. A write parks the call: the writer thread's continuation answers it after
  * the fsync.
  */
+#include "services/common/base/clock.h"
 #include "services/common/handler/handler.h"
+#include "services/common/trace/span.h"
 #include "services/profile/event_stream.h"
 #include "services/profile/handlers_internal.h"
 #include "services/profile/wire_event.h"
@@ -10,12 +12,15 @@
 struct write_events {
     struct vt_rpc_call *call;
     struct vt_wire_write_events request;
+    int64_t parked_ns;
 };
 
 static void events_written(void *ctx, struct vt_err err)
 {
     struct write_events *write = ctx;
     struct vt_slice body = {0};
+    vt_span_step(vt_rpc_call_request(write->call)->span, "commit", write->parked_ns,
+                 vt_clock_monotonic_ns(vt_clock_system()));
     if (!vt_failed(err))
         err = vt_wire_write_events_encode(&write->request, vt_rpc_call_request(write->call)->arena,
                                           &body);
@@ -36,6 +41,7 @@ void vt__handle_write_events(struct vt_rpc_call *call, void *service)
         return;
     }
     write->call = call;
+    write->parked_ns = vt_clock_monotonic_ns(vt_clock_system());
     if (write->request.n_events == 0) { /* all were rejected already */
         events_written(write, vt_ok());
         return;

@@ -82,8 +82,14 @@ static void refuse(struct vt__server_call *call, enum vt__verdict verdict)
                                  "again in a moment, or with a later deadline",
         [VT__REFUSED_LIMIT] = "too many of these calls are under way; try again in a moment",
     };
+    static const char *const events[VT__N_VERDICTS] = {
+        [VT__REFUSED_WAIT] = "refused: wait",
+        [VT__REFUSED_DEADLINE] = "refused: deadline",
+        [VT__REFUSED_LIMIT] = "refused: limit",
+    };
     const struct vt__admission_counts *counts = &call->worker->server->admission_counts;
     vt_counter_add(counts->refused[call->waiting.class][verdict], 1);
+    vt_span_event(&call->base.span, events[verdict], vt__now_ns());
     vt_diag_set(&call->base.diag, "", "%s", texts[verdict]);
     vt_rpc_call_fail(&call->base, VT_ERR(VT_EXHAUSTED, "refused by admission"));
 }
@@ -180,6 +186,7 @@ static void begin(struct vt__worker *worker, struct vt__waiting *waiting, enum v
     }
     vt_histogram_observe(counts->wait_seconds[class],
                          (double)(began_ns - waiting->arrived_ns) * 1e-9);
+    vt_span_step(&call_of(waiting)->base.span, "wait", waiting->arrived_ns, began_ns);
     vt__server_call_begin(call_of(waiting));
     turn->now_ns = vt__now_ns();
     vt__admission_worked(&worker->admission, method, turn->now_ns - began_ns);

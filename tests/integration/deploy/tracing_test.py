@@ -109,7 +109,7 @@ def one_call_is_one_tree_from_the_gateway_to_the_last_service():
         assert answered["parent"] == asked["id"], (answered, asked)
         assert ranking["begin"] <= asked["begin"] <= answered["begin"], (ranking, asked, answered)
         assert answered["end"] <= asked["end"] <= ranking["end"], (ranking, asked, answered)
-    for step in ("profile", "candidate", "rank"):
+    for step in ("wait", "profile", "candidate", "rank"):
         span = one(spans, service=RANKING, name=step, kind=INTERNAL)
         assert span["parent"] == ranking["id"], span
         assert ranking["begin"] <= span["begin"] <= span["end"] <= ranking["end"], (span, ranking)
@@ -128,6 +128,21 @@ def spans_tell_which_process_which_method_and_how_it_ended():
     pid = cell().rankings[0].process.pid
     assert span["resource"]["service.instance.id"].endswith(f":{pid}"), span
     assert re.fullmatch(r"\d+\.\d+\.\d+", span["resource"]["service.version"]), span
+
+
+@suite.test
+def a_write_tells_how_long_the_disk_took():
+    cell()
+    trace = secrets.token_hex(16)
+    status, _, answer = cell().gateway.call("/v1/events", {"events": [
+        {"eventId": f"{EVENT}-disk", "type": "EVENT_TYPE_VIEW", "customerId": CUSTOMER,
+         "itemId": "sku-7", "time": "2026-01-05T11:00:00Z", "channel": "web"}]},
+        headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert status == 200 and answer["accepted"] == 1, answer
+    spans = collector().wait_for("commit", lambda spans: any(
+        span["name"] == "commit" for span in spans), trace)
+    write = one(spans, service=PROFILE, name="vitrine.v1.EventService/WriteEvents", kind=SERVER)
+    assert one(spans, name="commit")["parent"] == write["id"], spans
 
 
 @suite.test
@@ -172,7 +187,7 @@ def collector_that_is_away_costs_spans_and_no_call():
         recommend()
     cell().rankings[0].wait_for("spans_not_exported", after=before)
     until = time.monotonic() + WAIT_S
-    while dropped("collector") < 5 * 6:  # a server span, two of calls, three steps
+    while dropped("collector") < 5 * 7:  # a server span, two of calls, four steps
         assert time.monotonic() < until, dropped("collector")
         time.sleep(0.05)
     assert dropped("queue_full") == 0

@@ -138,8 +138,11 @@ static void a_relayed_call_is_a_tree_of_three(void **state)
     assert_true(inner->parent == asked->id);
     assert_true(outer->begin_ns <= asked->begin_ns && asked->begin_ns <= inner->begin_ns);
     assert_true(inner->end_ns <= asked->end_ns && asked->end_ns <= outer->end_ns);
-    assert_int_equal(outer->n_steps, 1);
-    assert_int_equal(asked->n_steps + inner->n_steps, 0);
+    assert_int_equal(outer->n_steps, 2);
+    assert_string_equal(outer->steps[0].name, "wait"); /* for a serving thread */
+    assert_string_equal(outer->steps[1].name, "before");
+    assert_int_equal(inner->n_steps, 1);
+    assert_int_equal(asked->n_steps, 0);
 }
 
 static void failures_keep_their_codes(void **state)
