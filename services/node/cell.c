@@ -17,6 +17,7 @@
 #include "services/common/catalog/item_table.h"
 #include "services/common/otlp/otlp.h"
 #include "services/common/rpc/client.h"
+#include "services/common/rpc/dial.h"
 #include "services/common/rpc/http.h"
 #include "services/common/rpc/server.h"
 #include "services/model/handlers.h"
@@ -353,7 +354,8 @@ static bool is_ready(void *ctx, char *reason, size_t reason_size)
     }
 }
 
-/* What /livez dials: our own port, on the loopback where we listen on every address. */
+/* What is dialled to learn whether we live: our own port, on the loopback where we listen on every
+ * address. */
 static void name_own_port(const struct vt_cell *cell, char *ret_target, size_t size_bytes)
 {
     const char *listen = cell->options->listen, *colon = strrchr(listen, ':');
@@ -426,6 +428,14 @@ bool vt_cell_poll_ready(struct vt_cell *cell)
     vt_rpc_server_set_serving(cell->server, true);
     atomic_store_explicit(&cell->phase, SERVING, memory_order_relaxed);
     return true;
+}
+
+bool vt_cell_is_alive(const struct vt_cell *cell)
+{
+    char target[PATH_BYTES];
+    bool outdated;
+    name_own_port(cell, target, sizeof target);
+    return !vt_failed(vt_rpc_dial_self(target, cell->tls, &outdated));
 }
 
 /* Nobody was sent here who would have to be sent away first, unless it served. */

@@ -24,6 +24,9 @@ uint16_t vt_cell_http_port(const struct vt_cell *cell); /* 0: none */
 /* Sets health to SERVING once the item table is complete and, where only answers are given, the
  * published version is loaded; true from then on. */
 bool vt_cell_poll_ready(struct vt_cell *cell);
+/* Whether the own port answers, dialled as a stranger would; what /livez says. Blocks for a second
+ * at most. */
+bool vt_cell_is_alive(const struct vt_cell *cell);
 /* Reads the placements again; requests from then on follow them. Whatever is wrong with the file is
  * named in `diag`, and the old ones stay. Nothing to do where there is no such file. Blocking. */
 VT_MUST_USE struct vt_err vt_cell_reload(struct vt_cell *cell, struct vt_diag *diag);

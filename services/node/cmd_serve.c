@@ -7,6 +7,7 @@
 #include "services/node/cell.h"
 #include "services/node/command.h"
 #include "services/node/commands.h"
+#include "services/node/notify.h"
 #include "services/node/serve_options.h"
 #include "services/node/serve_tls.h"
 #include "services/ranking/placement.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { READY_POLL_MS = 20 };
+enum { READY_POLL_MS = 20, BEATS = 2 /* in the time that the watchdog allows */ };
 
 /* SIGHUP only where there is something to read again: otherwise it means, as ever, that the
  * terminal is gone. */
@@ -43,19 +44,38 @@ static void reload(struct vt_cell *cell, const char *placements)
         vt_log(VT_LOG_INFO, "placements_loaded", VT_F_STR("file", placements));
 }
 
-/* Returns the signal. Until the cell is ready it looks again every few milliseconds. */
+/* Returns true once it is ready, and tells so when it becomes it. */
+static bool poll_ready(struct vt_cell *cell)
+{
+    if (!vt_cell_poll_ready(cell))
+        return false;
+    vt_log(VT_LOG_INFO, "ready", VT_F_INT("port", vt_cell_grpc_port(cell)));
+    vt_notify("READY=1\nSTATUS=serving");
+    return true;
+}
+
+/* The next signal, or at most 0 when none came in that time; 0 ms: waits for ever. */
+static int next_signal(const sigset_t *waited, int64_t wait_ms)
+{
+    const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    return wait_ms == 0 ? sigwaitinfo(waited, NULL) : sigtimedwait(waited, NULL, &wait);
+}
+
+/* Returns the signal. Until the cell is ready it looks again every few milliseconds; then the
+ * service manager, where it wants to know, hears that the port answers. */
 static int wait_for_stop(struct vt_cell *cell, const sigset_t *waited, const char *placements)
 {
-    const struct timespec poll = {.tv_nsec = READY_POLL_MS * 1000000L};
+    const int64_t beat_ms = vt_notify_watchdog_ms() / BEATS;
     bool ready = false;
     for (;;) {
-        if (!ready && (ready = vt_cell_poll_ready(cell)))
-            vt_log(VT_LOG_INFO, "ready", VT_F_INT("port", vt_cell_grpc_port(cell)));
-        int caught = ready ? sigwaitinfo(waited, NULL) : sigtimedwait(waited, NULL, &poll);
+        ready = ready || poll_ready(cell);
+        int caught = next_signal(waited, ready ? beat_ms : READY_POLL_MS);
         if (caught == SIGHUP)
             reload(cell, placements);
         else if (caught > 0)
             return caught;
+        if (ready && beat_ms > 0 && vt_cell_is_alive(cell))
+            vt_notify("WATCHDOG=1");
     }
 }
 
@@ -83,6 +103,7 @@ static int run_cell(const struct vt_serve_options *options)
     if (options->plaintext_from_the_network)
         vt_log(VT_LOG_WARN, "plaintext_from_the_network", VT_F_STR("listen", options->listen));
     int caught = wait_for_stop(cell, &waited, options->placements);
+    vt_notify("STOPPING=1\nSTATUS=draining");
     vt_log(VT_LOG_INFO, "draining", VT_F_STR("signal", caught == SIGTERM ? "TERM" : "INT"));
     vt_cell_stop(cell);
     vt_log(VT_LOG_INFO, "stopped");

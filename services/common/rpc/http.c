@@ -1,15 +1,10 @@
-/*
- * libmicrohttpd with one thread: pages are small and asked for every few seconds. A listener that
- * ran out of file descriptors accepts nothing any more while its process lives on (CVE-2023-4785),
- * so /livez dials the own gRPC port on a fresh channel instead of just answering.
- */
+/* libmicrohttpd with one thread: pages are small and asked for every few seconds. */
 #include "services/common/rpc/http.h"
 
-#include "services/common/base/arena.h"
 #include "services/common/base/metrics.h"
 #include "services/common/base/process_metrics.h"
 #include "services/common/rpc/accept.h"
-#include "services/common/rpc/client.h"
+#include "services/common/rpc/dial.h"
 #include "services/common/rpc/tls_files.h"
 #include "services/common/rpc/tls_internal.h"
 
@@ -64,38 +59,16 @@ static enum MHD_Result show_metrics(struct vt_http_server *server,
                  MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE));
 }
 
-/* A health check through the network stack. Whether it says SERVING is readiness, not life. */
-static struct vt_err dial(const struct vt_http_options *options, const char *target)
-{
-    char memory[256];
-    struct vt_arena arena;
-    struct vt_slice body;
-    struct vt_rpc_channel *channel;
-    struct vt_rpc_call_options once = {.timeout_ms = VT_HTTP_LIVE_TIMEOUT_MS};
-    char own_name[VT__TLS_NAME_BYTES] = "";
-    vt_arena_init(&arena, memory, sizeof memory);
-    if (options->tls != NULL)
-        vt__tls_own_name(options->tls, own_name, sizeof own_name);
-    VT_TRY(vt_rpc_channel_open(&(struct vt_rpc_channel_options){.target = target,
-                                                                .tls = options->tls,
-                                                                .server_name = own_name},
-                               &channel));
-    struct vt_err err = vt_rpc_client_call(channel, "/grpc.health.v1.Health/Check", vt_slice("", 0),
-                                           &once, &arena, NULL, &body);
-    vt_rpc_channel_free(channel);
-    return err;
-}
-
 static enum MHD_Result show_live(struct vt_http_server *server, struct MHD_Connection *connection)
 {
     char text[REASON_BYTES];
-    /* A restart would not help: a server with such a certificate does not even start. */
-    if (server->options.tls != NULL && vt__tls_is_over(server->options.tls))
-        return reply_text(connection, MHD_HTTP_OK,
-                          "alive, but the certificate is out of date: nobody new can connect\n");
-    struct vt_err err = dial(&server->options, server->grpc_target);
+    bool outdated;
+    struct vt_err err = vt_rpc_dial_self(server->grpc_target, server->options.tls, &outdated);
     if (!vt_failed(err))
-        return reply_text(connection, MHD_HTTP_OK, "ok\n");
+        return reply_text(
+            connection, MHD_HTTP_OK,
+            outdated ? "alive, but the certificate is out of date: nobody new can connect\n"
+                     : "ok\n");
     snprintf(text, sizeof text, "the gRPC port %s does not answer: %s\n", server->grpc_target,
              err.what);
     return reply_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);

@@ -17,7 +17,7 @@ struct vt_rpc_tls;
  */
 struct vt_http_server;
 
-enum { VT_HTTP_CONNECTIONS_MAX = 64, VT_HTTP_LIVE_TIMEOUT_MS = 1000 };
+enum { VT_HTTP_CONNECTIONS_MAX = 64 };
 
 struct vt_http_options {
     const char *listen;               /* "127.0.0.1:7401"; numeric host; port 0: chosen */
