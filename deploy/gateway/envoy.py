@@ -13,6 +13,8 @@ from filters import filters
 from routes import NO_CLUSTER, routes
 from shapes import TYPE, http_filter, secret, socket_address, typed
 
+TRACKED_POWER_OF_TWO = 18  # 256 KiB, the window of a stream
+
 
 def bootstrap(values, keys, contract, folder):
     """The whole configuration; `folder` is where the files beside it stand."""
@@ -23,6 +25,8 @@ def bootstrap(values, keys, contract, folder):
         "layered_runtime": {"layers": [{"name": "vitrine", "static_layer": {
             # A connection whose streams are mostly reset early is an attack (CVE-2023-44487).
             "overload.premature_reset_total_stream_count": 200,
+            # One connection's burst of calls waits its turn; the others' come between.
+            "http.max_requests_per_io_cycle": 8,
             "re2.max_program_size.error_level": 1000,
             "tracing.opentelemetry.flush_interval_ms": 500}}]},
         "static_resources": {
@@ -40,6 +44,8 @@ def overload_manager(limits):
             {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": share}}]}
     return {
         "refresh_interval": "0.25s",
+        # Who holds this much in answers that he does not read is the first to go.
+        "buffer_factory_config": {"minimum_account_to_track_power_of_two": TRACKED_POWER_OF_TWO},
         "resource_monitors": [
             {"name": "envoy.resource_monitors.fixed_heap", "typed_config": typed(
                 "extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
@@ -48,7 +54,11 @@ def overload_manager(limits):
              "typed_config": typed("extensions.resource_monitors.downstream_connections.v3."
                                    "DownstreamConnectionsConfig",
                                    max_active_downstream_connections=limits["connections"])}],
-        "actions": [at(0.85, "shrink_heap"), at(0.92, "stop_accepting_requests"),
+        "actions": [at(0.8, "shrink_heap"),
+                    {"name": "envoy.overload_actions.reset_high_memory_stream", "triggers": [
+                        {"name": "envoy.resource_monitors.fixed_heap",
+                         "scaled": {"scaling_threshold": 0.85, "saturation_threshold": 0.95}}]},
+                    at(0.92, "stop_accepting_requests"),
                     at(0.97, "stop_accepting_connections")],
     }
 

@@ -36,6 +36,7 @@ ERROR = {
 }
 MEANINGS = {"400": "the request is wrong: `field` says where", "401": "no key, or one nobody has",
             "403": "the key's role may not do this", "404": "unknown path or thing",
+            "413": "the body is too large",
             "429": "too many calls: come back after `retry-after`",
             "503": "a service is away or full", "504": "the deadline passed"}
 

@@ -2,6 +2,7 @@
 anybody, and nothing else."""
 
 import dataclasses
+import re
 
 from filters import JUDGES
 from shapes import TYPE, typed
@@ -49,7 +50,7 @@ def routes(values, contract, folder):
             "typed_per_filter_config": {"cors": cors(values["cors"])},
             "routes": [*(page(path, folder, *what) for path, what in PAGES.items()),
                        *(call(method, values["limits"]) for method in known),
-                       json_paths(), nothing()],
+                       *wrong_verbs(contract.methods), json_paths(), nothing()],
         }],
     }
 
@@ -65,17 +66,21 @@ def cors(origins):
 
 def page(path, folder, file, content_type):
     """Served to anybody: it says how to call, and nothing about anybody."""
-    off = {"@type": f"{TYPE}config.route.v3.FilterConfig", "disabled": True}
     headers = {"content-type": content_type, "x-content-type-options": "nosniff",
                "content-security-policy": "default-src 'none'; connect-src 'self'; "
                                           "script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
                                           "base-uri 'none'; frame-ancestors 'none'"}
     return {"match": {"path": path}, "name": file,
-            "typed_per_filter_config": {name: off for name in JUDGES},
+            "typed_per_filter_config": {name: switched_off() for name in JUDGES},
             "response_headers_to_add": [
                 {"header": {"key": key, "value": value},
                  "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"} for key, value in headers.items()],
             "direct_response": {"status": 200, "body": {"filename": f"{folder}/{file}"}}}
+
+
+def switched_off():
+    """What a route says of a filter that it has no use for."""
+    return {"@type": f"{TYPE}config.route.v3.FilterConfig", "disabled": True}
 
 
 def call(method, limits):
@@ -125,6 +130,27 @@ def retry():
             "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")}],
         "host_selection_retry_max_attempts": 20,
     }
+
+
+def wrong_verbs(methods):
+    """A path of the contract, asked for in another way: 405, and which one is right. Browsers'
+    questions (OPTIONS) pass. Who asks is judged as for every call, but there is nothing to transcode."""
+    verbs = {}
+    for method in methods:
+        if method.path:
+            verbs.setdefault(method.path, set()).add(method.verb.upper())
+    return [wrong_verb(path, sorted(right)) for path, right in verbs.items()]
+
+
+def wrong_verb(path, right):
+    pattern = "[^/]+".join(re.escape(part) for part in re.split(r"{[^}]*}", path))
+    is_right = {"name": ":method", "invert_match": True, "string_match": {
+        "safe_regex": {"regex": "|".join([*right, "OPTIONS"])}}}
+    return {"match": {"safe_regex": {"regex": pattern}, "headers": [is_right]}, "name": "unknown",
+            "typed_per_filter_config": {"json": switched_off()},
+            "response_headers_to_add": [{"header": {"key": "allow", "value": ", ".join(right)}}],
+            "direct_response": {"status": 405, "body": {
+                "inline_string": f"this path wants {' or '.join(right)}"}}}
 
 
 def json_paths():

@@ -147,6 +147,44 @@ def unknown_paths_are_not_found():
 
 
 @suite.test
+def json_that_is_none_says_so():
+    for body in (b"{", b"[1]", b"\xff\xfe{", b'{"n":1}{}', b"n=1&visitorId=v"):
+        told(gateway().call("/v1/recommend", body), 400, "INVALID_ARGUMENT")
+    said = gateway().call("/v1/recommend?n=3", {"visitorId": "v", "n": 1})
+    assert told(said, 400, "INVALID_ARGUMENT"), "the query and the body say different things"
+
+
+@suite.test
+def names_that_the_contract_does_not_know_are_ignored_in_a_body():
+    """As docs/api.md says; what is known beside them counts."""
+    status, _, answer = gateway().call("/v1/recommend", {
+        "customerId": "C000001", "n": 2, "nonsense": 1, "more": {"of": ["it"]}})
+    assert status == 200 and len(answer["items"]) == 2, answer
+
+
+@suite.test
+def a_body_is_json_whatever_its_content_type_says():
+    """`curl -d` calls it a form."""
+    for kind in ("application/json; charset=utf-8", "text/plain",
+                 "application/x-www-form-urlencoded"):
+        status, _, answer = gateway().call("/v1/recommend", {"visitorId": "v", "n": 1},
+                                           headers={"content-type": kind})
+        assert status == 200 and len(answer["items"]) == 1, (kind, answer)
+
+
+@suite.test
+def a_wrong_verb_hears_the_right_one():
+    for path, verb, right in (("/v1/recommend", "GET", "POST"), ("/v1/recommend", "DELETE", "POST"),
+                              ("/v1/events", "PUT", "POST"), ("/v1/models/active", "POST", "GET"),
+                              ("/v1/customers/C000001", "PATCH", "GET"),
+                              ("/v1/customers", "PUT", "GET, POST")):
+        answer = gateway().call(path, {} if verb != "GET" else None, role="operator", method=verb)
+        told(answer, 405, "UNIMPLEMENTED")
+        assert answer[1]["allow"] == right, answer[1].items()
+    told(gateway().call("/v1/recommend", method="PUT", role=None), 401, "UNAUTHENTICATED")
+
+
+@suite.test
 def bodies_and_headers_have_an_end():
     told(gateway().call("/v1/events", b'{"events":[' + b" " * (5 << 20) + b"]}"), 413,
          "INVALID_ARGUMENT")
