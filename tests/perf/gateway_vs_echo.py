@@ -8,7 +8,9 @@ with all roles; the echo is `vitrine-load floor` with the same certificates and 
 real answer, behind a second gateway that is rendered from the same values. One generator loads the
 four in turn, as fast as they go: echo and Recommend behind the gateway, then both without it. So the
 first ratio is what callers see of our services, and the others, with the processor time that the
-gateway takes for a call, are its own cost. Nothing is asserted: a figure is a ratio within this run.
+gateway takes for a call, are its own cost. Then the same four at one steady rate, an open loop at a
+quarter of the least of them: what the gateway adds to the latency. Nothing is asserted: a figure is
+a ratio within this run.
 """
 
 import argparse
@@ -38,14 +40,22 @@ class Side:
     def load(self, seconds):
         """Calls answered a second, and microseconds of the gateway's processor time for each."""
         before = processor_s(self.gateway)
-        result = self.run_generator(seconds)
+        result = self.run_generator(seconds, "max")
         spent_us = (processor_s(self.gateway) - before) * 1e6
         return result["goodput"], spent_us / max(1, result["ok"])
 
-    def run_generator(self, seconds):
+    def latency(self, seconds, rate):
+        """Microseconds, p50 and p99, of calls that come at a steady rate, and the gateway's processor
+        time for each."""
+        before = processor_s(self.gateway)
+        result = self.run_generator(seconds, rate)
+        spent_us = (processor_s(self.gateway) - before) * 1e6
+        return result["p50_us"], result["p99_us"], spent_us / max(1, result["ok"])
+
+    def run_generator(self, seconds, rate):
         done = subprocess.run([LOAD, "recommend", "--target", self.target, *self.options,
                                "--duration", f"{seconds}s", "--warmup", "0ms", "--timeout", "5s",
-                               "--customers", CUSTOMERS, "--rate", "max", "--json"],
+                               "--customers", CUSTOMERS, "--rate", str(rate), "--json"],
                               capture_output=True, text=True, timeout=seconds + 60)
         assert done.returncode == 0, f"{self.name}: {done.stdout}{done.stderr}"
         result = json.loads(done.stdout)
@@ -119,6 +129,23 @@ def tell_ratios(rates):
               f"median {statistics.median(ratios):.3f}")
 
 
+def tell_latency(sides, rates, options):
+    """Rounds by turns as above; each figure is the median of its rounds."""
+    rate = max(1, int(min(min(found) for found in rates.values()) / 4))
+    found = {side.name: [] for side in sides}
+    for _ in range(options.rounds):
+        for side in sides:
+            found[side.name].append(side.latency(options.seconds, rate))
+    median = {name: [statistics.median(column) for column in zip(*rounds)]
+              for name, rounds in found.items()}
+    for name, (p50, p99, cost) in median.items():
+        print(f"{name} at {rate}/s: p50 {p50:.0f} µs, p99 {p99:.0f} µs" +
+              (f", the gateway's processor time {cost:.0f} µs a call" if cost else ""))
+    for name in ("echo", "Recommend"):
+        p50, p99 = (median[name][i] - median[f"{name} direct"][i] for i in (0, 1))
+        print(f"the gateway adds to {name}: p50 {p50:.0f} µs, p99 {p99:.0f} µs")
+
+
 class OneProcess:
     """All roles in one process with mutual TLS, behind the gateway."""
 
@@ -150,7 +177,9 @@ def measure(data, folder, options):
                      direct(floor_target, "echo direct", cell.certs),
                      direct(cell.rankings[0].target, "Recommend direct", cell.certs)]
             print(f"replies of {size} bytes")
-            tell_ratios(compare(sides, options))
+            rates = compare(sides, options)
+            tell_ratios(rates)
+            tell_latency(sides, rates, options)
         finally:
             if echo is not None:
                 echo.stop()
