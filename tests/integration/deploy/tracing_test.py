@@ -211,25 +211,32 @@ def collector_that_is_back_gets_the_next_spans():
     cell().rankings[0].wait_for("spans_exported_again")
 
 
+def traced():
+    """Headers of a call whose spans are recorded everywhere."""
+    return {"traceparent": f"00-{secrets.token_hex(16)}-00f067aa0ba902b7-01",
+            "vitrine-key": CUSTOMER}
+
+
 def provoke():
     """Calls of every kind that name a customer, good ones and ones that are refused."""
-    gateway = cell().gateway
+    def ask(path, body=None, **more):
+        return cell().gateway.call(path, body, **{"headers": traced(), **more})
     body = {"placement": "home", "customerId": CUSTOMER, "n": 3}
     for role in ("storefront", "nobodys-key-of-the-tests", "read-only"):
-        gateway.call("/v1/recommend", body, role=role, headers={"vitrine-key": CUSTOMER})
-    gateway.call("/v1/recommend", {**body, "n": -4})
-    gateway.call("/v1/recommend", {**body, "filter": f"brand = '{CUSTOMER}' and ("})
-    gateway.call("/v1/recommend", f'{{"customerId": "{CUSTOMER}", '.encode())
-    gateway.call(f"/v1/customers/{CUSTOMER}")
-    known = gateway.call(f"/v1/customers/{CUSTOMER}?max_events=5", role="operator")
+        ask("/v1/recommend", body, role=role)
+    ask("/v1/recommend", {**body, "n": -4})
+    ask("/v1/recommend", {**body, "filter": f"brand = '{CUSTOMER}' and ("})
+    ask("/v1/recommend", f'{{"customerId": "{CUSTOMER}", '.encode())
+    ask(f"/v1/customers/{CUSTOMER}")
+    known = ask(f"/v1/customers/{CUSTOMER}?max_events=5", role="operator")
     assert known[0] == 200 and known[2]["itemIds"], known  # there is something to leak
-    gateway.call(f"/v1/customers/{CUSTOMER}-who-never-was", role="operator")
-    gateway.call(f"/v1/nowhere/{CUSTOMER}?customer={CUSTOMER}")
-    gateway.call("/v1/events", {"events": [{"eventId": EVENT, "type": "EVENT_TYPE_VIEW", "itemId": "",
-                                            "customerId": CUSTOMER, "visitorId": VISITOR}]})
-    gateway.call("/v1/recommend", body, headers={"traceparent": f"00-{CUSTOMER}"})
-    gateway.call("/v1/customers:export", {"customerId": CUSTOMER}, role="operator")
-    gateway.call("/v1/customers:erase", {"customerId": CUSTOMER}, role="operator")
+    ask(f"/v1/customers/{CUSTOMER}-who-never-was", role="operator")
+    ask(f"/v1/nowhere/{CUSTOMER}?customer={CUSTOMER}")
+    ask("/v1/events", {"events": [{"eventId": EVENT, "type": "EVENT_TYPE_VIEW", "itemId": "",
+                                   "customerId": CUSTOMER, "visitorId": VISITOR}]})
+    ask("/v1/recommend", body, headers={"traceparent": f"00-{CUSTOMER}"})
+    ask("/v1/customers:export", {"customerId": CUSTOMER}, role="operator")
+    ask("/v1/customers:erase", {"customerId": CUSTOMER}, role="operator")
 
 
 def all_logs():
