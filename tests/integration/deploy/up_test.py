@@ -28,13 +28,13 @@ def script(name, *args, status=0):
     return done.stdout + done.stderr
 
 
-def up():
+def up(*more):
     envoy_program()
     if not DATA.exists():
         run("demo-data", "--out", folder / "shop", "--customers", 300, "--items", 200, "--days", 30)
         run("import", "--data", DATA, *sorted((folder / "shop").glob("*.jsonl")))
         run("train", "--data", DATA, "--algorithm", "ials", "--set", "iterations=2")
-    said = script("up.sh", "--processes", "--free-ports", "--data", DATA)
+    said = script("up.sh", "--processes", "--free-ports", "--data", DATA, *more)
     return said, json.loads((CELL / "cell.json").read_text())
 
 
@@ -50,11 +50,21 @@ def curl(cell, path, *args):
 
 @suite.test
 def a_cell_comes_up_and_its_curl_works():
-    said, cell = up()
+    said, cell = up("--otlp", "127.0.0.1:9", "--trace-sample", "0.5")
     assert '{"items":[' in said, said[-2000:]
     assert set(cell["processes"]) == NAMES, cell
     assert all(is_running(pid) for pid in cell["processes"].values()), cell
     assert "paths" in json.loads(curl(cell, "/openapi.json"))
+
+
+@suite.test
+def every_process_is_told_where_traces_go():
+    cell = json.loads((CELL / "cell.json").read_text())
+    for name in ("profile", "candidate", "ranking-1", "ranking-2"):
+        arguments = pathlib.Path(f"/proc/{cell['processes'][name]}/cmdline").read_text()
+        told = ["--otlp", "127.0.0.1:9", "--trace-sample", "0.5"]
+        assert "\0".join(told) in arguments, arguments
+    assert "service_name: vitrine-gateway" in (CELL / "gateway/out/envoy.yaml").read_text()
 
 
 @suite.test
