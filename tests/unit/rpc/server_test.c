@@ -20,7 +20,7 @@ enum { ARENA_BYTES = 64 * 1024, REQUEST_MAX = 1000, PARKED_MAX = 2 };
 struct fixture {
     struct vt_metrics *metrics;
     struct vt_rpc_server *server;
-    struct vt_rpc_channel *channel;
+    _Atomic(struct vt_rpc_channel *) channel; /* handlers of the started server read it */
     struct vt_arena arena;
     char target[64];
     _Atomic(struct vt_rpc_call *) parked;
@@ -163,6 +163,13 @@ static const struct vt_rpc_method methods[] = {
 };
 enum { N_METHODS = sizeof methods / sizeof methods[0] };
 
+static void open_channel(struct fixture *fixture, const char *target)
+{
+    struct vt_rpc_channel *channel = NULL;
+    assert_ok(vt_rpc_channel_new(target, &channel));
+    atomic_store(&fixture->channel, channel);
+}
+
 static void start(struct fixture *fixture, const struct vt_rpc_server_options *options)
 {
     struct vt_diag diag = {0};
@@ -172,7 +179,7 @@ static void start(struct fixture *fixture, const struct vt_rpc_server_options *o
     vt_rpc_server_set_serving(fixture->server, true);
     snprintf(fixture->target, sizeof fixture->target, "127.0.0.1:%u",
              vt_rpc_server_port(fixture->server));
-    assert_ok(vt_rpc_channel_new(fixture->target, &fixture->channel));
+    open_channel(fixture, fixture->target);
 }
 
 static int setup(void **state)
@@ -453,7 +460,7 @@ static void admin_socket_is_private_and_known_as_local(void **state)
     assert_ok(call(&fixture, "/test.T/Where", vt_slice_str(""), NULL, &body));
     assert_text(body, "remote");
     vt_rpc_channel_free(fixture.channel);
-    assert_ok(vt_rpc_channel_new(target, &fixture.channel));
+    open_channel(&fixture, target);
     assert_ok(call(&fixture, "/test.T/Where", vt_slice_str(""), NULL, &body));
     assert_text(body, "local");
     vt_rpc_channel_free(fixture.channel);
