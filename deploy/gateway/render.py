@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Makes Envoy's configuration from a small values file and the contract.
 
-    deploy/gateway/render.py --values FILE --out DIR
+    deploy/gateway/render.py --values FILE --out DIR [--as FOLDER]
 
 DIR gets envoy.yaml, vitrine.pb (the contract's descriptor set, for JSON), openapi.json, index.html
 and a few *.sds.yaml that name certificates. envoy.yaml holds names and hashes of keys: its owner
-alone reads it. Run it again and restart the gateway after a change; replaced certificates need neither.
+alone reads it. FOLDER is where the gateway finds DIR, when that is elsewhere. Run it again and restart
+the gateway after a change; replaced certificates need neither.
 """
 
 import argparse
@@ -29,13 +30,14 @@ def write(path, data, mode=0o644):
     beside.replace(path)
 
 
-def render(values_path, out):
+def render(values_path, out, seen_as=None):
     values = values_file.read(values_path)
     base = pathlib.Path(values_path).resolve().parent
     keys = values_file.read_keys(base / values["keys"], values["limits"]["calls_per_second"]) \
         if values["keys"] else []
     contract = Contract()
-    values["folder"] = str(out)
+    folder = str(seen_as or out)
+    values["folder"] = folder
     values["services"] = list(UPSTREAMS)
     if values["jwt"]["jwks"]:
         values["jwt"]["jwks"] = str(base / values["jwt"]["jwks"])
@@ -50,15 +52,16 @@ def render(values_path, out):
     write(out / "openapi.json", openapi.document(contract).encode())
     write(out / "index.html", (HERE / "index.html").read_bytes())
     write(out / "envoy.yaml",
-          envoy.text(envoy.bootstrap(values, keys, contract, str(out))).encode(), 0o600)
+          envoy.text(envoy.bootstrap(values, keys, contract, folder)).encode(), 0o600)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--values", required=True, metavar="FILE")
     parser.add_argument("--out", required=True, metavar="DIR", type=pathlib.Path)
+    parser.add_argument("--as", metavar="FOLDER", dest="seen_as")
     arguments = parser.parse_args()
-    render(arguments.values, arguments.out.resolve())
+    render(arguments.values, arguments.out.resolve(), arguments.seen_as)
     print(f"render.py: {arguments.out}/envoy.yaml is made from {arguments.values}")
 
 

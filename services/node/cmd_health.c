@@ -45,6 +45,7 @@ static const struct vt_options_spec health_spec = {
     .example = "vitrine health --target 127.0.0.1:7400",
     .options = health_table,
     .n_options = sizeof health_table / sizeof health_table[0],
+    .layered = true, /* the probe of a container has the server's environment */
 };
 
 static int check_health(void *target, const struct vt_options *parsed)

@@ -2,12 +2,14 @@
 """vitrine health: what probes of containers and units ask."""
 
 import json
+import os
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
 from deployed import make_certificates, tls  # noqa: E402
-from vitrine import Folder, Server, Suite, run  # noqa: E402
+from vitrine import VITRINE, WAIT_S, Folder, Server, Suite, run  # noqa: E402
 
 suite = Suite("health")
 folder = Folder()
@@ -31,6 +33,18 @@ def a_server_with_tls_is_asked_with_its_own_certificate():
     with Server(folder / "secure", *tls(certs)) as server:
         run("health", "--target", server.target, *tls(certs))
         run("health", "--target", server.target, status=1)
+
+
+@suite.test
+def a_probe_finds_its_options_in_the_server_s_environment():
+    certs = folder / "certs"
+    environment = dict(zip(("VITRINE_TLS_CERT", "VITRINE_TLS_KEY", "VITRINE_TLS_CA"),
+                           map(str, tls(certs)[1::2])))
+    with Server(folder / "surrounded", environment=environment) as server:
+        probe = {**os.environ, **environment, "VITRINE_TARGET": server.target}
+        done = subprocess.run([VITRINE, "health"], env=probe, capture_output=True, text=True,
+                              timeout=WAIT_S)
+        assert done.returncode == 0, done.stderr
 
 
 @suite.test
