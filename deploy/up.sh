@@ -47,7 +47,7 @@ make_program() {
     vt_install build run deploy
     vt_say "Building the release programs into build/release ($(vt_jobs) compilers at once)"
     (cd "$root" && cmake --preset release -DVT_TESTS=OFF >/dev/null &&
-        cmake --build --preset release -j "$(vt_jobs)" --target vitrine)
+        cmake --build --preset release -j "$(vt_jobs)" --target vitrine vitrine-gateway)
     program=$root/build/release/bin/vitrine
 }
 
@@ -152,8 +152,10 @@ start_gateway() {
     envoy=$("$root/deploy/gateway/envoy.sh")
     gateway=$(free_port 8443) admin=$(free_port 9901) metrics=$(free_port 9902)
     render_gateway 127.0.0.1 "'$(address_of ranking-1)', '$(address_of ranking-2)'" "'$profile'"
-    start_process gateway "$envoy" -c "$folder/gateway/out/envoy.yaml" --log-level warning \
-        --disable-hot-restart
+    # Its callers have no other gateway to go to.
+    start_process gateway "$(dirname "$program")/vitrine-gateway" --admin "127.0.0.1:$admin" \
+        --linger 0ms --grace 1s -- "$envoy" -c "$folder/gateway/out/envoy.yaml" \
+        --log-level warning --disable-hot-restart
     wait_for gateway gateway_answers
 }
 

@@ -102,6 +102,7 @@ PARTS = {
     "ingest": (r"services/ingest/", COMMON),
     "demo": (r"services/demo/", COMMON),
     "keep": (r"services/keep/", ["base"]),
+    "gateway": (r"services/gateway/", ["base"]),
     "client": (r"services/client/", COMMON + ["rpc", "pb", "wire", "proto"]),
     # The program may put everything together, but decodes no message and calls no library.
     "node": (r"services/node/", None),

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
-from vitrine import ROOT, WAIT_S, Server, Skip
+from vitrine import ROOT, WAIT_S, Server, Skip, bin_dir
 
 KEYS = {"storefront": "storefront-key-of-the-tests", "operator": "operator-key-of-the-tests",
         "marketer": "marketer-key-of-the-tests", "trainer": "trainer-key-of-the-tests"}
@@ -57,23 +57,28 @@ def parsed(text):
 
 
 class Gateway:
-    """Envoy with a rendered configuration; ready when the constructor returns."""
+    """Envoy with a rendered configuration; ready when the constructor returns. `kept` are options of
+    vitrine-gateway that keeps it; None: Envoy alone, which ends at once."""
 
-    def __init__(self, folder, certs, ranking, profile, **values):
-        self.folder, self.certs = pathlib.Path(folder), certs
+    def __init__(self, folder, certs, ranking, profile, kept=None, **values):
+        self.folder, self.certs, self.kept = pathlib.Path(folder), certs, kept
         self.folder.mkdir(parents=True, exist_ok=True)
-        program = envoy_program()
         self.port, self.admin_port, self.metrics_port = (free_port() for _ in range(3))
         self.url = f"https://localhost:{self.port}"
         self.target = f"localhost:{self.port}"
         self.values = {**self.basic_values(ranking, profile), **values}
         self.render()
-        self.log_path = self.folder / "access.log"
+        self.log_path, self.errors_path = self.folder / "access.log", self.folder / "envoy.log"
+        self.start()
+
+    def start(self):
+        """Once more after stop(), on the same ports."""
+        keeper = [] if self.kept is None else [
+            bin_dir() / "vitrine-gateway", "--admin", f"127.0.0.1:{self.admin_port}", *self.kept, "--"]
         self.log_file = open(self.log_path, "w", encoding="utf-8")
-        self.errors_path = self.folder / "envoy.log"
         self.process = subprocess.Popen(
-            [program, "-c", str(self.folder / "out" / "envoy.yaml"), "--log-level", "warning",
-             "--concurrency", "2", "--disable-hot-restart", "--drain-time-s", "1",
+            [*keeper, envoy_program(), "-c", self.folder / "out" / "envoy.yaml", "--log-level",
+             "warning", "--concurrency", "2", "--disable-hot-restart", "--drain-time-s", "1",
              "--file-flush-interval-msec", "100"],
             stdout=self.log_file, stderr=open(self.errors_path, "w", encoding="utf-8"))
         self.wait_ready()

@@ -53,7 +53,7 @@ def installed():
     if not root.exists():
         shutil.copytree(UNITS, root)
         for unit in root.glob("*.service"):
-            text = re.sub(r"^ExecStart=(vitrine|envoy) ", f"ExecStart={VITRINE} ",
+            text = re.sub(r"^ExecStart=(vitrine|vitrine-gateway) ", f"ExecStart={VITRINE} ",
                           unit.read_text(encoding="utf-8"), flags=re.M)
             unit.write_text(text, encoding="utf-8")
     return root
@@ -101,7 +101,7 @@ def the_units_name_options_that_exist():
     known = set(re.findall(r"--([a-z][a-z-]*)", shown))
     for path in [*UNITS.glob("*.service"), UNITS / "vitrine.env"]:
         text = path.read_text(encoding="utf-8")
-        used = set(re.findall(r"(?<=\s)--([a-z-]+)", text)) if "ExecStart=vitrine" in text else set()
+        used = set(re.findall(r"(?<=\s)--([a-z-]+)", text)) if "ExecStart=vitrine " in text else set()
         used |= {name.lower().replace("_", "-") for name in re.findall(r"\bVITRINE_([A-Z_]+)=", text)}
         assert used <= known, (path.name, used - known)
 
