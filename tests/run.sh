@@ -33,6 +33,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 fuzz_seconds=5 release_timeout=120 integration_timeout=600
+# How a script of tests/integration says that it wants the machine for itself; the reason follows.
+runs_alone='^# Runs alone: '
 # What a unit test's source says when its code runs on several threads.
 starts_threads='pthread_create|parallel|n_threads|worker_pool|bundle_set|rpc_server'
 [ $all = no ] || fuzz_seconds=60 release_timeout=1800 integration_timeout=3600
@@ -111,12 +113,27 @@ test_release() {
     build release || true
     vt_stage "Unit tests"
     unit_tests release release "${sources[@]}"
-    vt_stage "Integration tests"
-    local script
-    for script in tests/integration/*_test.py tests/integration/*/*_test.py; do
-        run "integration $(sed 's|tests/integration/||; s|\.py$||' <<<"$script")" \
+}
+
+# integration_tests HOW SCRIPT…: one after the other (run), or beside each other (run_beside).
+integration_tests() {
+    local how=$1 script
+    shift
+    for script in "$@"; do
+        $how "integration $(sed 's|tests/integration/||; s|\.py$||' <<<"$script")" \
             $integration_timeout python3 "$script"
     done
+    vt_wait_taps
+}
+
+# Most wait most of the time: for a process to come up, for a call that must not be answered.
+test_whole_programs() {
+    local scripts=(tests/integration/*_test.py tests/integration/*/*_test.py) alone beside
+    mapfile -t alone < <(grep -l "$runs_alone" "${scripts[@]}")
+    mapfile -t beside < <(grep -L "$runs_alone" "${scripts[@]}")
+    vt_stage "Integration tests"
+    integration_tests run_beside "${beside[@]}"
+    integration_tests run "${alone[@]}"
 }
 
 test_with_clang() {
@@ -173,6 +190,7 @@ main() {
     sources=(tests/unit/*/*_test.c)
     install
     test_release
+    test_whole_programs
     test_with_clang
     test_for_races
     check_statically

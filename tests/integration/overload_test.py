@@ -4,6 +4,7 @@
 The ordinary form counts; times are judged in the long form only (VITRINE_TEST_ALL=1), which wants
 the machine for itself: open-loop load of 1, 2 and 10 times the capacity, 30 s each.
 """
+# Runs alone: a server is overloaded by load of its own, not by its neighbours.
 
 import os
 import pathlib

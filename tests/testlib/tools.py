@@ -1,5 +1,7 @@
 """Programs and libraries from package registries that tests use and nothing else needs."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -32,16 +34,26 @@ def install_error(command, what, **more):
     return f"{what} cannot be installed: {said[-1]}"
 
 
+@contextlib.contextmanager
+def only_one(name):
+    """One test at a time installs `name`; the others wait, and find it done."""
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with open(TOOLS / f"{name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back with the file, even by a killed test
+        yield
+
+
 def venv(name, *packages):
     """The Python of a virtual environment that has these packages of PyPI and no others."""
     home = TOOLS / name
     python, complete = home / "bin" / "python", home / "complete"
     wanted = "\n".join(packages)
-    if not complete.exists() or complete.read_text() != wanted:
-        install([sys.executable, "-m", "venv", str(home)], "a Python venv")
-        install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
-                 *packages], packages[0])
-        complete.write_text(wanted)
+    with only_one(name):
+        if not complete.exists() or complete.read_text() != wanted:
+            install([sys.executable, "-m", "venv", str(home)], "a Python venv")
+            install([str(python), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "20",
+                     *packages], packages[0])
+            complete.write_text(wanted)
     return str(python)
 
 
@@ -60,12 +72,19 @@ def venv_openapi():
     return venv("venv-openapi", "openapi-spec-validator")
 
 
+def go_program(package, version):
+    """The path of a program that `go install` builds."""
+    name = package.rpartition("/")[2]
+    program = TOOLS / "bin" / name
+    with only_one(name):
+        if not program.exists():
+            if shutil.which("go") is None:
+                raise Skip("no go")
+            install(["go", "install", f"{package}@{version}"], name,
+                    env={**os.environ, "GOBIN": str(TOOLS / "bin"), "GOFLAGS": "-mod=mod"})
+    return str(program)
+
+
 def grpcurl():
     """The path of grpcurl."""
-    program = TOOLS / "bin" / "grpcurl"
-    if not program.exists():
-        if shutil.which("go") is None:
-            raise Skip("no go")
-        install(["go", "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9"],
-                "grpcurl", env={**os.environ, "GOBIN": str(TOOLS / "bin"), "GOFLAGS": "-mod=mod"})
-    return str(program)
+    return go_program("github.com/fullstorydev/grpcurl/cmd/grpcurl", "v1.8.9")
