@@ -78,9 +78,15 @@ target_of() {
         "$(basename "$1" .c)"
 }
 
+# One more than there are processors: some always wait, for a disk or for a process to come up.
+lanes() {
+    printf '%s\n' $(($(vt_jobs) + 1))
+}
+
 # unit_tests HOW BUILD FOLDER-PROGRAM-SOURCES…: runs those that are built.
 unit_tests() {
-    local how=$1 preset=$2 source target
+    local how=$1 preset=$2 source target vt_lanes
+    vt_lanes=$(lanes)
     shift 2
     for source in "$@"; do
         target=$(target_of "$source")
@@ -117,7 +123,8 @@ test_release() {
 
 # integration_tests HOW SCRIPT…: one after the other (run), or beside each other (run_beside).
 integration_tests() {
-    local how=$1 script
+    local how=$1 script vt_lanes
+    vt_lanes=$(lanes)
     shift
     for script in "$@"; do
         $how "integration $(sed 's|tests/integration/||; s|\.py$||' <<<"$script")" \

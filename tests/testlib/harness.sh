@@ -82,11 +82,12 @@ vt_run_tap() {
     vt_report_tap "$1" "$2" $status $((SECONDS - began))
 }
 
-# vt_start_tap NAME TIMEOUT_S COMMAND…: the same beside others, one for each processor, counted when
-# it ends; vt_wait_taps waits for the last of them. For programs that mind nobody's load.
+# vt_start_tap NAME TIMEOUT_S COMMAND…: the same beside others, vt_lanes of them or else one for each
+# processor, counted when it ends; vt_wait_taps waits for the last of them. For programs that mind
+# nobody's load.
 declare -A vt_started=()
 vt_start_tap() {
-    [ ${#vt_started[@]} -lt "$(vt_jobs)" ] || vt_wait_tap
+    [ ${#vt_started[@]} -lt "${vt_lanes:-$(vt_jobs)}" ] || vt_wait_tap
     vt_execute "$@" &
     vt_started[$!]="$2 $SECONDS $1"
 }
