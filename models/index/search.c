@@ -19,7 +19,7 @@ enum {
     DIRECT_SHARE = 48, /* with a filter: a direct row costs as much as so many scanned ones */
     QUERY_LEVELS = 63, /* of struct vt_scan */
     WORD_ROWS = 64,
-    AHEAD = 6, /* rows asked of memory before they are scored */
+    AHEAD = 16, /* rows asked of memory before they are scored */
     LINE_FLOATS = 16,
     PREFETCH_FLOATS = 64,
     SEED_BLOCKS = 64, /* whose products are looked at together first: 8 KiB */
@@ -43,6 +43,7 @@ struct search {
      * and error, and so much at least. per_scale is 1 / scale. */
     double away_per_norm, away_per_error, away_least, per_scale;
     uint64_t n_scanned, n_scored;
+    uint32_t waiting[RUN_BLOCKS * VT_SCAN_ROWS], n_waiting; /* rows that memory is asked for */
 };
 
 double vt__index_measure(const struct vt_index *index, const struct vt_kernels *kernels,
@@ -175,19 +176,29 @@ static bool is_excluded(const struct search *search, uint32_t row)
     return excluded != NULL && (excluded[row / WORD_ROWS] >> (row % WORD_ROWS) & 1) != 0;
 }
 
-/* Offers those of the block's rows whose bit is set and that the filter leaves. */
-static void offer_run(struct search *search, uint32_t first_block, uint32_t n_blocks,
+static void offer_waiting(struct search *search)
+{
+    for (uint32_t i = 0; i < search->n_waiting; i++)
+        offer(search, search->waiting[i]);
+    search->n_waiting = 0;
+}
+
+/* Asks memory for those of the blocks' rows whose bit is set and that the filter leaves. They are
+ * offered after the next run's scan, which is about as long as memory takes; until then the list
+ * only skips less than it could. */
+static void await_run(struct search *search, uint32_t first_block, uint32_t n_blocks,
                       const uint32_t *masks)
 {
-    uint32_t rows[RUN_BLOCKS * VT_SCAN_ROWS], n = 0;
+    offer_waiting(search);
     for (uint32_t b = 0; b < n_blocks; b++)
         for (uint32_t left = masks[b]; left != 0; left &= left - 1) {
             size_t place = (size_t)(first_block + b) * VT_SCAN_ROWS + (size_t)__builtin_ctz(left);
             uint32_t row = search->index->blocks.rows[place];
-            if (row != UINT32_MAX && !is_excluded(search, row))
-                rows[n++] = row;
+            if (row == UINT32_MAX || is_excluded(search, row))
+                continue;
+            prefetch(search, row);
+            search->waiting[search->n_waiting++] = row;
         }
-    offer_all(search, rows, n);
 }
 
 static void scan_blocks(struct search *search, uint32_t first_block, uint32_t n_blocks,
@@ -214,7 +225,7 @@ static void scan_run(struct search *search, uint32_t first_block, uint32_t n_blo
     for (uint32_t b = 0; b < n_blocks; b++)
         thresholds[b] = threshold_of(search, &bounds[b]);
     scan_blocks(search, first_block, n_blocks, thresholds, masks, NULL);
-    offer_run(search, first_block, n_blocks, masks);
+    await_run(search, first_block, n_blocks, masks);
 }
 
 /* ---- a first threshold ---- */
@@ -248,18 +259,33 @@ static float value_reached_by(const float *products, uint32_t n, uint32_t wanted
     return low;
 }
 
+/* Moves the block's rows whose products reach `least` to ret_rows, and how many: without a branch,
+ * which would be guessed wrong for each of them. */
+static uint32_t take_reaching(const uint32_t *rows, float *products, float least,
+                              uint32_t *ret_rows)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < VT_SCAN_ROWS; i++) {
+        bool reaches = products[i] >= least;
+        ret_rows[n] = rows[i];
+        n += reaches ? 1 : 0;
+        products[i] = reaches ? NAN : products[i];
+    }
+    return n;
+}
+
 /* Offers what of the products reaches the threshold of its block, or one for all; once each. */
 static void offer_reaching(struct search *search, float *products, uint32_t n_blocks,
                            const float *thresholds)
 {
     for (uint32_t block = 0; block < n_blocks; block += RUN_BLOCKS) {
-        uint32_t rows[RUN_BLOCKS * VT_SCAN_ROWS], n = 0;
+        uint32_t rows[RUN_BLOCKS * VT_SCAN_ROWS + 1], n = 0;
         uint32_t end = (n_blocks - block < RUN_BLOCKS ? n_blocks : block + RUN_BLOCKS);
-        for (uint32_t place = block * VT_SCAN_ROWS; place < end * VT_SCAN_ROWS; place++)
-            if (products[place] >= thresholds[place / VT_SCAN_ROWS]) {
-                rows[n++] = search->index->blocks.rows[place];
-                products[place] = NAN;
-            }
+        for (uint32_t b = block; b < end; b++) {
+            size_t place = (size_t)b * VT_SCAN_ROWS;
+            n += take_reaching(search->index->blocks.rows + place, products + place, thresholds[b],
+                               rows + n);
+        }
         offer_all(search, rows, n);
     }
 }
@@ -269,15 +295,17 @@ static void make_products(struct search *search, uint32_t n_blocks, float *ret_p
 {
     const struct vt__blocks *blocks = &search->index->blocks;
     float thresholds[SEED_BLOCKS];
-    uint32_t masks[SEED_BLOCKS];
+    uint32_t masks[SEED_BLOCKS], n_rows = search->index->rows.n_rows;
     for (uint32_t b = 0; b < n_blocks; b++)
         thresholds[b] = -INFINITY;
     scan_blocks(search, 0, n_blocks, thresholds, masks, ret_products);
-    for (uint32_t place = 0; place < n_blocks * VT_SCAN_ROWS; place++) {
-        uint32_t row = blocks->rows[place];
-        if (row == UINT32_MAX || is_excluded(search, row))
+    for (uint32_t place = n_rows; place < n_blocks * VT_SCAN_ROWS; place++)
+        ret_products[place] = NAN;
+    if (search->query->excluded == NULL)
+        return;
+    for (uint32_t place = 0; place < n_blocks * VT_SCAN_ROWS && place < n_rows; place++)
+        if (is_excluded(search, blocks->rows[place]))
             ret_products[place] = NAN;
-    }
 }
 
 /*
@@ -312,10 +340,11 @@ static void scan_all(struct search *search)
     const struct vt__blocks *blocks = &search->index->blocks;
     for (uint32_t block = offer_seed(search); block < blocks->n_blocks; block += RUN_BLOCKS) {
         if (is_out_of_reach(search, blocks->bounds[block].norm_max))
-            return;
+            break;
         uint32_t left = blocks->n_blocks - block;
         scan_run(search, block, left < RUN_BLOCKS ? left : RUN_BLOCKS);
     }
+    offer_waiting(search);
 }
 
 /* ---- the query ---- */

