@@ -70,7 +70,7 @@ mkdir -p "$folder"
 rm -rf "$folder/shop" "$folder/data"
 show "$vitrine" demo-data --out "$folder/shop" --seed 1
 show "$vitrine" import --data "$folder/data" "$folder"/shop/{channels,items,customers,events}.jsonl
-show "$vitrine" train --data "$folder/data"
+show "$vitrine" train --data "$folder/data" --algorithm ials # in seconds
 
 vt_say "Serving it: all three services in one process"
 start_server

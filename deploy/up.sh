@@ -61,7 +61,7 @@ make_data() {
     mkdir "$folder/shop" "$data"
     vitrine demo-data --out "$folder/shop" --seed 1 >/dev/null
     vitrine import --data "$data" "$folder"/shop/{channels,items,customers,events}.jsonl
-    vitrine train --data "$data"
+    vitrine train --data "$data" --algorithm ials # in seconds; a shop lets its data choose
     touch "$folder/data.complete"
 }
 
@@ -101,7 +101,8 @@ start_services() {
     start_service ranking-2 ranking "$(port 7402)" "$(port 7403)" --profile "$profile" \
         --candidate "$candidate"
     vt_say "Starting the training job: again when there is something new, at most every hour"
-    start_process training "$program" train --data "$data" --every 1h
+    start_process training "$program" train --data "$data" --algorithm ials \
+        --every 1h
 }
 
 # start_service NAME ROLE PORT HTTP-PORT OPTION…

@@ -6,6 +6,7 @@
  * right elsewhere: they keep the families in proportion, and tell about how long it takes.
  */
 #include "models/algorithm/auto_search.h"
+#include "models/algorithm/ease_search.h"
 
 #include <math.h>
 
@@ -38,13 +39,28 @@ static double train_itemcf(const struct vt_shape *shape)
     return 2 * entries * entries / (double)shape->n_users * PAIR + (double)shape->n_items * ITEM;
 }
 
+static double ease_core_seconds(const struct vt_ease_plan *plan)
+{
+    return plan->gflop * (plan->form == VT_EASE_ITEMS ? EASE_ITEMS_GFLOP : EASE_NEAR_GFLOP);
+}
+
 static double train_ease(const struct vt_shape *shape, const struct vt_algorithm_options *options)
 {
     struct vt_ease_options ease = options->ease;
     ease.memory_bytes = options->memory_bytes;
     const struct vt_ease_plan plan =
         vt_ease_plan(shape->n_users, shape->n_items, shape->n_interactions, &ease);
-    return plan.gflop * (plan.form == VT_EASE_ITEMS ? EASE_ITEMS_GFLOP : EASE_NEAR_GFLOP);
+    return ease_core_seconds(&plan);
+}
+
+double vt__auto_ease_tries_core_seconds(const struct vt_shape *shape,
+                                        const struct vt_algorithm_options *options)
+{
+    struct vt_ease_options ease = options->ease;
+    ease.memory_bytes = options->memory_bytes;
+    const struct vt_ease_plan plan =
+        vt__ease_search_plan(shape->n_users, shape->n_items, shape->n_interactions, &ease);
+    return ease_core_seconds(&plan);
 }
 
 static double train_family(enum vt_blend_family family, const struct vt_shape *shape,

@@ -5,6 +5,7 @@
  * nowhere near. What it came to is in `settled`, and with that (`weights=given`) there is one
  * training.
  */
+#include "models/algorithm/auto_search.h"
 #include "models/algorithm/blend_parts.h"
 #include "models/blend/weights.h"
 #include "models/dataset/holdout.h"
@@ -99,15 +100,6 @@ static struct vt_err find_weights(const struct vt_sparse *matrix,
 
 /* ---- training ---- */
 
-static void settle(const struct vt_algorithm_options *found, struct vt_settled *ret_settled)
-{
-    *ret_settled = (struct vt_settled){.algorithm = "blend"};
-    snprintf(ret_settled->settings[ret_settled->n_settings++], VT_SETTING_BYTES, "weights=given");
-    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
-        snprintf(ret_settled->settings[ret_settled->n_settings++], VT_SETTING_BYTES, "%s=%.4f",
-                 vt__blend_family((enum vt_blend_family)f)->name, found->blend.weight[f]);
-}
-
 static struct vt_err train_given(const struct vt_sparse *matrix,
                                  const struct vt_algorithm_options *options, struct vt_diag *diag,
                                  struct vt_trained *ret_trained)
@@ -129,7 +121,7 @@ static struct vt_err blend_train(const struct vt_sparse *matrix,
         return train_given(matrix, options, diag, ret_trained);
     VT_TRY(find_weights(matrix, options, diag, &found));
     VT_TRY(train_given(matrix, &found, diag, ret_trained));
-    settle(&found, &ret_trained->settled);
+    vt__auto_settle(&found, &ret_trained->settled);
     return vt_ok();
 }
 

@@ -19,7 +19,7 @@ static const char *find_parameter(const struct vt_bundle_view *view, const char 
 /* What a refresh may change and still be the same recipe. */
 static bool is_free(const char *name)
 {
-    static const char *const names[] = {"iterations", "seed", "test_share", "k"};
+    static const char *const names[] = {"iterations", "seed", "test_share", "k", "chosen"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], name) == 0)
             return true;

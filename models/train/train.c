@@ -187,6 +187,8 @@ static void add_parameters(struct vt_train_result *result, const struct vt_train
         add_settled(result);
     else
         vt_algorithm_settings(options->algorithm, &options->algorithm_options, add_text, result);
+    if (options->chosen != NULL)
+        add_text(result, "chosen", options->chosen);
     add_parameter(result, "seed", (double)options->algorithm_options.seed);
     add_parameter(result, "test_share", options->test_share);
     add_parameter(result, "k", options->k);

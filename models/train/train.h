@@ -35,11 +35,13 @@ typedef void (*vt_train_notice_fn)(void *ctx, const char *text);
 struct vt_train_options {
     const struct vt_algorithm *algorithm;          /* one that serves */
     struct vt_algorithm_options algorithm_options; /* also of the item neighbours */
-    struct vt_dataset_options dataset;             /* event weights and decay */
-    uint32_t served_history_max; /* newest events of a customer that serving knows */
-    enum vt_protocol protocol;   /* of what is held out: TIME, or RANDOM where there is no time */
-    double test_share;           /* this share is held out for the metrics */
-    uint32_t k;                  /* length of the lists that are measured */
+    const char
+        *chosen; /* why the data chose it, for the manifest; borrowed, NULL: somebody said it */
+    struct vt_dataset_options dataset; /* event weights and decay */
+    uint32_t served_history_max;       /* newest events of a customer that serving knows */
+    enum vt_protocol protocol; /* of what is held out: TIME, or RANDOM where there is no time */
+    double test_share;         /* this share is held out for the metrics */
+    uint32_t k;                /* length of the lists that are measured */
     const struct vt_bundle_view *parent; /* the version that serves; borrowed, NULL: none */
     /* Training of factors ends when so many iterations brought the watched customers nothing; 0:
      * all iterations are done. The training of everything then has as many as were best. */

@@ -3,13 +3,14 @@
  * from each user's whole history, and in the form that serves (the newest events only, folded in at
  * request time). Prints a table, or with --json one object with the keys that scripts know.
  */
-#include "models/algorithm/algorithm.h"
+#include "models/algorithm/choose.h"
 #include "models/dataset/interactions.h"
 #include "models/dataset/split.h"
 #include "models/eval/eval.h"
 #include "models/kernels/kernels.h"
 #include "models/kernels/parallel.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/memory.h"
 #include "services/common/base/options.h"
 #include "services/common/base/progress.h"
 #include "services/common/base/table.h"
@@ -28,7 +29,7 @@ struct evaluate_options {
     struct vt_option_list settings, weights, values;
     double test_share, half_life_days;
     uint32_t k, history_max, threads;
-    uint64_t seed;
+    uint64_t seed, memory_bytes; /* memory 0: what is available */
     bool json;
 };
 
@@ -72,8 +73,7 @@ static const struct vt_option option_table[] = {
      .kind = VT_OPTION_TEXT,
      .offset = AT(algorithm),
      .argument = "NAME",
-     .help = "how the model is made; see docs/models.md",
-     .fallback = "ials"},
+     .help = "how the model is made; not given: chosen by the data, see docs/models.md"},
     {.name = "set",
      .kind = VT_OPTION_LIST,
      .offset = AT(settings),
@@ -134,6 +134,12 @@ static const struct vt_option option_table[] = {
      .min = 0,
      .max = VT_THREADS_MAX,
      .flag_only = true},
+    {.name = "memory",
+     .kind = VT_OPTION_SIZE,
+     .offset = AT(memory_bytes),
+     .argument = "SIZE",
+     .help = "what training may take; the choice of the data goes by it too",
+     .flag_only = true},
     {.name = "json",
      .kind = VT_OPTION_BOOL,
      .offset = AT(json),
@@ -155,7 +161,8 @@ static const struct vt_options_spec options_spec = {
 /* Everything one run holds. */
 struct evaluation_run {
     const struct evaluate_options *options;
-    const struct vt_algorithm *algorithm;
+    const struct vt_algorithm *algorithm; /* NULL: until the data are read, nobody said which */
+    struct vt_choice choice;              /* of the data then */
     struct vt_algorithm_options algorithm_options;
     struct vt_dataset_options dataset;
     struct vt_interactions interactions;
@@ -209,15 +216,27 @@ static struct vt_err check_sources(const struct evaluate_options *options, struc
 
 static struct vt_err choose_algorithm(struct evaluation_run *run, struct vt_diag *diag)
 {
-    run->algorithm = vt_algorithm_find(run->options->algorithm, diag);
-    VT_CHECK(run->algorithm != NULL, VT_INVALID, "unknown algorithm");
+    const struct evaluate_options *options = run->options;
     vt_algorithm_options_default(&run->algorithm_options);
-    run->algorithm_options.seed = run->options->seed;
-    run->algorithm_options.threads = vt_threads_resolve(run->options->threads);
-    for (size_t i = 0; i < run->options->settings.n; i++)
-        VT_TRY(vt_algorithm_set(run->algorithm, run->options->settings.items[i], diag,
-                                &run->algorithm_options));
-    return vt_ok();
+    run->algorithm_options.seed = options->seed;
+    run->algorithm_options.threads = vt_threads_resolve(options->threads);
+    run->algorithm_options.memory_bytes = options->memory_bytes;
+    return vt_choose_by_words(options->algorithm, options->settings.items, options->settings.n,
+                              diag, &run->algorithm_options, &run->algorithm);
+}
+
+/* Where nobody said which: by the train part. */
+static struct vt_err choose_by_data(struct evaluation_run *run, struct vt_diag *diag)
+{
+    const struct vt_sparse *train = &run->split.train;
+    const struct vt_shape shape = {train->n_rows, train->n_cols, train->n_entries};
+    if (run->algorithm != NULL)
+        return vt_ok();
+    run->algorithm_options.memory_bytes =
+        vt_choice_memory_bytes(run->options->memory_bytes, vt_memory_available_bytes());
+    vt_choose_by_data(&shape, run->algorithm_options.memory_bytes, &run->choice);
+    fprintf(stderr, "%s\n", run->choice.line);
+    return vt_settled_apply(&run->choice.recipe, diag, &run->algorithm, &run->algorithm_options);
 }
 
 static struct vt_err choose_dataset(struct evaluation_run *run, struct vt_diag *diag)
@@ -346,6 +365,7 @@ static struct vt_err run_all(struct evaluation_run *run, struct vt_diag *diag)
 {
     VT_TRY(vt_kernels_check(diag));
     VT_TRY(read_data(run, diag));
+    VT_TRY(choose_by_data(run, diag));
     VT_TRY(train(run, diag));
     return rank(run);
 }
@@ -384,6 +404,8 @@ static struct vt_err print_json(const struct evaluation_run *run)
         (json_int_t)full->n_users);
     if (run->trained.calibration_error > 0)
         json_object_set_new(object, "calibration_error", json_real(run->trained.calibration_error));
+    if (run->choice.note[0] != '\0')
+        json_object_set_new(object, "chosen", json_string(run->choice.note));
     return vt_command_print_json(object);
 }
 

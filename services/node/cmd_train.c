@@ -33,8 +33,7 @@ static const struct vt_option option_table[] = {
      .kind = VT_OPTION_TEXT,
      .offset = AT(algorithm),
      .argument = "NAME",
-     .help = "how the model is made; see docs/models.md",
-     .fallback = "ials"},
+     .help = "how the model is made; not given: chosen by the data, see docs/models.md"},
     {.name = "set",
      .kind = VT_OPTION_LIST,
      .offset = AT(settings),
@@ -170,13 +169,16 @@ static struct vt_err print_json(const struct vt_train_job *job)
     json_t *metrics = json_object();
     for (uint32_t i = 0; i < view->n_metrics; i++)
         json_object_set_new(metrics, view->metrics[i].name, json_real(view->metrics[i].value));
-    return vt_command_print_json(json_pack(
+    json_t *object = json_pack(
         "{s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "version", view->version,
         "parent", view->parent, "published", (int)job->published, "algorithm", view->algorithm,
         "users", (json_int_t)view->n_users, "items", (json_int_t)view->n_items, "interactions",
         (json_int_t)view->n_interactions, "train_s", job->seconds, "threads",
         (json_int_t)job->train.algorithm_options.threads, "metrics", metrics, "gate",
-        opinion_json(&job->opinion)));
+        opinion_json(&job->opinion));
+    if (job->train.chosen != NULL)
+        json_object_set_new(object, "chosen", json_string(job->train.chosen));
+    return vt_command_print_json(object);
 }
 
 static void print_metrics(const struct vt_bundle_view *view)

@@ -22,23 +22,27 @@
 #include <sys/stat.h>
 
 /* Only factors have a place to begin from. */
-static struct vt_err check_warm(const struct vt_train_command *command, struct vt_diag *diag)
+static struct vt_err check_warm(const struct vt_train_command *command,
+                                const struct vt_algorithm *algorithm, struct vt_diag *diag)
 {
-    if (!command->warm || strcmp(command->algorithm, "ials") == 0)
+    const char *name = vt_algorithm_name(algorithm);
+    if (!command->warm || strcmp(name, "ials") == 0)
         return vt_ok();
     vt_diag_set(diag, "warm",
                 "--warm begins with the factors of the serving version; %s has none to begin with. "
                 "Leave it out",
-                command->algorithm);
+                name);
     return VT_ERR(VT_INVALID, "the algorithm has no warm start");
 }
 
 /* What several ranks can do together. */
-static struct vt_err check_divides(const struct vt_train_command *command, struct vt_diag *diag)
+static struct vt_err check_divides(const struct vt_train_command *command,
+                                   const struct vt_algorithm *algorithm, struct vt_diag *diag)
 {
-    if (strcmp(command->algorithm, "ials") != 0) {
+    const char *name = vt_algorithm_name(algorithm);
+    if (strcmp(name, "ials") != 0) {
         vt_diag_set(diag, "algorithm", "--mpi divides the training of ials; %s has no such form",
-                    command->algorithm);
+                    name);
         return VT_ERR(VT_INVALID, "the algorithm trains on one machine");
     }
     if (command->every_ms == 0)
@@ -47,14 +51,26 @@ static struct vt_err check_divides(const struct vt_train_command *command, struc
     return VT_ERR(VT_INVALID, "--every and --mpi exclude each other");
 }
 
+/* What was said; `train->algorithm` is NULL when that leaves it to the data. */
+static struct vt_err choose_by_words(const struct vt_train_command *command, struct vt_diag *diag,
+                                     struct vt_train_options *train)
+{
+    const bool only_factors = command->warm || command->mpi;
+    const char *name = command->algorithm == NULL && only_factors ? "ials" : command->algorithm;
+    VT_TRY(vt_choose_by_words(name, command->settings.items, command->settings.n, diag,
+                              &train->algorithm_options, &train->algorithm));
+    if (train->algorithm == NULL)
+        return vt_ok();
+    VT_TRY(vt_train_check_serves(train->algorithm, diag));
+    return check_warm(command, train->algorithm, diag);
+}
+
 struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag)
 {
     const struct vt_train_command *command = job->command;
     struct vt_train_options *train = &job->train;
     vt_train_options_default(train);
-    train->algorithm = vt_algorithm_find(command->algorithm, diag);
-    VT_CHECK(train->algorithm != NULL, VT_INVALID, "unknown algorithm");
-    VT_TRY(vt_train_check_serves(train->algorithm, diag));
+    VT_TRY(choose_by_words(command, diag, train));
     train->algorithm_options.seed = command->seed;
     train->algorithm_options.threads = vt_threads_resolve(command->threads);
     train->algorithm_options.memory_bytes =
@@ -69,14 +85,10 @@ struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag
                                            command->half_life_days, diag));
     VT_TRY(vt_event_weights_set(&command->weights, diag, &train->dataset));
     VT_TRY(vt_value_exponents_set(&command->values, diag, &train->dataset));
-    for (size_t i = 0; i < command->settings.n; i++)
-        VT_TRY(vt_algorithm_set(train->algorithm, command->settings.items[i], diag,
-                                &train->algorithm_options));
     if (command->ranker)
         VT_TRY(vt_boost_check(diag)); /* before hours of training, not after */
     train->algorithm_options.ials.group = job->group;
-    VT_TRY(check_warm(command, diag));
-    return job->group != NULL ? check_divides(command, diag) : vt_ok();
+    return job->group != NULL ? check_divides(command, train->algorithm, diag) : vt_ok();
 }
 
 void vt_train_job_fini(struct vt_train_job *job)
@@ -158,6 +170,30 @@ static void tell_cold(const struct vt_train_job *job)
                 " factors, to be made is ials with %" PRIu32 ": training begins from nothing\n",
                 parent->version, parent->algorithm, parent->dim,
                 job->train.algorithm_options.ials.factors);
+}
+
+/* Where nobody said which: by the matrix that training will be of, which is built for it once more
+ * and let go, since events that repeat each other or count nothing say nothing of its density. */
+static struct vt_err choose_by_data(struct vt_train_job *job, struct vt_diag *diag)
+{
+    struct vt_train_options *train = &job->train;
+    struct vt_dataset dataset = {0};
+    if (train->algorithm != NULL)
+        return vt_ok();
+    if (job->interactions.n > 0)
+        VT_TRY(vt_dataset_build(job->interactions.list, job->interactions.n, &train->dataset, diag,
+                                &dataset));
+    const struct vt_shape shape = {dataset.matrix.n_rows, dataset.matrix.n_cols,
+                                   dataset.matrix.n_entries};
+    vt_dataset_free(&dataset);
+    vt_choose_by_data(
+        &shape,
+        vt_choice_memory_bytes(job->command->memory_bytes, train->algorithm_options.memory_bytes),
+        &job->choice);
+    fprintf(stderr, "%s\n", job->choice.line);
+    train->chosen = job->choice.note;
+    return vt_settled_apply(&job->choice.recipe, diag, &train->algorithm,
+                            &train->algorithm_options);
 }
 
 /* Before any work: what it takes, and whether that is there. */
@@ -304,6 +340,7 @@ static struct vt_err run_locked(struct vt_train_job *job, struct vt_diag *diag)
     const int64_t started_ns = vt_clock_monotonic_ns(vt_clock_system());
     VT_TRY(read_interactions(job, diag));
     VT_TRY(check_new(job));
+    VT_TRY(choose_by_data(job, diag));
     VT_TRY(check_need(job, diag));
     open_parent(job);
     tell_cold(job);

@@ -1,6 +1,7 @@
 #ifndef VT_NODE_TRAIN_JOB_H
 #define VT_NODE_TRAIN_JOB_H
 
+#include "models/algorithm/choose.h"
 #include "models/dataset/catalog.h"
 #include "models/dataset/interactions.h"
 #include "models/train/train.h"
@@ -10,7 +11,8 @@
 
 /* What `vitrine train` is told. Borrowed texts. */
 struct vt_train_command {
-    const char *data_dir, *train_path, *algorithm;
+    const char *data_dir, *train_path;
+    const char *algorithm; /* NULL: the settings or the data choose */
     struct vt_option_list settings, weights, values;
     double half_life_days;
     uint32_t threads, keep, patience;
@@ -34,6 +36,7 @@ struct vt_train_job {
     uint64_t known_fingerprint;
 
     struct vt_train_options train;
+    struct vt_choice choice; /* of the data, where nobody said which algorithm */
     struct vt_interactions interactions;
     struct vt_catalog catalog;
     struct vt_bundle *parent; /* the version that serves; NULL: none, or it cannot be read */
@@ -48,7 +51,8 @@ struct vt_train_job {
     bool published, skipped;
 };
 
-/* Settings and algorithm from the command. VT_INVALID for what the caller should not have said. */
+/* Settings and algorithm from the command; the algorithm stays open when it says nothing of one:
+ * the data choose it when they are read. VT_INVALID for what the caller should not have said. */
 VT_MUST_USE struct vt_err vt_train_job_choose(struct vt_train_job *job, struct vt_diag *diag);
 /* Reads, says on standard error what it will take, refuses what cannot fit, trains, judges, writes,
  * publishes and prunes. Blocking; reports progress on standard error. */

@@ -48,7 +48,8 @@ def split(path, days, old, new):
 
 
 def refresh(data, *args):
-    made = run_json("train", "--data", data, "--no-publish", "--threads", "2", *args)
+    made = run_json("train", "--data", data, "--algorithm", "ials", "--no-publish", "--threads", "2",
+                    *args)
     listed = run_json("models", "list", "--data", data)["versions"]
     mine = next(v for v in listed if v["version"] == made["version"])
     shutil.rmtree(data / "bundles" / made["version"])
