@@ -85,7 +85,8 @@ def equal_programs_give_equal_roots():
 @suite.test
 def what_the_compose_file_passes_exists():
     text = (DEPLOY / "compose.yaml").read_text()
-    known = run("serve", "--help").stdout + run("train", "--help").stdout
+    known = (run("serve", "--help").stdout + run("train", "--help").stdout
+             + ask(bin_dir() / "vitrine-gateway", "--help"))
     for option in set(re.findall(r"--[a-z-]+(?=,)", text)) - {"--log-level", "--disable-hot-restart"}:
         assert f"  {option} " in known, option
     for name in set(re.findall(r"VITRINE_([A-Z_]+): ", text)):

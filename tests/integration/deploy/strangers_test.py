@@ -132,7 +132,7 @@ def calls(server):
     """Of everybody but the parts of the cell and the prober: nobody else is there."""
     counts = re.findall(r'^grpc_server_started_total\{.*grpc_method="(\w+)"\} (\d+)$',
                         server.page("/metrics")[1], re.M)
-    own = {"Watch", "Check", "GetProfile", "GetCandidates"}
+    own = {"Watch", "Check", "GetProfile", "GetCandidates", "ListForgotten"}
     return sum(int(count) for method, count in counts if method not in own)
 
 
