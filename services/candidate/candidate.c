@@ -144,52 +144,34 @@ static void step_done(struct vt_candidate_service *service, struct vt_request *r
     *mark_ns = now_ns;
 }
 
-static bool stands_behind(const struct vt__found *a, const struct vt__found *b)
+/* A place and a number as one number: less is before. Exact, since places are below 2^21; what has
+ * no place stands behind n that have one. */
+static double order_of(const struct vt__found *found)
 {
-    if (a->best_rank != b->best_rank)
-        return a->best_rank > b->best_rank;
-    return a->item > b->item;
+    return (double)found->best_rank * 0x1p32 + (double)found->item;
 }
 
-static void swap_found(struct vt__found *a, struct vt__found *b)
+/* The first n by their best places, into scratch->hits, whose rows are places in `found`. */
+static uint32_t cut(struct vt__scratch *scratch, uint32_t n)
 {
-    struct vt__found kept = *a;
-    *a = *b;
-    *b = kept;
+    struct vt_top top = {.hits = scratch->hits, .capacity = n};
+    for (uint32_t i = 0; i < scratch->n_found; i++)
+        vt_top_offer(&top, (struct vt_index_hit){-order_of(&scratch->found[i]), i});
+    vt_top_sort(&top);
+    return top.n;
 }
 
-static void sift_down(struct vt__found *heap, uint32_t n, uint32_t at)
+static struct vt_err score_found(const struct vt__gathering *gathering, struct vt_arena *arena,
+                                 struct vt_candidate_list *list)
 {
-    for (uint32_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
-        if (child + 1 < n && stands_behind(&heap[child + 1], &heap[child]))
-            child++;
-        if (!stands_behind(&heap[child], &heap[at]))
-            return;
-        swap_found(&heap[child], &heap[at]);
-    }
-}
-
-/* A heap sort of our own: the C library's qsort allocates. */
-static void sort_by_best_rank(struct vt__found *found, uint32_t n)
-{
-    for (uint32_t i = n / 2; i-- > 0;)
-        sift_down(found, n, i);
-    for (uint32_t left = n; left > 1; left--) {
-        swap_found(&found[0], &found[left - 1]);
-        sift_down(found, left - 1, 0);
-    }
-}
-
-/* Scores the first n of what was found, in that order, into the arena. */
-static struct vt_err score_found(const struct vt__gathering *gathering, uint32_t n_max,
-                                 struct vt_arena *arena, struct vt_candidate_list *list)
-{
-    const struct vt__scratch *scratch = gathering->scratch;
-    uint32_t n = scratch->n_found < n_max ? scratch->n_found : n_max;
+    struct vt__scratch *scratch = gathering->scratch;
+    bool as_asked = gathering->query->n_score_only > 0;
+    uint32_t n = as_asked ? scratch->n_found : cut(scratch, gathering->query->n);
     list->candidates = vt_arena_array(arena, n + 1, sizeof *list->candidates);
     VT_CHECK(list->candidates != NULL, VT_EXHAUSTED, "the request's memory is full");
     for (uint32_t i = 0; i < n; i++)
-        list->candidates[i] = vt__sources_score(gathering, &scratch->found[i]);
+        list->candidates[i] =
+            vt__sources_score(gathering, &scratch->found[as_asked ? i : scratch->hits[i].row]);
     list->n = n;
     return vt_ok();
 }
@@ -233,7 +215,6 @@ static struct vt_err find_best(struct vt_candidate_service *service, struct vt_r
         vt__sources_find_new(gathering);
         vt__known_find(gathering);
     }
-    sort_by_best_rank(gathering->scratch->found, gathering->scratch->n_found);
     step_done(service, request, STEP_OTHERS, mark_ns);
     return still_wanted(service, request);
 }
@@ -253,8 +234,7 @@ static struct vt_err gather(struct vt_candidate_service *service, struct vt_requ
         find_asked(gathering);
     else
         VT_TRY(find_best(service, request, gathering, &mark_ns));
-    uint32_t n_max = score_only ? gathering->query->n_score_only : gathering->query->n;
-    VT_TRY(score_found(gathering, n_max, request->arena, list));
+    VT_TRY(score_found(gathering, request->arena, list));
     step_done(service, request, STEP_SCORE, &mark_ns);
     return vt_ok();
 }

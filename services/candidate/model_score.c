@@ -136,15 +136,15 @@ static double scaled(struct vt__scale scale, double score)
     return scale.by * (score - scale.mean);
 }
 
-double vt__model_score(const struct vt__gathering *gathering, uint32_t row)
+static double model_of(const struct vt__gathering *gathering, struct vt__found *found)
 {
     const struct vt_bundle_view *view = gathering->view;
     const struct vt__model_scales *scales = &gathering->scales;
     const struct vt__scratch *scratch = gathering->scratch;
+    uint32_t row = found->row;
     double score = 0;
     if (counts(scales->factor.by))
-        score +=
-            scaled(scales->factor, vt_index_score(view->index, VT_INDEX_DOT, row, scratch->vector));
+        score += scaled(scales->factor, vt__sources_factor(gathering, found));
     if (counts(scales->kernel.by))
         score += scaled(scales->kernel, scratch->kernel_cells[row].score);
     if (counts(scales->neighbor.by))
@@ -152,6 +152,13 @@ double vt__model_score(const struct vt__gathering *gathering, uint32_t row)
     if (counts(scales->popular.by))
         score += scaled(scales->popular, log1p((double)view->popularity[row]));
     return score;
+}
+
+double vt__model_score(const struct vt__gathering *gathering, struct vt__found *found)
+{
+    if (isnan(found->model))
+        found->model = model_of(gathering, found);
+    return found->model;
 }
 
 double vt__model_score_newcomer(const struct vt__gathering *gathering, double factor_score,
@@ -201,7 +208,7 @@ void vt__model_rank_found(struct vt__gathering *gathering)
         if (found->row == UINT32_MAX)
             continue;
         found->best_rank = UINT32_MAX;
-        vt_top_offer(&top, (struct vt_index_hit){.score = vt__model_score(gathering, found->row),
+        vt_top_offer(&top, (struct vt_index_hit){.score = vt__model_score(gathering, found),
                                                  .row = found->row});
     }
     vt_top_sort(&top);

@@ -15,8 +15,8 @@ void vt__model_sum_kernel(struct vt__gathering *gathering);
 /* Brings the members to scale; after fold-in and the sums. Sets gathering->has_model: false without
  * a mix, without a taste, or when no member tells one row from another. */
 void vt__model_prepare(struct vt__gathering *gathering);
-/* With has_model only. */
-double vt__model_score(const struct vt__gathering *gathering, uint32_t row);
+/* Of a found item with a row, worked out once. With has_model only. */
+double vt__model_score(const struct vt__gathering *gathering, struct vt__found *found);
 
 /* The same of an item without a row: a factor score from its texts, its live count for popularity,
  * and 0 from members that only know what was touched. */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Working memory of one request: 56 bytes a row of the model, what its fold-in needs (49 KiB at 64
- * factors), and under 270 KiB whatever the model is. Between requests every cell and every excluded
+ * factors), and under 370 KiB whatever the model is. Between requests every cell and every excluded
  * bit is zero. */
 struct vt__cell {
     double neighbor_score;
@@ -36,6 +36,7 @@ enum {
     VT__GROUP_MAX = 100, /* of each of VT__GROUPS_MAX groups */
     VT__GROUPS_MAX = 7,  /* two categories, channel, segment, three windows */
     VT__CONTENT_MAX = 200,
+    VT__BECAUSE_TASTE_MAX = 16, /* taste items that may explain a factor score */
     VT__VIEWED_MAX = 100,
     VT__AGAIN_MAX = 100,
     VT__FOUND_MAX = 2 * VT_CANDIDATES_MAX + 2 * VT__POPULAR_MAX + VT__NEW_MAX + VT__TOGETHER_MAX +
@@ -52,6 +53,7 @@ struct vt__found {
     /* Scores of sources that know items and not rows; 0: that source did not find it. */
     float viewed, again, group;
     bool campaign;
+    double factor, model; /* NaN: not worked out yet; with a row and a vector, a model only */
 };
 
 struct vt__scratch {
@@ -63,12 +65,14 @@ struct vt__scratch {
     uint64_t *excluded;
     void *fold_in;
     float *vector;
+    float *taste_factors; /* of the first of the taste, dim apart; n_taste_factors of them */
     struct vt_index_hit hits[VT_CANDIDATES_MAX];
     struct vt__found found[VT__FOUND_MAX];
     uint32_t together_touched[VT__TOGETHER_TOUCHED_MAX]; /* rows whose cell has `together` */
     uint32_t n_found, n_touched, n_kernel_touched, n_together_touched;
+    uint32_t n_taste_factors;
 };
-_Static_assert(sizeof(struct vt__scratch) < 270 << 10, "the README says so");
+_Static_assert(sizeof(struct vt__scratch) < 370 << 10, "the README says so");
 
 /* How many candidates the source may find. */
 uint32_t vt__budget(const struct vt_candidate_query *query, enum vt_source source);

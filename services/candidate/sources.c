@@ -22,9 +22,8 @@
 #include <string.h>
 
 enum {
-    NEW_SCAN_MAX = 1000,    /* newest numbers looked at for new arrivals */
-    BECAUSE_TASTE_MAX = 16, /* taste items that may explain a factor score */
-    ROW_BITS = 64,          /* rows of a word of the bitmap */
+    NEW_SCAN_MAX = 1000, /* newest numbers looked at for new arrivals */
+    ROW_BITS = 64,       /* rows of a word of the bitmap */
 };
 
 /* ---- the filter ---- */
@@ -153,8 +152,12 @@ static struct vt__found *find_or_add(struct vt__gathering *gathering, uint32_t i
     if (scratch->n_found == VT__FOUND_MAX)
         return NULL;
     struct vt__found *found = &scratch->found[scratch->n_found++];
-    *found = (struct vt__found){
-        .item = item, .row = row, .best_rank = UINT32_MAX, .new_rank = UINT32_MAX};
+    *found = (struct vt__found){.item = item,
+                                .row = row,
+                                .best_rank = UINT32_MAX,
+                                .new_rank = UINT32_MAX,
+                                .factor = NAN,
+                                .model = NAN};
     if (row != UINT32_MAX)
         scratch->cells[row].slot = scratch->n_found;
     return found;
@@ -269,9 +272,23 @@ struct vt_err vt__sources_find_factor(struct vt__gathering *gathering)
         .allowed_ctx = gathering,
     };
     uint32_t n_hits = 0;
+    const struct vt_index_hit *hits = gathering->scratch->hits;
     VT_TRY(vt_index_search(gathering->view->index, &query, gathering->scratch->hits, &n_hits));
-    vt__sources_add_hits(gathering, n_hits);
+    for (uint32_t i = 0; i < n_hits; i++) {
+        struct vt__found *found =
+            vt__sources_add(gathering, gathering->view->item_numbers[hits[i].row], hits[i].row, i);
+        if (found != NULL)
+            found->factor = hits[i].score;
+    }
     return vt_ok();
+}
+
+double vt__sources_factor(const struct vt__gathering *gathering, struct vt__found *found)
+{
+    if (isnan(found->factor))
+        found->factor = vt_index_score(gathering->view->index, measure_of(gathering), found->row,
+                                       gathering->scratch->vector);
+    return found->factor;
 }
 
 /* ---- neighbours ---- */
@@ -397,15 +414,30 @@ void vt__sources_find_new(struct vt__gathering *gathering)
 
 /* ---- scores ---- */
 
+/* Side by side, so that a candidate meets all of them in one pass of the kernel. */
+static void copy_taste_factors(const struct vt__gathering *gathering)
+{
+    const struct vt__taste *taste = gathering->taste;
+    struct vt__scratch *scratch = gathering->scratch;
+    uint32_t n = taste->n < VT__BECAUSE_TASTE_MAX ? taste->n : VT__BECAUSE_TASTE_MAX;
+    uint32_t dim = gathering->view->dim;
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(scratch->taste_factors + (size_t)i * dim,
+               factors_of(gathering->view, taste->rows[i]), dim * sizeof(float));
+    scratch->n_taste_factors = n;
+}
+
 uint32_t vt__sources_because(const struct vt__gathering *gathering, const float *factors)
 {
-    const struct vt_bundle_view *view = gathering->view;
     const struct vt__taste *taste = gathering->taste;
-    uint32_t because = 0;
-    double most = 0;
-    for (uint32_t i = 0; i < taste->n && i < BECAUSE_TASTE_MAX; i++) {
-        double share = (double)taste->weights[i] *
-                       vt_score_dot(factors_of(view, taste->rows[i]), factors, view->dim);
+    const struct vt__scratch *scratch = gathering->scratch;
+    double dots[VT__BECAUSE_TASTE_MAX], most = 0;
+    uint32_t because = 0, dim = gathering->view->dim;
+    if (scratch->n_taste_factors == 0)
+        copy_taste_factors(gathering);
+    vt_kernels()->dots(scratch->taste_factors, scratch->n_taste_factors, dim, factors, dim, dots);
+    for (uint32_t i = 0; i < scratch->n_taste_factors; i++) {
+        double share = (double)taste->weights[i] * dots[i];
         if (share > most) {
             most = share;
             because = taste->items[i];
@@ -421,20 +453,19 @@ static double bounded_loss(const struct vt__gathering *gathering, const struct v
     return best > 0 ? fmax(cell->neighbor_score, -best) : cell->neighbor_score;
 }
 
-static void score_row(const struct vt__gathering *gathering, uint32_t row,
+static void score_row(const struct vt__gathering *gathering, struct vt__found *found,
                       struct vt_candidate *candidate)
 {
     const struct vt_bundle_view *view = gathering->view;
+    uint32_t row = found->row;
     const struct vt__cell *cell = &gathering->scratch->cells[row];
     const struct vt__kernel_cell *kernel = &gathering->scratch->kernel_cells[row];
     vt__sources_set_score(candidate, VT_SOURCE_POPULAR, log1p((double)view->popularity[row]));
     if (gathering->has_vector)
-        vt__sources_set_score(
-            candidate, VT_SOURCE_FACTOR,
-            vt_index_score(view->index, measure_of(gathering), row, gathering->scratch->vector) /
-                gathering->vector_scale);
+        vt__sources_set_score(candidate, VT_SOURCE_FACTOR,
+                              vt__sources_factor(gathering, found) / gathering->vector_scale);
     if (gathering->has_model)
-        vt__sources_set_score(candidate, VT_SOURCE_MODEL, vt__model_score(gathering, row));
+        vt__sources_set_score(candidate, VT_SOURCE_MODEL, vt__model_score(gathering, found));
     if (kernel->because != 0)
         vt__sources_set_score(candidate, VT_SOURCE_KERNEL, kernel->score);
     if (cell->neighbor_score < 0)
@@ -451,12 +482,12 @@ static void score_row(const struct vt__gathering *gathering, uint32_t row,
 }
 
 struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
-                                      const struct vt__found *found)
+                                      struct vt__found *found)
 {
     struct vt_candidate candidate = {.item = found->item};
     vt__known_score(found, &candidate);
     if (found->row != UINT32_MAX) {
-        score_row(gathering, found->row, &candidate);
+        score_row(gathering, found, &candidate);
         return candidate;
     }
     float count = vt_item_table_count(gathering->items, found->item);

@@ -59,7 +59,11 @@ bool vt__sources_allow(const struct vt__gathering *gathering, uint32_t row);
 struct vt__found *vt__sources_add(struct vt__gathering *gathering, uint32_t item, uint32_t row,
                                   uint32_t rank);
 
-/* The same of an item without a row. */
+/* What the factors say of a found item with a row, worked out once: the measure that the search
+ * goes by. With has_vector only. */
+double vt__sources_factor(const struct vt__gathering *gathering, struct vt__found *found);
+
+/* As vt__sources_allow, of an item without a row. */
 bool vt__sources_allow_newcomer(const struct vt__gathering *gathering, uint32_t item);
 /* The taste item whose own factors speak most for the given ones; 0: none does. */
 uint32_t vt__sources_because(const struct vt__gathering *gathering, const float *factors);
@@ -73,7 +77,7 @@ static inline void vt__sources_set_score(struct vt_candidate *candidate, enum vt
 
 /* Every score that the model can give the item, and the item that speaks most for it. */
 struct vt_candidate vt__sources_score(const struct vt__gathering *gathering,
-                                      const struct vt__found *found);
+                                      struct vt__found *found);
 /* Leaves the scratch as it was found: zero. */
 void vt__sources_clean(struct vt__gathering *gathering);
 

@@ -4,10 +4,12 @@
  * ring is taken around each record, and who finds it taken drops its own. `head` is published with
  * release after the slot is filled and read with acquire by the writer; `tail` the other way.
  *
- * The writer sleeps on a semaphore that a producer posts only when the writer said that it sleeps:
- * it sets `asleep`, then looks at the rings once more, while producers publish, then look at
- * `asleep`; both are sequentially consistent, so one of the two sees the other. It wakes by itself
- * once a second for files that are too old.
+ * The writer sleeps on a semaphore that a producer posts only when the writer wants it: it sets
+ * `wake_at`, then looks at the rings once more, while producers publish, then look at `wake_at`;
+ * both are sequentially consistent, so one of the two sees the other. What it has written being
+ * followed by more, it sleeps for GATHER_MS, or until a ring has GATHER_RECORDS: a thread woken for
+ * each answer took a tenth of the processor from those who answer. It wakes by itself once a second
+ * for files that are too old.
  *
  * A flush counts rounds: what was published before a round began has been written when it is over.
  */
@@ -32,6 +34,8 @@ enum {
     SEGMENTS_PER_SPACE = 16, /* and never more than this share of the space */
     BURST_SHARE = 4,         /* of the space: what may be used at once */
     RECENT_MAX = 4096,       /* customers whose late records are dropped */
+    GATHER_MS = 5,
+    GATHER_RECORDS = VT_DECISION_SLOTS / 4, /* the rest is room until the writer has a processor */
     CHORE_MS = 1000,
     EXPIRE_CHORES = 60, /* files are looked at once a minute */
     BROKEN_CHORES = 30, /* after a failed write: how long nothing is recorded */
@@ -66,7 +70,9 @@ struct vt_decision_log {
     struct ring *rings; /* owned */
     unsigned n_rings;
     atomic_bool admits; /* the budget has something left; relaxed, a hint */
-    _Alignas(64) atomic_bool asleep;
+    /* How many records have to wait in a ring for its producer to wake the writer; 0: it is awake.
+     */
+    _Alignas(64) _Atomic uint32_t wake_at;
     atomic_bool stopping, begin_anew; /* a file: the one at hand is gone */
     sem_t wake;
     pthread_t writer;
@@ -146,8 +152,20 @@ struct vt_decision_slot *vt_decision_log_begin(struct vt_decision_log *log,
 
 static void wake_writer(struct vt_decision_log *log)
 {
-    if (atomic_exchange(&log->asleep, false))
+    if (atomic_exchange(&log->wake_at, 0) != 0)
         sem_post(&log->wake);
+}
+
+static uint32_t n_waiting(const struct ring *ring)
+{
+    return atomic_load(&ring->head) - atomic_load_explicit(&ring->tail, memory_order_relaxed);
+}
+
+static void wake_writer_for(struct vt_decision_log *log, const struct ring *ring)
+{
+    uint32_t wake_at = atomic_load(&log->wake_at);
+    if (wake_at != 0 && n_waiting(ring) >= wake_at)
+        wake_writer(log);
 }
 
 void vt_decision_log_commit(struct vt_decision_log *log, struct vt_decision_slot *slot,
@@ -158,11 +176,11 @@ void vt_decision_log_commit(struct vt_decision_log *log, struct vt_decision_slot
     if (whole) {
         slot->frame.len = (uint32_t)vt_pack_len(pack);
         slot->frame.customer = customer;
-        atomic_fetch_add(&ring->head, 1); /* sequentially consistent: before `asleep` is read */
+        atomic_fetch_add(&ring->head, 1); /* sequentially consistent: before `wake_at` is read */
     }
     atomic_flag_clear_explicit(&ring->taken, memory_order_release);
     if (whole)
-        wake_writer(log);
+        wake_writer_for(log, ring);
     else if (pack != NULL)
         vt_counter_add(log->counters[LARGE], 1);
 }
@@ -291,38 +309,44 @@ static void do_chores(struct vt_decision_log *log)
     refill(log);
 }
 
-/* True when nobody waits for more rounds. */
-static bool end_round(struct vt_decision_log *log)
+static void end_round(struct vt_decision_log *log)
 {
     pthread_mutex_lock(&log->lock);
     log->n_rounds++;
-    bool idle = log->n_rounds >= log->wanted_rounds;
     pthread_cond_broadcast(&log->round_over);
     pthread_mutex_unlock(&log->lock);
-    return idle;
 }
 
-static bool has_work(const struct vt_decision_log *log)
+/* Somebody waits for a round to end. */
+static bool is_awaited(struct vt_decision_log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    bool awaited = log->n_rounds < log->wanted_rounds;
+    pthread_mutex_unlock(&log->lock);
+    return awaited;
+}
+
+static bool has_waiting(const struct vt_decision_log *log, uint32_t n_records)
 {
     for (unsigned r = 0; r < log->n_rings; r++)
-        if (atomic_load(&log->rings[r].head) !=
-            atomic_load_explicit(&log->rings[r].tail, memory_order_relaxed))
+        if (n_waiting(&log->rings[r]) >= n_records)
             return true;
     return false;
 }
 
-static void sleep_a_while(struct vt_decision_log *log)
+/* Until a ring has so many records, somebody wakes the writer, or the time is over. */
+static void sleep_until(struct vt_decision_log *log, uint32_t n_records, int64_t most_ms)
 {
     struct timespec until;
-    atomic_store(&log->asleep, true);
-    if (has_work(log) || atomic_load(&log->stopping)) {
-        atomic_store(&log->asleep, false);
-        return;
+    atomic_store(&log->wake_at, n_records);
+    if (!has_waiting(log, n_records) && !is_awaited(log) && !atomic_load(&log->stopping)) {
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        int64_t end_ns = until.tv_nsec + most_ms * 1000000;
+        until.tv_sec += end_ns / 1000000000;
+        until.tv_nsec = end_ns % 1000000000;
+        (void)sem_clockwait(&log->wake, CLOCK_MONOTONIC, &until);
     }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += CHORE_MS / 1000;
-    (void)sem_clockwait(&log->wake, CLOCK_MONOTONIC, &until);
-    atomic_store(&log->asleep, false);
+    atomic_store(&log->wake_at, 0);
 }
 
 static void *write_on(void *ctx)
@@ -332,11 +356,13 @@ static void *write_on(void *ctx)
         bool stopping = atomic_load(&log->stopping);
         bool any = drain(log);
         do_chores(log);
-        bool idle = end_round(log);
+        end_round(log);
         if (stopping && !any)
             return NULL;
-        if (!any && idle)
-            sleep_a_while(log);
+        if (any)
+            sleep_until(log, GATHER_RECORDS, GATHER_MS);
+        else
+            sleep_until(log, 1, CHORE_MS);
     }
 }
 

@@ -29,7 +29,7 @@ struct vt_decision_log_options {
     const struct vt_clock *clock;
     struct vt_metrics *metrics; /* borrowed, may be NULL */
 };
-enum { VT_DECISION_THREADS_MAX = 64, VT_DECISION_SLOTS = 16 /* of each ring */ };
+enum { VT_DECISION_THREADS_MAX = 64, VT_DECISION_SLOTS = 32 /* of each ring */ };
 #define VT_DECISION_SPACE_MIN UINT64_C(4194304)
 
 /* VT_UNAVAILABLE with the path in `diag` when the folder cannot be used. */
