@@ -126,6 +126,9 @@ def a_cell_of_containers_comes_up_answers_and_goes_without_a_trace():
         assert not about.get("EffectiveCaps"), (part, about["EffectiveCaps"])
         assert about["Config"]["User"].split(":")[0] not in ("", "0", "root"), part
         assert not about["HostConfig"]["Privileged"], part
+    for part in ("profile", "candidate", "ranking-1", "ranking-2"):
+        assert ask(name, "exec", cell["containers"][part], "/usr/bin/vitrine", "health") == \
+            "SERVING\n", part
     ask(DEPLOY / "down.sh", "--folder", cell_folder)
     assert not cell_folder.exists()
     left = ask(name, "ps", "-a", "--format", "{{.Names}}")
