@@ -70,8 +70,12 @@ fetch_tools() {
 build_image() {
     local name=vitrine${1#vitrine}
     [ "$1" = vitrine ] || name=vitrine-$1
+    if [ "$1" = gateway ] && ! "$engine" image inspect "localhost/vitrine:$version" >/dev/null 2>&1; then
+        build_image vitrine
+    fi
     vt_say "Building localhost/$name:$version on $base"
     "$engine" build --quiet ${engine_options:-} --network host --build-arg BASE="$base" \
+        --build-arg VITRINE="localhost/vitrine:$version" \
         --build-arg VERSION="$version" --build-arg REVISION="$revision" \
         --build-context tools="$tools" --target "$1" -t "localhost/$name:$version" \
         -t "localhost/$name:latest" -f "$root/deploy/Containerfile" "$root" >/dev/null

@@ -65,6 +65,9 @@ put_sbom() {
     } >"$out/usr/share/sbom/$name.spdx.json"
 }
 
+# A library that is not on this machine would be missed only when the image runs.
+missing=$(ldd "$@" | awk '/not found/ { print $1 }' | sort -u | xargs)
+[ -z "$missing" ] || { echo "collect.sh: not installed here: $missing" >&2; exit 1; }
 mapfile -t files < <(needed_files "$@")
 for file in "${files[@]}"; do
     install -D -m 755 "$file" "$out/usr${file#/usr}"
