@@ -2,7 +2,8 @@
  * The byte form of the rows. Each row has its own scale, its largest magnitude over 127, and what
  * rounding to bytes loses is measured in double, not estimated: the bound of the search is then
  * right for any rows, however they were made. Descending norms let the search stop early, and put
- * rows of one size into one block, whose largest norm and error then say much about each.
+ * rows of one size into one block, whose largest norm and error then say much about each; within
+ * bands of nearly one norm, groups.c may order by direction.
  */
 #include "models/index/index_internal.h"
 
@@ -84,24 +85,19 @@ static float put_row(struct vt__blocks *blocks, uint32_t place, const float *row
     return vt__rounded_up(sqrt(square) * (1 + 0x1p-40)); /* the sum's own roundings */
 }
 
-static void put_block(struct vt_index *index, uint32_t block)
+void vt__blocks_put(struct vt__blocks *blocks, uint32_t place, const float *row, uint32_t dim,
+                    float norm)
 {
-    struct vt__blocks *blocks = &index->blocks;
-    struct vt__block_bound bound = {.norm_min = INFINITY};
-    for (uint32_t i = 0; i < VT_SCAN_ROWS; i++) {
-        uint32_t place = block * VT_SCAN_ROWS + i, row = blocks->rows[place];
-        if (row == UINT32_MAX)
-            break;
-        const float *values = index->rows.factors + (size_t)row * index->rows.row_stride;
-        bound.error = fmaxf(bound.error, put_row(blocks, place, values, index->rows.dim));
-        bound.norm_max = fmaxf(bound.norm_max, index->norms[row]);
-        bound.norm_min = fminf(bound.norm_min, index->norms[row]);
-    }
-    blocks->bounds[block] = bound;
+    struct vt__block_bound *bound = &blocks->bounds[place / VT_SCAN_ROWS];
+    bound->error = fmaxf(bound->error, put_row(blocks, place, row, dim));
+    bound->norm_max = fmaxf(bound->norm_max, norm);
+    bound->norm_min = fminf(bound->norm_min, norm);
 }
 
-static struct vt_err allocate(struct vt__blocks *blocks)
+struct vt_err vt__blocks_allocate(struct vt__blocks *blocks, uint32_t n, uint32_t dim)
 {
+    blocks->n_blocks = (n + VT_SCAN_ROWS - 1) / VT_SCAN_ROWS;
+    blocks->n_steps = (dim + VT_SCAN_STEP - 1) / VT_SCAN_STEP;
     size_t n_places = (size_t)blocks->n_blocks * VT_SCAN_ROWS;
     size_t n_values = n_places * blocks->n_steps * VT_SCAN_STEP; /* a multiple of ALIGNMENT */
     blocks->values = aligned_alloc(ALIGNMENT, n_values != 0 ? n_values : ALIGNMENT);
@@ -112,18 +108,23 @@ static struct vt_err allocate(struct vt__blocks *blocks)
                  blocks->bounds != NULL,
              VT_EXHAUSTED, "no memory for the index");
     memset(blocks->values, OFFSET, n_values);
+    for (uint32_t block = 0; block < blocks->n_blocks; block++)
+        blocks->bounds[block].norm_min = INFINITY;
     return vt_ok();
 }
 
 struct vt_err vt__blocks_make(struct vt_index *index)
 {
     struct vt__blocks *blocks = &index->blocks;
-    blocks->n_blocks = (index->rows.n_rows + VT_SCAN_ROWS - 1) / VT_SCAN_ROWS;
-    blocks->n_steps = (index->rows.dim + VT_SCAN_STEP - 1) / VT_SCAN_STEP;
-    VT_TRY(allocate(blocks));
+    const struct vt_index_rows *rows = &index->rows;
+    VT_TRY(vt__blocks_allocate(blocks, rows->n_rows, rows->dim));
     VT_TRY(order_rows(index));
-    for (uint32_t block = 0; block < blocks->n_blocks; block++)
-        put_block(index, block);
+    VT_TRY(vt__groups_make(index));
+    for (uint32_t place = 0; place < rows->n_rows; place++) {
+        uint32_t row = blocks->rows[place];
+        vt__blocks_put(blocks, place, rows->factors + (size_t)row * rows->row_stride, rows->dim,
+                       index->norms[row]);
+    }
     return vt_ok();
 }
 

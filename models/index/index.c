@@ -44,6 +44,8 @@ void vt_index_free(struct vt_index *index)
     if (index == NULL)
         return;
     vt__blocks_free(&index->blocks);
+    vt__groups_free(&index->groups);
+    free(index->bands);
     free(index);
 }
 
@@ -58,12 +60,19 @@ double vt_index_score(const struct vt_index *index, enum vt_index_measure measur
     return vt__index_measure(index, vt_kernels(), measure, vector, row);
 }
 
-uint64_t vt_index_bytes(const struct vt_index *index)
+static uint64_t bytes_of(const struct vt__blocks *blocks)
 {
-    const struct vt__blocks *blocks = &index->blocks;
     uint64_t n_places = (uint64_t)blocks->n_blocks * VT_SCAN_ROWS;
-    return sizeof *index + index->rows.n_rows * sizeof index->norms[0] +
-           n_places * blocks->n_steps * VT_SCAN_STEP +
+    return n_places * blocks->n_steps * VT_SCAN_STEP +
            n_places * (sizeof *blocks->scales + sizeof *blocks->rows) +
            blocks->n_blocks * sizeof *blocks->bounds;
+}
+
+uint64_t vt_index_bytes(const struct vt_index *index)
+{
+    const struct vt__groups *groups = &index->groups;
+    return sizeof *index + index->rows.n_rows * sizeof index->norms[0] +
+           index->n_bands * sizeof *index->bands + bytes_of(&index->blocks) +
+           bytes_of(&groups->blocks) +
+           (uint64_t)groups->blocks.n_blocks * VT_SCAN_ROWS * sizeof *groups->n_rows;
 }

@@ -11,9 +11,9 @@
 /*
  * Exact retrieval: the rows of a factor matrix with the highest defined score for a vector, the
  * very list that scoring every row would give, bit for bit, under any filter. It scans the rows as
- * bytes in descending order of their norms, skips by a bound that docs/numerics.md proves ("Exact
- * retrieval"), and scores the rest. Related: LEMP (Teflioudi et al., 2015), FEXIPRO (Li et al.,
- * 2017). Immutable once made, then any thread.
+ * bytes in descending order of their norms, skips rows and groups of one direction by a bound that
+ * docs/numerics.md proves ("Exact retrieval"), and scores the rest. Related: LEMP (Teflioudi et
+ * al., 2015), FEXIPRO (Li et al., 2017). Immutable once made, then any thread.
  */
 struct vt_index;
 
@@ -22,7 +22,8 @@ struct vt_index_rows {
     uint32_t n_rows, dim, row_stride;
 };
 
-/* Orders the rows by norm and keeps them as bytes beside: O(n_rows · (dim + log n_rows)).
+/* Orders the rows by norm, looks for groups of one direction and keeps both as bytes beside:
+ * O(n_rows · (dim · leaders of a cell + log n_rows)), on one thread.
  * VT_CORRUPT when a number is not finite; VT_INVALID for a
  * dim of 0 or above VT_INDEX_DIM_MAX; VT_EXHAUSTED without memory. */
 VT_MUST_USE struct vt_err vt_index_new(const struct vt_index_rows *rows,

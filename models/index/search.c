@@ -2,7 +2,9 @@
  * The exact search. Blocks of byte rows are scanned in descending order of their norms; a row whose
  * byte score plus the proven error bound stays below the worst of a full list is skipped, every
  * other one gets the defined score and goes through a heap. When no row that is left can reach the
- * worst by Cauchy-Schwarz, the scan ends. docs/numerics.md, "Exact retrieval", has the proof.
+ * worst by Cauchy-Schwarz, the scan ends. Where rows stand in groups (groups.c) only the blocks of
+ * those groups are scanned whose middles let a row in. docs/numerics.md, "Exact retrieval", has the
+ * proof.
  *
  * Few rows, or few that the filter leaves, are scored directly: that is the better plan below some
  * hundreds of rows, and with a filter where hardly a block would be without a row that is in.
@@ -17,7 +19,6 @@ enum {
     RUN_BLOCKS = 8,    /* scanned with one threshold; the list improves between runs */
     DIRECT_ROWS = 512, /* so few are scored in the time of choosing and scanning */
     DIRECT_SHARE = 48, /* with a filter: a direct row costs as much as so many scanned ones */
-    QUERY_LEVELS = 63, /* of struct vt_scan */
     WORD_ROWS = 64,
     AHEAD = 16, /* rows asked of memory before they are scored */
     LINE_FLOATS = 16,
@@ -26,22 +27,17 @@ enum {
     SEED_LIST_MAX = SEED_BLOCKS * VT_SCAN_ROWS / 4,
     SEED_SHARE = 20, /* rows looked at for each that is wanted */
     SEED_HALVINGS = 16,
-    SEED_SLACK = 8, /* an eighth more than wanted is near enough */
+    SEED_SLACK = 8,        /* an eighth more than wanted is near enough */
+    LOOKED_INTO_SHARE = 4, /* of the rows in groups, under a filter */
 };
 
-/* A search in progress: the query as bytes, its bounds, and the list as a heap, worst on top. */
+/* A search in progress: the query, and the list as a heap, worst on top. */
 struct search {
     const struct vt_index *index;
     const struct vt_index_query *query;
     const struct vt_kernels *kernels;
     struct vt_top top;
-    int8_t bytes[VT_INDEX_DIM_MAX];
-    double scale;       /* a byte's worth */
-    double norm, error; /* of the query, and of what its bytes stand for */
-    double rounding;    /* relative error of a defined score, against |x||y| */
-    /* How far a byte score may be from the defined one: so much for each unit of the block's norm
-     * and error, and so much at least. per_scale is 1 / scale. */
-    double away_per_norm, away_per_error, away_least, per_scale;
+    struct vt__asked rows, groups;
     uint64_t n_scanned, n_scored;
     uint32_t waiting[RUN_BLOCKS * VT_SCAN_ROWS], n_waiting; /* rows that memory is asked for */
 };
@@ -125,7 +121,7 @@ static uint64_t count_left(const struct search *search)
 /* Ascending rows, so against a query of zeros, which ties them all, the first n are the list. */
 static void score_directly(struct search *search)
 {
-    bool all_tie = search->scale <= 0;
+    bool all_tie = search->rows.scale <= 0;
     for (uint32_t word = 0; (uint64_t)word * WORD_ROWS < search->index->rows.n_rows; word++) {
         uint32_t rows[WORD_ROWS], n = 0;
         for (uint64_t left = rows_left(search, word); left != 0; left &= left - 1)
@@ -150,13 +146,14 @@ static double least_dot(const struct search *search, const struct vt__block_boun
 }
 
 /* No byte score of the block below it can enter. docs/numerics.md, steps 4 and 5. */
-static float threshold_of(const struct search *search, const struct vt__block_bound *bound)
+static float threshold_of(const struct search *search, const struct vt__asked *asked,
+                          const struct vt__block_bound *bound)
 {
     if (!is_full(search))
         return -INFINITY;
-    double away = (double)bound->norm_max * search->away_per_norm +
-                  (double)bound->error * search->away_per_error + search->away_least;
-    double threshold = (least_dot(search, bound) - away) * search->per_scale;
+    double away = (double)bound->norm_max * asked->away_per_norm +
+                  (double)bound->error * asked->away_per_error + asked->away_least;
+    double threshold = (least_dot(search, bound) - away) * asked->per_scale;
     /* Below by more than any rounding on the way, that to float included. */
     return (float)(threshold - fabs(threshold) * 0x1p-22 - 0x1p-148);
 }
@@ -166,7 +163,7 @@ static bool is_out_of_reach(const struct search *search, float norm)
 {
     if (!is_full(search) || search->query->measure != VT_INDEX_DOT)
         return false;
-    double reach = (double)norm * search->norm * (1 + search->rounding + 0x1p-40);
+    double reach = (double)norm * search->rows.norm * (1 + search->rows.rounding + 0x1p-40);
     return reach < search->top.hits[0].score;
 }
 
@@ -201,31 +198,118 @@ static void await_run(struct search *search, uint32_t first_block, uint32_t n_bl
         }
 }
 
-static void scan_blocks(struct search *search, uint32_t first_block, uint32_t n_blocks,
+/* A stretch of blocks, of rows or of groups. */
+struct stretch {
+    const struct vt__blocks *blocks;
+    const struct vt__asked *asked;
+    uint32_t first_block, n_blocks;
+};
+
+static void scan_blocks(struct search *search, const struct stretch *stretch,
                         const float *thresholds, uint32_t *ret_masks, float *ret_products)
 {
-    const struct vt__blocks *blocks = &search->index->blocks;
+    const struct vt__blocks *blocks = stretch->blocks;
     const struct vt_scan scan = {
-        .values =
-            blocks->values + (size_t)first_block * blocks->n_steps * VT_SCAN_ROWS * VT_SCAN_STEP,
-        .scales = blocks->scales + (size_t)first_block * VT_SCAN_ROWS,
-        .n_blocks = n_blocks,
+        .values = blocks->values +
+                  (size_t)stretch->first_block * blocks->n_steps * VT_SCAN_ROWS * VT_SCAN_STEP,
+        .scales = blocks->scales + (size_t)stretch->first_block * VT_SCAN_ROWS,
+        .n_blocks = stretch->n_blocks,
         .n_steps = blocks->n_steps,
-        .query = search->bytes,
+        .query = stretch->asked->bytes,
     };
     search->kernels->scan(&scan, thresholds, ret_masks, ret_products);
-    search->n_scanned += (uint64_t)n_blocks * VT_SCAN_ROWS;
+    search->n_scanned += (uint64_t)stretch->n_blocks * VT_SCAN_ROWS;
+}
+
+/* Which of at most RUN_BLOCKS blocks' rows, or groups, could enter. */
+static void scan_for_entries(struct search *search, const struct stretch *stretch,
+                             uint32_t *ret_masks)
+{
+    float thresholds[RUN_BLOCKS];
+    for (uint32_t b = 0; b < stretch->n_blocks; b++)
+        thresholds[b] = threshold_of(search, stretch->asked,
+                                     &stretch->blocks->bounds[stretch->first_block + b]);
+    scan_blocks(search, stretch, thresholds, ret_masks, NULL);
 }
 
 static void scan_run(struct search *search, uint32_t first_block, uint32_t n_blocks)
 {
-    const struct vt__block_bound *bounds = search->index->blocks.bounds + first_block;
-    float thresholds[RUN_BLOCKS];
     uint32_t masks[RUN_BLOCKS];
-    for (uint32_t b = 0; b < n_blocks; b++)
-        thresholds[b] = threshold_of(search, &bounds[b]);
-    scan_blocks(search, first_block, n_blocks, thresholds, masks, NULL);
+    scan_for_entries(
+        search, &(struct stretch){&search->index->blocks, &search->rows, first_block, n_blocks},
+        masks);
     await_run(search, first_block, n_blocks, masks);
+}
+
+/* From first_block to the end of the band. */
+static void scan_plainly(struct search *search, const struct vt__band *band, uint32_t first_block)
+{
+    bool descends = band->end_group_block == 0;
+    for (uint32_t block = first_block; block < band->end_block; block += RUN_BLOCKS) {
+        if (descends && is_out_of_reach(search, search->index->blocks.bounds[block].norm_max))
+            return;
+        uint32_t left = band->end_block - block;
+        scan_run(search, block, left < RUN_BLOCKS ? left : RUN_BLOCKS);
+    }
+}
+
+/* ---- groups ---- */
+
+/* Blocks to look into, gathered while they are neighbours. */
+struct run {
+    uint32_t first_block, n_blocks;
+    uint32_t next_block; /* what is below was looked into */
+};
+
+static void finish_run(struct search *search, struct run *run)
+{
+    if (run->n_blocks > 0)
+        scan_run(search, run->first_block, run->n_blocks);
+    run->n_blocks = 0;
+}
+
+static void look_into(struct search *search, struct run *run, uint32_t block)
+{
+    if (block < run->next_block)
+        return;
+    if (run->n_blocks == RUN_BLOCKS || run->first_block + run->n_blocks != block)
+        finish_run(search, run);
+    if (run->n_blocks == 0)
+        run->first_block = block;
+    run->n_blocks++;
+    run->next_block = block + 1;
+}
+
+static void look_into_groups(struct search *search, struct run *run, uint32_t first_block,
+                             uint32_t n_blocks, const uint32_t *masks)
+{
+    const struct vt__groups *groups = &search->index->groups;
+    for (uint32_t b = 0; b < n_blocks; b++)
+        for (uint32_t left = masks[b]; left != 0; left &= left - 1) {
+            size_t at = (size_t)(first_block + b) * VT_SCAN_ROWS + (size_t)__builtin_ctz(left);
+            uint32_t place = groups->blocks.rows[at];
+            if (place == UINT32_MAX)
+                continue;
+            uint32_t last = (place + groups->n_rows[at] - 1) / VT_SCAN_ROWS;
+            for (uint32_t block = place / VT_SCAN_ROWS; block <= last; block++)
+                look_into(search, run, block);
+        }
+    finish_run(search, run);
+}
+
+static void scan_groups(struct search *search, const struct vt__band *band, uint32_t first_block)
+{
+    struct run run = {.next_block = first_block};
+    for (uint32_t at = band->first_group_block; at < band->end_group_block; at += RUN_BLOCKS) {
+        uint32_t masks[RUN_BLOCKS], left = band->end_group_block - at;
+        uint32_t n_blocks = left < RUN_BLOCKS ? left : RUN_BLOCKS;
+        scan_for_entries(
+            search, &(struct stretch){&search->index->groups.blocks, &search->groups, at, n_blocks},
+            masks);
+        look_into_groups(search, &run, at, n_blocks, masks);
+    }
+    scan_plainly(search, band,
+                 run.next_block > band->rest_block ? run.next_block : band->rest_block);
 }
 
 /* ---- a first threshold ---- */
@@ -298,7 +382,8 @@ static void make_products(struct search *search, uint32_t n_blocks, float *ret_p
     uint32_t masks[SEED_BLOCKS], n_rows = search->index->rows.n_rows;
     for (uint32_t b = 0; b < n_blocks; b++)
         thresholds[b] = -INFINITY;
-    scan_blocks(search, 0, n_blocks, thresholds, masks, ret_products);
+    scan_blocks(search, &(struct stretch){blocks, &search->rows, 0, n_blocks}, thresholds, masks,
+                ret_products);
     for (uint32_t place = n_rows; place < n_blocks * VT_SCAN_ROWS; place++)
         ret_products[place] = NAN;
     if (search->query->excluded == NULL)
@@ -330,63 +415,52 @@ static uint32_t offer_seed(struct search *search)
         thresholds[b] = first;
     offer_reaching(search, products, n_blocks, thresholds);
     for (uint32_t b = 0; b < n_blocks; b++)
-        thresholds[b] = threshold_of(search, &search->index->blocks.bounds[b]);
+        thresholds[b] = threshold_of(search, &search->rows, &search->index->blocks.bounds[b]);
     offer_reaching(search, products, n_blocks, thresholds);
     return n_blocks;
 }
 
+/* ---- all of it ---- */
+
+static bool can_use_groups(const struct search *search, const struct vt__band *band)
+{
+    return band->end_group_block > 0 && is_full(search) && search->groups.scale > 0 &&
+           search->query->measure == VT_INDEX_DOT;
+}
+
 static void scan_all(struct search *search)
 {
-    const struct vt__blocks *blocks = &search->index->blocks;
-    for (uint32_t block = offer_seed(search); block < blocks->n_blocks; block += RUN_BLOCKS) {
-        if (is_out_of_reach(search, blocks->bounds[block].norm_max))
-            break;
-        uint32_t left = blocks->n_blocks - block;
-        scan_run(search, block, left < RUN_BLOCKS ? left : RUN_BLOCKS);
+    uint32_t n_seeded = offer_seed(search);
+    for (uint32_t b = 0; b < search->index->n_bands; b++) {
+        const struct vt__band *band = &search->index->bands[b];
+        if (is_out_of_reach(search, band->norm_max))
+            continue;
+        uint32_t first = n_seeded > band->first_block ? n_seeded : band->first_block;
+        if (can_use_groups(search, band))
+            scan_groups(search, band, first);
+        else
+            scan_plainly(search, band, first);
     }
     offer_waiting(search);
 }
 
 /* ---- the query ---- */
 
-static void query_as_bytes(struct search *search)
-{
-    const float *vector = search->query->vector;
-    uint32_t dim = search->index->rows.dim;
-    double largest = 0, lost_square = 0;
-    for (uint32_t d = 0; d < dim; d++)
-        largest = fmax(largest, fabs((double)vector[d]));
-    search->scale = largest / QUERY_LEVELS;
-    for (uint32_t d = 0; d < dim && largest > 0; d++) {
-        double level = nearbyint((double)vector[d] / search->scale);
-        double lost = (double)vector[d] - search->scale * level;
-        search->bytes[d] = (int8_t)level;
-        lost_square += lost * lost;
-    }
-    search->error = sqrt(lost_square) * (1 + 0x1p-40);
-}
-
-static void bound_query(struct search *search)
-{
-    double stood_for = search->error + (double)FLT_EPSILON * (search->norm + search->error);
-    search->away_per_norm = (stood_for + search->rounding * search->norm) * (1 + 0x1p-20);
-    search->away_per_error = (stood_for + search->norm) * (1 + 0x1p-20);
-    search->away_least = search->scale * 0x1p-148;
-    search->per_scale = 1 / search->scale;
-}
-
 static struct vt_err begin(struct search *search)
 {
-    uint32_t dim = search->index->rows.dim;
-    double square = 0;
-    for (uint32_t d = 0; d < dim; d++)
-        square += (double)search->query->vector[d] * (double)search->query->vector[d];
-    VT_CHECK(isfinite(square), VT_INVALID, "the query vector is not finite");
-    search->norm = sqrt(square) * (1 + 0x1p-40);
-    search->rounding = ((double)dim + 2) * DBL_EPSILON;
-    query_as_bytes(search);
-    bound_query(search);
+    vt__ask(&search->rows, search->query->vector, search->index->rows.dim);
+    VT_CHECK(isfinite(search->rows.norm), VT_INVALID, "the query vector is not finite");
+    if (search->index->n_grouped > 0)
+        vt__ask_groups(&search->groups, search->query->vector, search->index->rows.dim);
     return vt_ok();
+}
+
+/* About how many rows, middles among them, a scan under a filter looks at: it lets more groups in
+ * than a search without one. */
+static uint64_t rows_to_scan(const struct vt_index *index)
+{
+    uint64_t n_middles = (uint64_t)index->groups.blocks.n_blocks * VT_SCAN_ROWS;
+    return index->rows.n_rows - index->n_grouped + index->n_grouped / LOOKED_INTO_SHARE + n_middles;
 }
 
 struct vt_err vt_index_search(const struct vt_index *index, const struct vt_index_query *query,
@@ -400,7 +474,8 @@ struct vt_err vt_index_search(const struct vt_index *index, const struct vt_inde
     };
     VT_TRY(begin(&search));
     uint64_t n_left = query->n > 0 ? count_left(&search) : 0;
-    if (n_left < DIRECT_ROWS || search.scale <= 0 || n_left * DIRECT_SHARE < index->rows.n_rows)
+    if (n_left < DIRECT_ROWS || search.rows.scale <= 0 ||
+        n_left * DIRECT_SHARE < rows_to_scan(index))
         score_directly(&search);
     else
         scan_all(&search);
