@@ -3,7 +3,7 @@
  * its key through the table of offsets that the family gives. A new family is one file and one line
  * here.
  */
-#include "models/algorithm/algorithm_internal.h"
+#include "models/algorithm/auto_search.h"
 #include "services/common/base/options.h"
 
 #include <math.h>
@@ -254,7 +254,9 @@ struct vt_err vt_settled_apply(const struct vt_settled *settled, struct vt_diag 
 struct vt_need vt_algorithm_need(const struct vt_algorithm *algorithm, const struct vt_shape *shape,
                                  const struct vt_algorithm_options *options)
 {
-    return algorithm->family->need(shape, options);
+    struct vt_need need = algorithm->family->need(shape, options);
+    need.core_seconds = vt__core_seconds(algorithm->family, shape, options);
+    return need;
 }
 
 struct vt_err vt_algorithm_train(const struct vt_algorithm *algorithm,

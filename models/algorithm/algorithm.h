@@ -114,7 +114,14 @@ struct vt_shape {
 struct vt_need {
     uint64_t memory_bytes;
     double gflop;
+    /* Of a core that VT_CORE_GFLOPS describes, where arithmetic is far from time: sparse rows and
+     * heaps cost more than a count of theirs, supports that are not full cost less. 0: `gflop` says
+     * it well enough. */
+    double core_seconds;
 };
+/* What vt_train_speed_gflops measures for one thread where models/algorithm/auto_cost.c has its
+ * rates from: an idle core of an AMD EPYC with AVX2. */
+#define VT_CORE_GFLOPS 85.0
 
 struct vt_algorithm;
 /* NULL when there is none of that name; `diag` then has the nearest and the list. */

@@ -53,11 +53,12 @@ static double train_ease(const struct vt_shape *shape, const struct vt_algorithm
     return ease_core_seconds(&plan);
 }
 
-double vt__auto_ease_tries_core_seconds(const struct vt_shape *shape,
-                                        const struct vt_algorithm_options *options)
+static double ease_tries(const struct vt_shape *shape, const struct vt_algorithm_options *options)
 {
     struct vt_ease_options ease = options->ease;
     ease.memory_bytes = options->memory_bytes;
+    if (ease.regularization > 0)
+        return 0;
     const struct vt_ease_plan plan =
         vt__ease_search_plan(shape->n_users, shape->n_items, shape->n_interactions, &ease);
     return ease_core_seconds(&plan);
@@ -90,4 +91,36 @@ double vt__auto_core_seconds(enum vt_blend_family family, const struct vt_shape 
     if (family == VT_BLEND_IALS)
         user += 2 * items * dim * SCORE_FLOP + pow(dim, 3) * FOLD_IN_FLOP;
     return train_family(family, shape, options) + n_held * user;
+}
+
+/* Trained by itself, and asked by n_held users. */
+static double core_seconds_of_part(enum vt_blend_family family, const struct vt_shape *shape,
+                                   uint32_t n_held, const struct vt_algorithm_options *options)
+{
+    return vt__auto_core_seconds(family, shape, n_held, options) +
+           (family == VT_BLEND_EASE ? ease_tries(shape, options) : 0);
+}
+
+static double core_seconds_of_blend(const struct vt_shape *shape,
+                                    const struct vt_algorithm_options *options)
+{
+    const bool finds = options->blend.weights == VT_BLEND_FOUND;
+    const uint32_t users = shape->n_users < UINT32_MAX ? (uint32_t)shape->n_users : UINT32_MAX;
+    const uint32_t held = users < options->blend.held_users ? users : options->blend.held_users;
+    double sum = 0;
+    for (int f = 0; f < VT_BLEND_FAMILIES; f++)
+        if (fabs(options->blend.weight[f]) > 0)
+            sum += core_seconds_of_part((enum vt_blend_family)f, shape, finds ? held : 0, options);
+    return finds ? 2 * sum : sum;
+}
+
+double vt__core_seconds(const struct vt__family *family, const struct vt_shape *shape,
+                        const struct vt_algorithm_options *options)
+{
+    if (family == &vt__family_blend)
+        return core_seconds_of_blend(shape, options);
+    for (int f = VT_BLEND_EASE; f < VT_BLEND_FAMILIES; f++)
+        if (family == vt__blend_family((enum vt_blend_family)f))
+            return core_seconds_of_part((enum vt_blend_family)f, shape, 0, options);
+    return 0;
 }

@@ -56,8 +56,10 @@ void vt__auto_settle(const struct vt_algorithm_options *chosen, struct vt_settle
  * measure it for n_held users: a count, the same on any machine. */
 double vt__auto_core_seconds(enum vt_blend_family family, const struct vt_shape *shape,
                              uint32_t n_held, const struct vt_algorithm_options *options);
-/* The same of EASE's tries of its regularization, where none is given. */
-double vt__auto_ease_tries_core_seconds(const struct vt_shape *shape,
-                                        const struct vt_algorithm_options *options);
+/* The same of a family as it is trained by itself: EASE with the tries of a regularization that was
+ * not given, a blend with the finding of its weights. 0: none of a blend's families, and no blend;
+ * iALS alone, whose arithmetic is its time. */
+double vt__core_seconds(const struct vt__family *family, const struct vt_shape *shape,
+                        const struct vt_algorithm_options *options);
 
 #endif

@@ -27,10 +27,8 @@
 #define MIB ((double)(1 << 20))
 
 enum {
-    BLEND_TRAININGS = 3,  /* to find weights, to be measured, of everything */
-    SINGLE_TRAININGS = 2, /* the same without weights */
-    HELD_USERS = 6000,    /* that weights are found on: blend.c */
-    THREADS_COUNTED = 2,  /* iALS needs a little for each thread; the choice must not follow that */
+    TRAININGS = 2,       /* to be measured, and of everything */
+    THREADS_COUNTED = 2, /* iALS needs a little for each thread; the choice must not follow that */
     FACTORS_MIN = 8,
     KERNEL_CELLS = 32000000, /* rows of many items are kept shorter, so that several kernels fit */
     KERNEL_ROW_MIN = 200,
@@ -134,18 +132,6 @@ static void write_recipe(const struct tier *tier, const struct vt_shape *shape, 
 
 /* ---- what it costs ---- */
 
-static double core_seconds_of(const struct tier *tier, const struct vt_shape *shape,
-                              const struct vt_algorithm_options *options)
-{
-    const uint32_t held = shape->n_users < HELD_USERS ? (uint32_t)shape->n_users : HELD_USERS;
-    double sum = 0;
-    for (uint32_t i = 0; i < tier->n; i++)
-        sum += vt__auto_core_seconds(tier->families[i], shape, held, options);
-    if (has(tier, VT_BLEND_EASE))
-        sum += vt__auto_ease_tries_core_seconds(shape, options);
-    return sum * (is_blend(tier) ? BLEND_TRAININGS : SINGLE_TRAININGS);
-}
-
 static void choose_tier(const struct tier *tier, const struct vt_shape *shape, uint32_t factors,
                         uint64_t memory_bytes, struct vt_choice *ret_choice)
 {
@@ -158,8 +144,11 @@ static void choose_tier(const struct tier *tier, const struct vt_shape *shape, u
     write_recipe(tier, shape, factors, &ret_choice->recipe);
     const struct vt_err err = vt_settled_apply(&ret_choice->recipe, NULL, &algorithm, &options);
     VT_ASSERT(!vt_failed(err)); /* a recipe of ours */
-    ret_choice->memory_bytes = vt_algorithm_need(algorithm, shape, &options).memory_bytes;
-    ret_choice->core_seconds = core_seconds_of(tier, shape, &options);
+    const struct vt_need need = vt_algorithm_need(algorithm, shape, &options);
+    ret_choice->memory_bytes = need.memory_bytes;
+    ret_choice->core_seconds =
+        TRAININGS * (is_blend(tier) ? need.core_seconds
+                                    : vt__auto_core_seconds(VT_BLEND_IALS, shape, 0, &options));
 }
 
 static bool can_be_paid(const struct vt_choice *choice, uint64_t memory_bytes)
@@ -205,12 +194,12 @@ static void tell(const struct tier *tier, const struct vt_shape *shape, uint32_t
     snprintf(choice->line, sizeof choice->line,
              "algorithm: %s%s%s with %" PRIu32
              " factors, regularization %s, because %.0f customers and %.0f items have %.3g %% of "
-             "all pairs, %.3g a customer (%s)%s; about %.0f core seconds; --algorithm NAME says "
+             "all pairs, %.1f a customer (%s)%s; about %.0f core seconds; --algorithm NAME says "
              "otherwise",
              is_blend(tier) ? "blend of " : "", parts, is_blend(tier) ? " by weights it finds" : "",
              factors, level_of(shape)->regularization, users, items, 100 * pairs / users / items,
              pairs / users, level_of(shape)->word, refusal, ceil(choice->core_seconds));
-    snprintf(choice->note, sizeof choice->note, "by the data: %.2g %% of pairs, %.2g a customer%s",
+    snprintf(choice->note, sizeof choice->note, "by the data: %.3g %% of pairs, %.1f a customer%s",
              100 * pairs / users / items, pairs / users,
              above->recipe.n_settings > 0 ? "; a larger blend does not fit" : "");
 }

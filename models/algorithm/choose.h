@@ -12,8 +12,8 @@ enum { VT_CHOICE_LINE_BYTES = 512, VT_CHOICE_NOTE_BYTES = 96 };
 
 struct vt_choice {
     struct vt_settled recipe; /* for vt_settled_apply */
-    double core_seconds;   /* of a measured and a final training, by models/algorithm/auto_cost.c */
-    uint64_t memory_bytes; /* as vt_algorithm_need counts it */
+    double core_seconds; /* of a measured and a final training, as vt_algorithm_need counts them */
+    uint64_t memory_bytes;           /* as vt_algorithm_need counts it */
     char line[VT_CHOICE_LINE_BYTES]; /* what was chosen and why, for people */
     char note[VT_CHOICE_NOTE_BYTES]; /* the same in short, for a manifest */
 };

@@ -138,13 +138,20 @@ static double evaluation_gflop(const struct vt_train_options *options, const str
     return 2 * (double)shape->n_users * (double)shape->n_items * dim / 1e9;
 }
 
+/* As many as the kernel that the speed is measured with does meanwhile. */
+static double gflop_of(const struct vt_need *family)
+{
+    return family->core_seconds > 0 ? family->core_seconds * VT_CORE_GFLOPS * KERNEL_SHARE
+                                    : family->gflop;
+}
+
 struct vt_train_need vt_train_need(const struct vt_train_options *options,
                                    const struct vt_shape *shape, uint32_t n_ranks)
 {
     const struct vt_need family =
         vt_algorithm_need(options->algorithm, shape, &options->algorithm_options);
     const uint32_t threads = options->algorithm_options.threads;
-    const double training = PASSES * family.gflop, asking = evaluation_gflop(options, shape);
+    const double training = PASSES * gflop_of(&family), asking = evaluation_gflop(options, shape);
     return (struct vt_train_need){
         .memory_bytes = memory_of(options, shape, family.memory_bytes),
         .rank_memory_bytes = n_ranks > 1 ? rank_memory_of(options, shape, n_ranks) : 0,

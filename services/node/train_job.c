@@ -183,11 +183,11 @@ static struct vt_err choose_by_data(struct vt_train_job *job, struct vt_diag *di
     if (job->interactions.n > 0)
         VT_TRY(vt_dataset_build(job->interactions.list, job->interactions.n, &train->dataset, diag,
                                 &dataset));
-    const struct vt_shape shape = {dataset.matrix.n_rows, dataset.matrix.n_cols,
-                                   dataset.matrix.n_entries};
+    job->pairs =
+        (struct vt_shape){dataset.matrix.n_rows, dataset.matrix.n_cols, dataset.matrix.n_entries};
     vt_dataset_free(&dataset);
     vt_choose_by_data(
-        &shape,
+        &job->pairs,
         vt_choice_memory_bytes(job->command->memory_bytes, train->algorithm_options.memory_bytes),
         &job->choice);
     fprintf(stderr, "%s\n", job->choice.line);
@@ -208,6 +208,8 @@ static struct vt_err check_need(struct vt_train_job *job, struct vt_diag *diag)
     vt_ids_free(&ids);
     struct vt_train_need need =
         vt_train_need(&job->train, &shape, job->group != NULL ? job->group->n_ranks : 1);
+    if (job->pairs.n_interactions > 0) /* time goes by pairs, where they were counted */
+        need.seconds = vt_train_need(&job->train, &job->pairs, 1).seconds;
     if (job->command->ranker) { /* two more trainings, beside what the first one made */
         need.memory_bytes += need.memory_bytes + vt_ranker_memory_bytes(shape.n_interactions);
         need.seconds *= 2;

@@ -37,6 +37,7 @@ struct vt_train_job {
 
     struct vt_train_options train;
     struct vt_choice choice; /* of the data, where nobody said which algorithm */
+    struct vt_shape pairs;   /* what it was made by: distinct pairs that count */
     struct vt_interactions interactions;
     struct vt_catalog catalog;
     struct vt_bundle *parent; /* the version that serves; NULL: none, or it cannot be read */

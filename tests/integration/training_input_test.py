@@ -4,6 +4,7 @@ the command line, in a configuration file and in the data. Each is refused by na
 do, and what serves stays."""
 
 import json
+import math
 import pathlib
 import sys
 
@@ -122,6 +123,34 @@ def a_value_enters_the_weight_and_the_version_keeps_it():
     assert other != factors
     again, same = version("--value", "purchase=0", "--value", "rating=0")
     assert again["value_exponents"] == {} and same == factors
+
+
+def shop_with_titles(name, title_of):
+    """The storefront again, its items with these titles and nothing else written about them."""
+    made = folder / name
+    made.mkdir()
+    with open(SHOP / "items.jsonl", encoding="utf-8") as items, \
+            open(made / "items.jsonl", "w", encoding="utf-8") as out:
+        for place, item in enumerate(map(json.loads, items)):
+            out.write(json.dumps({"id": item["id"], "title": title_of(place)}) + "\n")
+    run("import", "--data", made / "data", made / "items.jsonl", SHOP / "events.jsonl")
+    return made / "data"
+
+
+@suite.test
+def texts_without_a_relation_to_solve_for_still_make_a_model():
+    """All alike (rank 1), every word its own (none in two items), and twins of twins (rank n / 2)."""
+    for name, has_map, title_of in (
+            ("alike", True, lambda place: "Red Mug"),
+            ("unlike", False, lambda place: f"word{place:03}x"),
+            ("twins", True, lambda place: f"word{place // 2:03}x word{place // 2:03}y")):
+        data = shop_with_titles(name, title_of)
+        version = run_json("train", "--data", data, *FAST)["version"]
+        run("models", "verify", version, "--data", data)
+        told = json.loads((data / "bundles" / version / "manifest.json").read_text("utf-8"))
+        assert all(math.isfinite(value) for value in told["metrics"].values()), (name, told)
+        assert ("content_explained" in told["metrics"]) == has_map, (name, told["metrics"])
+        assert told["metrics"].get("content_explained", 0) <= 1, (name, told["metrics"])
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def main():
         data, old, new = folder / "data", folder / "old.csv", folder / "new.csv"
         split(asked.retail, asked.days, old, new)
         run("import", "--data", data, "--format", "online-retail", old, timeout=900)
-        run("train", "--data", data, "--threads", "2", *settings, timeout=900)
+        run("train", "--data", data, "--algorithm", "ials", "--threads", "2", *settings,
+            timeout=900)
         run("import", "--data", data, "--format", "online-retail", new, timeout=900)
         cold, warm = [], []
         for _ in range(asked.rounds):

@@ -75,6 +75,32 @@ static void needs_grow_with_the_data(void **state)
     }
 }
 
+/* Where arithmetic is far from time, core seconds say it; a blend that finds its weights trains
+ * twice. */
+static void core_seconds_are_those_of_the_parts(void **state)
+{
+    (void)state;
+    const struct vt_shape small = {1000, 500, 20000}, large = {10000, 5000, 200000};
+    static const char *const names[] = {"ease", "graph", "sharpened", "itemcf", "blend"};
+    struct vt_algorithm_options options;
+    vt_algorithm_options_default(&options);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct vt_algorithm *algorithm = vt_algorithm_find(names[i], NULL);
+        const double less = vt_algorithm_need(algorithm, &small, &options).core_seconds;
+        assert_true(less > 0);
+        assert_true(vt_algorithm_need(algorithm, &large, &options).core_seconds > less);
+    }
+    const struct vt_algorithm *blend = vt_algorithm_find("blend", NULL);
+    const double found = vt_algorithm_need(blend, &small, &options).core_seconds;
+    options.blend.weights = VT_BLEND_GIVEN;
+    const double given = vt_algorithm_need(blend, &small, &options).core_seconds;
+    assert_true(given > 0 && found >= 2 * given);
+    options.ease.regularization = 100;
+    assert_true(vt_algorithm_need(blend, &small, &options).core_seconds < given);
+    const struct vt_algorithm *ials = vt_algorithm_find("ials", NULL);
+    assert_true(vt_algorithm_need(ials, &small, &options).core_seconds <= 0);
+}
+
 struct told {
     const struct vt_algorithm *algorithm;
     struct vt_algorithm_options options;
@@ -121,6 +147,7 @@ int main(void)
         cmocka_unit_test(wrong_settings_name_the_nearest_right_one),
         cmocka_unit_test(every_family_is_found_by_its_name),
         cmocka_unit_test(needs_grow_with_the_data),
+        cmocka_unit_test(core_seconds_are_those_of_the_parts),
         cmocka_unit_test(settings_that_are_told_can_be_set),
     };
     return cmocka_run_group_tests_name("algorithm/algorithm", tests, NULL, NULL);
