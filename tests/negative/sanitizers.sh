@@ -7,11 +7,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# Sanitizer builds are linked by lld where it is (CMakeLists.txt).
+linker=()
+! command -v ld.lld >/dev/null || linker=(-fuse-ld=lld)
+
 # must_catch NUMBER COMPILER SANITIZER FILE REPORT
 must_catch() {
     local program=$work/$4-$2 name="$2 -fsanitize=$3 catches the planted $4" said
-    "$2" -std=c17 -g -O1 -fsanitize="$3" -fno-sanitize-recover=all -pthread "$here/$4.c" \
-        -o "$program"
+    "$2" -std=c17 -g -O1 -fsanitize="$3" -fno-sanitize-recover=all -pthread "${linker[@]}" \
+        "$here/$4.c" -o "$program"
     if said=$($(vt_without_aslr) "$program" 2>&1); then
         echo "not ok $1 - $name"
     elif [[ $said != *"$5"* ]]; then
