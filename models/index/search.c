@@ -27,8 +27,7 @@ enum {
     SEED_LIST_MAX = SEED_BLOCKS * VT_SCAN_ROWS / 4,
     SEED_SHARE = 20, /* rows looked at for each that is wanted */
     SEED_HALVINGS = 16,
-    SEED_SLACK = 8,        /* an eighth more than wanted is near enough */
-    LOOKED_INTO_SHARE = 4, /* of the rows in groups, under a filter */
+    SEED_SLACK = 8, /* an eighth more than wanted is near enough */
 };
 
 /* A search in progress: the query, and the list as a heap, worst on top. */
@@ -455,14 +454,6 @@ static struct vt_err begin(struct search *search)
     return vt_ok();
 }
 
-/* About how many rows, middles among them, a scan under a filter looks at: it lets more groups in
- * than a search without one. */
-static uint64_t rows_to_scan(const struct vt_index *index)
-{
-    uint64_t n_middles = (uint64_t)index->groups.blocks.n_blocks * VT_SCAN_ROWS;
-    return index->rows.n_rows - index->n_grouped + index->n_grouped / LOOKED_INTO_SHARE + n_middles;
-}
-
 struct vt_err vt_index_search(const struct vt_index *index, const struct vt_index_query *query,
                               struct vt_index_hit *ret_hits, uint32_t *ret_n)
 {
@@ -475,7 +466,7 @@ struct vt_err vt_index_search(const struct vt_index *index, const struct vt_inde
     VT_TRY(begin(&search));
     uint64_t n_left = query->n > 0 ? count_left(&search) : 0;
     if (n_left < DIRECT_ROWS || search.rows.scale <= 0 ||
-        n_left * DIRECT_SHARE < rows_to_scan(index))
+        n_left * DIRECT_SHARE < index->rows.n_rows)
         score_directly(&search);
     else
         scan_all(&search);

@@ -34,6 +34,7 @@ BUILT_HERE = ["hnswlib==0.8.0"]  # has no wheel: wants a C++ compiler
 BIN = pathlib.Path(os.environ.get("VITRINE_BIN", HERE.parents[2] / "build/release/bin"))
 RECALL_WANTED = 0.98
 FILTERS = [0.01, 0.3, 0.9]
+CHECKED_MANY, CHECKED_FEW, FEW_ITEMS = 50, 5, 200000  # queries held against every row's score
 HNSW_M, HNSW_BUILD_EF = 32, 200
 HNSW_EF = [100, 200, 400, 800, 1600]
 IVF_SHARES = [0.02, 0.05, 0.1, 0.2, 0.4, 0.7]  # of the lists
@@ -186,10 +187,12 @@ def recall_of(answers, truth):
 
 # ---- ours ----
 
-def ours(paths, options, *more):
+def ours(paths, options, n_items, *more):
     paths["out"].unlink(missing_ok=True)
+    checked = CHECKED_MANY if n_items <= FEW_ITEMS else CHECKED_FEW
     return json.loads(run(BIN / "vitrine-bench", "retrieval", "--items", paths["items"], "--queries",
-                          paths["queries"], "--k", options.k, "--out", paths["out"], "--repeat", "3", *more, "--json"))
+                          paths["queries"], "--k", options.k, "--out", paths["out"], "--repeat", "3",
+                          "--check", str(checked), *more, "--json"))
 
 
 def measure(numpy, items, queries, options, folder):
@@ -212,7 +215,7 @@ def measure(numpy, items, queries, options, folder):
             times.setdefault(name, []).append(ask_all(ask, queries, options.k)[0])
         for share in [1] + FILTERS:
             name = "vitrine" if share == 1 else f"vitrine, filter keeps {share:.0%}"
-            last[name] = ours(paths, options, "--filter", str(share))
+            last[name] = ours(paths, options, len(items), "--filter", str(share))
             times.setdefault(name, []).append(last[name]["p50_us"])
             if share == 1:
                 recalls[name] = recall_of(numpy.load(paths["out"]), truth)
