@@ -4,9 +4,31 @@
 
 #include "models/dataset/history.h"
 
-struct vt_err vt__find_dislikes(struct vt__run *run)
+/* A place among the marks, by Fibonacci hashing. */
+static unsigned mark_of(uint32_t item)
+{
+    return (item * UINT32_C(0x9e3779b1)) >> (32 - VT__SEEN_MARK_BITS);
+}
+
+static bool is_seen_by(const struct vt__run *run, const struct vt_history_event *event)
+{
+    return vt_candidate_keeps_out(event->type, run->include_viewed, run->include_bought);
+}
+
+static void mark_seen(struct vt__run *run)
+{
+    for (uint32_t e = 0; e < run->profile.n_events; e++) {
+        const struct vt_history_event *event = &run->profile.events[e];
+        unsigned mark = mark_of(event->item);
+        if (is_seen_by(run, event))
+            run->seen_marks[mark / 64] |= UINT64_C(1) << mark % 64;
+    }
+}
+
+struct vt_err vt__read_history(struct vt__run *run)
 {
     const struct vt_profile_view *profile = &run->profile;
+    mark_seen(run);
     run->disliked =
         vt_arena_array(run->request->arena, (size_t)profile->n_events + 1, sizeof *run->disliked);
     VT_CHECK(run->disliked != NULL, VT_EXHAUSTED, "the request's memory is full");
@@ -22,16 +44,16 @@ bool vt__is_listed(const uint32_t *items, uint32_t n, uint32_t item)
     return false;
 }
 
+/* Hundreds of candidates are asked about and few of them were seen: an item without a mark is not
+ * looked for. */
 static bool is_seen(const struct vt__run *run, uint32_t item)
 {
-    if (run->include_viewed && run->include_bought)
+    unsigned mark = mark_of(item);
+    if ((run->seen_marks[mark / 64] >> mark % 64 & 1) == 0)
         return false;
-    for (uint32_t e = 0; e < run->profile.n_events; e++) {
-        const struct vt_history_event *event = &run->profile.events[e];
-        if (event->item == item &&
-            vt_candidate_keeps_out(event->type, run->include_viewed, run->include_bought))
+    for (uint32_t e = 0; e < run->profile.n_events; e++)
+        if (run->profile.events[e].item == item && is_seen_by(run, &run->profile.events[e]))
             return true;
-    }
     return false;
 }
 

@@ -5,9 +5,9 @@
 
 /* What may stand in an answer. All of them read the item table: enter it before. */
 
-/* Finds what the customer dislikes in the run's history, once, because every item of the answer is
- * held against it. VT_EXHAUSTED when the request's memory is full. */
-VT_MUST_USE struct vt_err vt__find_dislikes(struct vt__run *run);
+/* Finds what the customer dislikes and marks what was seen in the run's history, once, because
+ * every item of the answer is held against both. VT_EXHAUSTED when the request's memory is full. */
+VT_MUST_USE struct vt_err vt__read_history(struct vt__run *run);
 /* Whether the caller's filter lets the item pass, by the catalog of this moment. */
 bool vt__passes_filter(const struct vt__run *run, uint32_t item);
 /* Recommendable now, passing the filter, and neither excluded, nor in the context, nor disliked,

@@ -1,7 +1,8 @@
-/* Shifts instead of copies of structs, so that the bytes are the same everywhere; compilers make
- * single moves of them. */
+/* Numbers go in by way of little-endian words and come out by shifts, so the bytes are the same
+ * everywhere, and each is a single move where the machine is little-endian. */
 #include "services/ranking/pack.h"
 
+#include <endian.h>
 #include <string.h>
 
 void vt_pack_init(struct vt_pack *pack, void *memory, size_t size_bytes)
@@ -21,8 +22,8 @@ static void put(struct vt_pack *pack, uint64_t value, unsigned n_bytes)
 {
     if (!has_room(pack, n_bytes))
         return;
-    for (unsigned i = 0; i < n_bytes; i++)
-        pack->at[i] = (unsigned char)(value >> (8 * i));
+    const uint64_t little = htole64(value);
+    memcpy(pack->at, &little, n_bytes);
     pack->at += n_bytes;
 }
 

@@ -290,7 +290,7 @@ static void on_profile(void *ctx, struct vt_err err, const struct vt_profile_vie
         run->profile.events = NULL;
         run->profile.n_events = 0;
     }
-    err = vt__find_dislikes(run);
+    err = vt__read_history(run);
     if (vt_failed(err))
         finish(run, err, NULL);
     else

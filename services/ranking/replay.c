@@ -102,7 +102,7 @@ static struct vt_err make_run(struct vt_ranking_service *service, struct vt_requ
     if (decision->filter.len > 0)
         VT_TRY(
             vt_filter_compile(decision->filter, request->arena, request->diag, &run.filter.filter));
-    VT_TRY(vt__find_dislikes(&run));
+    VT_TRY(vt__read_history(&run));
     *ret_run = run;
     return vt_ok();
 }

@@ -32,6 +32,9 @@ struct vt_ranking_service {
     _Atomic uint64_t n_tokens; /* the nonce's other half; relaxed: only has to differ */
 };
 
+/* Marks of seen items: 1,024 for some dozens of them. */
+enum { VT__SEEN_MARK_BITS = 10 };
+
 /* One call, in its own arena. */
 struct vt__run {
     struct vt_ranking_service *service;
@@ -51,7 +54,8 @@ struct vt__run {
     uint32_t *campaign; /* items of the campaigns that run here */
     uint32_t n_campaign;
     bool include_viewed, include_bought;
-    uint32_t *disliked; /* item numbers, of the history */
+    uint64_t seen_marks[(1 << VT__SEEN_MARK_BITS) / 64]; /* eligible.c; not set: surely not seen */
+    uint32_t *disliked;                                  /* item numbers, of the history */
     uint32_t n_disliked;
     struct vt_candidate_query ask;
     bool asked_without_pin, asked_profile;
