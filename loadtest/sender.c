@@ -8,8 +8,8 @@
  * allocated. Within SPIN_NS of the next moment it polls instead of sleeping, because gRPC's waits
  * round up to a millisecond; polling without an answer counts as idle. Under a closed loop the
  * threads are batch jobs to the kernel: answers do not take the processor from the server that is
- * about to make more of them. Where both share cores, as on one machine, that is a tenth of the
- * rate; an open loop keeps its moments and must be woken at once.
+ * about to make more of them. Where both share cores, as on one machine, that halves what the
+ * generator takes for a slow answer; an open loop keeps its moments and must be woken at once.
  */
 #include "loadtest/sender.h"
 

@@ -6,10 +6,9 @@
  *
  * The writer sleeps on a semaphore that a producer posts only when the writer wants it: it sets
  * `wake_at`, then looks at the rings once more, while producers publish, then look at `wake_at`;
- * both are sequentially consistent, so one of the two sees the other. What it has written being
- * followed by more, it sleeps for GATHER_MS, or until a ring has GATHER_RECORDS: a thread woken for
- * each answer took a tenth of the processor from those who answer. It wakes by itself once a second
- * for files that are too old.
+ * both are sequentially consistent, so one of the two sees the other. Once it has written it
+ * sleeps for GATHER_MS, or until a ring has GATHER_RECORDS: a thread woken for each answer takes
+ * the processor from those who answer. It wakes by itself once a second for files that are too old.
  *
  * A flush counts rounds: what was published before a round began has been written when it is over.
  */
