@@ -275,7 +275,8 @@ static void a_new_certificate_serves_new_connections(void **state)
     wait_for_generation(fixture->tls, 2);
     assert_ok(call_once(fixture, tls, "renamed.test", "/t.T/Any", reply, &diag));
     assert_code(call_once(fixture, tls, "cell.test", "/t.T/Any", reply, &diag), VT_UNAVAILABLE);
-    assert_int_equal(vt_counter_value(reloads(fixture, "result=\"taken\"")), 1);
+    /* Twice when the first look that let it rest fell between its two files. */
+    assert_in_range(vt_counter_value(reloads(fixture, "result=\"taken\"")), 1, 2);
     vt_rpc_tls_free(tls);
 }
 
