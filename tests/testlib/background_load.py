@@ -35,7 +35,7 @@ class BackgroundLoad:
                                        stderr=subprocess.PIPE, text=True)
             self._began.set()
             said, errors = process.communicate()
-            if process.returncode == 0:
+            if said:  # also when nothing was answered, which is its exit status 1: that is counted
                 self._add(json.loads(said))
             else:
                 self.trouble = errors
