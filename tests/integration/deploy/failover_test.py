@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Our own client with the addresses of two ranking replicas: one dies or hangs, callers do not
 notice. No gateway is needed for that."""
+# Runs alone: an attempt has a fifth of a second, and two of them no more.
 
 import os
 import pathlib

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Hostile clients against the gateway, with a key that it knows: a bystander notices nothing, the
 services do not grow, and afterwards all is as before."""
+# Runs alone: a bystander's rate is compared with what it was before.
 
 import os
 import pathlib

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Under load through the gateway: restarts, kills, a stopped replica, a new model. Callers notice
 none of it."""
+# Runs alone: callers repeat once, so a machine that is busy otherwise loses calls of its own.
 
 import os
 import pathlib
