@@ -6,6 +6,7 @@
 #include "services/profile/alias.h"
 #include "services/profile/history.h"
 #include "services/profile/profile_internal.h"
+#include "services/profile/shown.h"
 #include "services/profile/who.h"
 
 #include <stdio.h>
@@ -82,6 +83,23 @@ static struct vt_err read_history(struct vt_profile *profile, uint32_t max_event
     return vt_ok();
 }
 
+/* What is asked for of those who consent. */
+struct wanted {
+    uint32_t max_events;
+    struct vt_shown_limit shown;
+};
+
+static struct vt_err read_past(struct vt_profile *profile, const struct wanted *wanted,
+                               struct vt_request *request, struct vt_profile_view *view,
+                               bool *ret_moved)
+{
+    if (wanted->max_events != 0)
+        VT_TRY(read_history(profile, wanted->max_events, request, view, ret_moved));
+    if (wanted->shown.at_least != 0 && !*ret_moved)
+        VT_TRY(vt__read_shown(profile, &wanted->shown, request, view, ret_moved));
+    return vt_ok();
+}
+
 /* *ret_found false: of a channel that nobody ever mentioned, so nobody has that id. */
 static struct vt_err identity_of(struct vt_profile *profile, const struct vt_profile_key *key,
                                  struct vt_diag *diag, struct vt__identity *ret_identity,
@@ -99,7 +117,7 @@ static struct vt_err identity_of(struct vt_profile *profile, const struct vt_pro
 /* One look at an identity. The reads are apart, and a link or an erasure may be committed between
  * two of them: *ret_moved then, and the identity leads elsewhere by now. */
 static struct vt_err look(struct vt_profile *profile, struct vt_request *request,
-                          const struct vt__identity *identity, uint32_t max_events,
+                          const struct vt__identity *identity, const struct wanted *wanted,
                           struct vt_profile_view *view, bool *ret_moved)
 {
     struct vt__customer_record record = {0};
@@ -116,9 +134,7 @@ static struct vt_err look(struct vt_profile *profile, struct vt_request *request
         return vt_ok();
     view->customer = record.customer;
     view->consent = vt__consents(profile, record.customer.consent);
-    if (view->consent && max_events != 0)
-        VT_TRY(read_history(profile, max_events, request, view, ret_moved));
-    return vt_ok();
+    return view->consent ? read_past(profile, wanted, request, view, ret_moved) : vt_ok();
 }
 
 struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
@@ -127,13 +143,14 @@ struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *requ
 {
     struct vt__identity identity;
     struct vt_profile_view view = {.consent = profile->consent_default};
+    const struct wanted wanted = {max_events, key->shown};
     bool known = false, moved = false;
     VT_TRY(identity_of(profile, key, request->diag, &identity, &known));
     view.customer.id = identity.id;
     for (int i = 0; known && i < LOOKS_MAX && (i == 0 || moved); i++) {
         view = (struct vt_profile_view){.consent = profile->consent_default,
                                         .customer.id = identity.id};
-        VT_TRY(look(profile, request, &identity, max_events, &view, &moved));
+        VT_TRY(look(profile, request, &identity, &wanted, &view, &moved));
     }
     VT_CHECK(!moved, VT_CORRUPT, "a customer of the store has no record");
     *ret_view = view;
@@ -193,13 +210,13 @@ struct vt_err vt_profile_list_customers(struct vt_profile *profile, struct vt_re
 
 /* What is linked or erased between the page and the history is left out: it has moved. */
 static struct vt_err add_view(struct vt_profile *profile, struct vt_request *request,
-                              const struct vt_profile_view *listed, uint32_t max_events,
+                              const struct vt_profile_view *listed, const struct wanted *wanted,
                               struct vt_profile_page *page)
 {
     struct vt_profile_view view = *listed;
     bool moved = false;
-    if (view.consent && max_events != 0)
-        VT_TRY(read_history(profile, max_events, request, &view, &moved));
+    if (view.consent)
+        VT_TRY(read_past(profile, wanted, request, &view, &moved));
     if (!moved)
         page->views[page->n++] = view;
     return vt_ok();
@@ -210,6 +227,7 @@ struct vt_err vt_profile_list(struct vt_profile *profile, struct vt_request *req
                               struct vt_profile_page *ret_page)
 {
     struct vt_arena *arena = request->arena;
+    const struct wanted wanted = {query->max_events, query->shown};
     struct vt_customer *customers = vt_arena_array(arena, query->max, sizeof *customers);
     uint64_t *numbers = vt_arena_array(arena, query->max, sizeof *numbers);
     struct vt_profile_page page = {
@@ -228,7 +246,7 @@ struct vt_err vt_profile_list(struct vt_profile *profile, struct vt_request *req
             .customer = customers[i],
             .consent = vt__consents(profile, customers[i].consent),
         };
-        VT_TRY(add_view(profile, request, &listed, query->max_events, &page));
+        VT_TRY(add_view(profile, request, &listed, &wanted, &page));
     }
     *ret_page = page;
     return vt_ok();
@@ -268,6 +286,13 @@ void vt__put_identity(struct vt_profile *profile, uint64_t number,
     vt__put(profile, VT__CUSTOMER_IDS, vt__key_customer_id(number, identity));
 }
 
+void vt__delete_history(struct vt_profile *profile, uint64_t number)
+{
+    struct vt__key history = vt__key_customer(number), shown = vt__key_shown(number);
+    vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&history));
+    vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&shown));
+}
+
 void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
                           const struct vt__identity *identity,
                           const struct vt__customer_record *record)
@@ -299,7 +324,6 @@ static struct vt_err update_customer(struct vt_profile *profile, uint64_t number
                                      struct vt__customer_record *record,
                                      const struct vt_customer *customer)
 {
-    struct vt__key key = vt__key_customer(number);
     if (record->customer.consent != customer->consent)
         VT_TRY(vt__forget_customer(profile, number));
     /* Consent that comes back is for what comes then. */
@@ -311,7 +335,7 @@ static struct vt_err update_customer(struct vt_profile *profile, uint64_t number
     record->customer.n_attributes = customer->n_attributes;
     vt__put_customer(profile, number, record);
     if (!vt__consents(profile, customer->consent)) {
-        vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
+        vt__delete_history(profile, number);
         vt__erased_encode(vt_clock_unix_ms(profile->clock), &profile->value);
         vt__put(profile, VT__ERASED, vt__key_erased(VT__WITHDRAWN, number));
     }

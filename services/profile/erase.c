@@ -151,7 +151,7 @@ static void drop_customer(struct vt_profile *profile, uint64_t number)
     static const enum vt__family of_prefix[] = {VT__CUSTOMER_IDS, VT__ALIAS};
     struct vt__key key = vt__key_customer(number), next = vt__key_customer(number + 1);
     vt_store_batch_delete(profile->batch, VT__PROFILE, vt__key_slice(&key));
-    vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
+    vt__delete_history(profile, number);
     for (size_t i = 0; i < sizeof of_prefix / sizeof of_prefix[0]; i++)
         vt_store_batch_delete_range(profile->batch, of_prefix[i], vt__key_slice(&key),
                                     vt__key_slice(&next));

@@ -132,8 +132,8 @@ static struct vt_err name_of(struct vt_export *export, const struct vt_history_e
 }
 
 /* Copied first: the names of an event take the scratch memory. */
-static struct vt_err tell_history(struct vt_export *export, struct vt_slice packed,
-                                  struct vt_diag *diag)
+static struct vt_err tell_history(struct vt_export *export, const char *record,
+                                  struct vt_slice packed, struct vt_diag *diag)
 {
     struct vt_history_event events[VT__HISTORY_LIMIT];
     size_t n = 0;
@@ -143,19 +143,19 @@ static struct vt_err tell_history(struct vt_export *export, struct vt_slice pack
     for (size_t i = 0; i < n; i++) {
         struct vt__line_names names;
         VT_TRY(name_of(export, &events[i], diag, &names));
-        VT_TRY(vt__line_of_history(&events[i], &names, &export->lines));
+        VT_TRY(vt__line_of_history(record, &events[i], &names, &export->lines));
     }
     return vt_ok();
 }
 
-static struct vt_err read_history(struct vt_export *export, struct vt_diag *diag)
+static struct vt_err read_history(struct vt_export *export, const char *record, struct vt__key key,
+                                  struct vt_diag *diag)
 {
     struct vt_store_value value = {0};
-    struct vt__key key = vt__key_customer(export->numbers[0]);
     bool found = false;
     VT_TRY(vt_store_get(export->profile->store, VT__HISTORY, vt__key_slice(&key), diag, &value,
                         &found));
-    struct vt_err err = found ? tell_history(export, value.bytes, diag) : vt_ok();
+    struct vt_err err = found ? tell_history(export, record, value.bytes, diag) : vt_ok();
     vt_store_value_release(&value);
     return err;
 }
@@ -193,7 +193,8 @@ static struct vt_err tell_person(struct vt_export *export, const struct vt_ident
     VT_TRY(vt__line_of_customer(export->numbers[0], &record, &export->lines));
     VT_TRY(vt__each_identity(profile, export->numbers[0], take_identity, export));
     VT_TRY(vt__each_merged(profile, export->numbers[0], take_merged, export));
-    return read_history(export, diag);
+    VT_TRY(read_history(export, "history", vt__key_customer(export->numbers[0]), diag));
+    return read_history(export, "shown", vt__key_shown(export->numbers[0]), diag);
 }
 
 /* ---- the second part: the log ---- */

@@ -162,10 +162,10 @@ static void put_event(json_t *line, const struct vt_history_event *event,
     put_value(line, "value", event->value);
 }
 
-struct vt_err vt__line_of_history(const struct vt_history_event *event,
+struct vt_err vt__line_of_history(const char *record, const struct vt_history_event *event,
                                   const struct vt__line_names *names, struct vt__buffer *lines)
 {
-    json_t *line = begin("history");
+    json_t *line = begin(record);
     put_event(line, event, names);
     return finish(line, lines);
 }

@@ -28,7 +28,9 @@ VT_MUST_USE struct vt_err vt__line_of_merged(uint64_t number, int64_t merged_ms,
 struct vt__line_names {
     struct vt_slice item_id, channel;
 };
-VT_MUST_USE struct vt_err vt__line_of_history(const struct vt_history_event *event,
+/* `record`: "history" or "shown". */
+VT_MUST_USE struct vt_err vt__line_of_history(const char *record,
+                                              const struct vt_history_event *event,
                                               const struct vt__line_names *names,
                                               struct vt__buffer *lines);
 VT_MUST_USE struct vt_err vt__line_of_event(uint64_t sequence, const struct vt__log_row *row,

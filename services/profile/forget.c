@@ -46,6 +46,6 @@ struct vt_err vt__forget_rows(struct vt_profile *profile, uint64_t customer)
     VT_TRY(vt__each_identity(profile, customer, forget_identity, &forgetting));
     VT_TRY(vt__each_merged(profile, customer, forget_merged, &forgetting));
     delete_row(profile, VT__PROFILE, vt__key_customer(customer));
-    delete_row(profile, VT__HISTORY, vt__key_customer(customer));
+    vt__delete_history(profile, customer);
     return vt_ok();
 }

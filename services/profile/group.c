@@ -274,26 +274,41 @@ struct vt_err vt__group_add(struct vt_profile *profile, struct vt__job *job)
 
 /* ---- the commit ---- */
 
-/* Impressions would push out what the customer did, searches have no item: both only in the log,
- * like noise. */
+/* Impressions would push out what the customer did and have a row of their own, searches have no
+ * item: those are only in the log, like noise. */
 static bool belongs_to_history(const struct vt__log_row *row)
 {
     return row->event.item != 0 && row->event.type != VT_EVENT_IMPRESSION &&
            row->noise == VT__NOISE_NONE;
 }
 
-static void put_history(struct vt_profile *profile, const struct group_customer *customer)
+/* What frequency caps count. */
+static bool belongs_to_shown(const struct vt__log_row *row)
+{
+    return row->event.item != 0 && row->event.type == VT_EVENT_IMPRESSION &&
+           row->noise == VT__NOISE_NONE;
+}
+
+static void put_packed(struct vt_profile *profile, const struct group_customer *customer,
+                       bool (*belongs)(const struct vt__log_row *row), struct vt__key key)
 {
     struct vt__group *group = profile->group;
     size_t n = 0;
     for (uint32_t row = customer->first_row; row != NONE; row = group->next_row[row - 1])
-        if (belongs_to_history(&group->rows[row - 1]))
+        if (belongs(&group->rows[row - 1]))
             group->scratch[n++] = group->rows[row - 1].event;
     if (n == 0)
         return;
     n = vt__history_normalise(group->scratch, n, profile->history_max);
     vt__history_pack(group->scratch, n, &profile->value);
-    vt__merge(profile, VT__HISTORY, vt__key_customer(customer->known.number));
+    vt__merge(profile, VT__HISTORY, key);
+}
+
+static void put_history(struct vt_profile *profile, const struct group_customer *customer)
+{
+    const uint64_t number = customer->known.number;
+    put_packed(profile, customer, belongs_to_history, vt__key_customer(number));
+    put_packed(profile, customer, belongs_to_shown, vt__key_shown(number));
 }
 
 static int compare_order(const void *left, const void *right)

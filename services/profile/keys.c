@@ -11,6 +11,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+enum { SHOWN = 'S' }; /* behind a customer: of the impressions beside the history */
+
 static void add(struct vt__key *key, uint64_t value, unsigned n_bytes)
 {
     for (unsigned i = 0; i < n_bytes; i++)
@@ -69,6 +71,13 @@ struct vt__key vt__key_customer(uint64_t customer)
 {
     struct vt__key key = {.len = 0};
     add(&key, customer, 8);
+    return key;
+}
+
+struct vt__key vt__key_shown(uint64_t customer)
+{
+    struct vt__key key = vt__key_customer(customer);
+    add(&key, SHOWN, 1);
     return key;
 }
 
@@ -200,6 +209,18 @@ bool vt__parse_customer(struct vt_slice key, uint64_t *ret_customer)
     if (!vt__reader_done(&reader))
         return false;
     *ret_customer = customer;
+    return true;
+}
+
+bool vt__parse_history(struct vt_slice key, uint64_t *ret_customer, bool *ret_shown)
+{
+    struct vt__reader reader = vt__reader(key);
+    uint64_t customer = vt__get_u64(&reader);
+    bool shown = key.len == 9;
+    if ((shown && vt__get_u8(&reader) != SHOWN) || !vt__reader_done(&reader))
+        return false;
+    *ret_customer = customer;
+    *ret_shown = shown;
     return true;
 }
 

@@ -17,8 +17,9 @@
  *                  'L'                                               layout (layout.h)
  * names            kind u8, text                                     number (channels)
  * identity         type u8, channel u16 (0: any), external id        customer number
- * profile          customer u64                                      consent, attributes, first
- * seen history          customer u64                                      newest events (history.h)
+ * profile          customer u64                                      consent, attributes, times
+ * history          customer u64                                      newest events (history.h)
+ *                  customer u64, 'S'                                 newest impressions, the same
  * customer_ids     customer u64, type u8, channel u16, external id   time of linking
  * customer_events  customer u64, day u32                             sequences of log blocks
  * alias            merged customer u64                               surviving customer
@@ -93,6 +94,7 @@ struct vt__key vt__key_layout(void);
 struct vt__key vt__key_name(enum vt__name_kind kind, struct vt_slice text);
 struct vt__key vt__key_identity(const struct vt__identity *identity);
 struct vt__key vt__key_customer(uint64_t customer); /* profile, history, alias */
+struct vt__key vt__key_shown(uint64_t customer);    /* history */
 struct vt__key vt__key_customer_id(uint64_t customer, const struct vt__identity *identity);
 struct vt__key vt__key_merged(uint64_t survivor, uint64_t merged);
 struct vt__key vt__key_customer_day(uint64_t customer, uint32_t day);
@@ -107,6 +109,8 @@ struct vt__key vt__key_erased(unsigned kind, uint64_t customer);
 bool vt__parse_name(struct vt_slice key, enum vt__name_kind *ret_kind, struct vt_slice *ret_text);
 bool vt__parse_identity(struct vt_slice key, struct vt__identity *ret_identity);
 bool vt__parse_customer(struct vt_slice key, uint64_t *ret_customer);
+/* Either key of the family history. */
+bool vt__parse_history(struct vt_slice key, uint64_t *ret_customer, bool *ret_shown);
 bool vt__parse_customer_id(struct vt_slice key, uint64_t *ret_customer,
                            struct vt__identity *ret_identity);
 bool vt__parse_merged(struct vt_slice key, uint64_t *ret_survivor, uint64_t *ret_merged);

@@ -16,7 +16,7 @@
 struct vt_profile;
 
 enum {
-    VT__LAYOUT = 2,         /* what this version writes */
+    VT__LAYOUT = 3,         /* what this version writes */
     VT__STORE_ID_BYTES = 16 /* random; a backup and what is restored from it keep it */
 };
 

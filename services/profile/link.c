@@ -243,9 +243,8 @@ static struct vt_err carry_out(struct vt_profile *profile, const struct plan *pl
     VT_TRY(put_unknown(profile, plan, survivor));
     VT_TRY(vt__forget_customer(profile, survivor)); /* their consent may be another one now */
     vt__put_customer(profile, survivor, &record);
-    struct vt__key key = vt__key_customer(survivor);
     if (!consent)
-        vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
+        vt__delete_history(profile, survivor);
     profile->state.sequence++; /* the commit has something to make durable */
     *ret_survivor = survivor;
     return vt_ok();

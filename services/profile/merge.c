@@ -39,13 +39,20 @@ struct vt_err vt__joined_read(struct vt_profile *profile, uint64_t number,
     VT_TRY(vt__each_merged(profile, number, count_merged, &joined.n_merged));
     VT_TRY(vt_store_get(profile->store, VT__HISTORY, vt__key_slice(&key), NULL, &joined.history,
                         &found));
-    *ret_joined = joined;
-    return vt_ok();
+    key = vt__key_shown(number);
+    struct vt_err err =
+        vt_store_get(profile->store, VT__HISTORY, vt__key_slice(&key), NULL, &joined.shown, &found);
+    if (vt_failed(err))
+        vt_store_value_release(&joined.history);
+    else
+        *ret_joined = joined;
+    return err;
 }
 
 void vt__joined_release(struct vt__joined *joined)
 {
     vt_store_value_release(&joined->history);
+    vt_store_value_release(&joined->shown);
 }
 
 /* ---- records ---- */
@@ -142,13 +149,12 @@ static struct vt_err move_merged(void *ctx, uint64_t merged, int64_t time_ms)
     return vt_ok();
 }
 
-static void move_history(struct vt_profile *profile, const struct vt__joined *merged,
-                         uint64_t survivor)
+static void move_packed(struct vt_profile *profile, struct vt_slice packed, struct vt__key to)
 {
-    if (merged->history.bytes.len == 0)
+    if (packed.len == 0)
         return;
-    vt__put_bytes(&profile->value, merged->history.bytes.data, merged->history.bytes.len);
-    vt__merge(profile, VT__HISTORY, vt__key_customer(survivor));
+    vt__put_bytes(&profile->value, packed.data, packed.len);
+    vt__merge(profile, VT__HISTORY, to);
 }
 
 struct vt_err vt__merge_customer(struct vt_profile *profile, const struct vt__joined *merged,
@@ -159,9 +165,11 @@ struct vt_err vt__merge_customer(struct vt_profile *profile, const struct vt__jo
     VT_TRY(vt__each_identity(profile, merged->number, move_identity, &move));
     VT_TRY(vt__each_merged(profile, merged->number, move_merged, &move));
     put_alias(profile, merged->number, survivor, vt_clock_unix_ms(profile->clock));
-    if (keep_history)
-        move_history(profile, merged, survivor);
+    if (keep_history) {
+        move_packed(profile, merged->history.bytes, vt__key_customer(survivor));
+        move_packed(profile, merged->shown.bytes, vt__key_shown(survivor));
+    }
     vt_store_batch_delete(profile->batch, VT__PROFILE, vt__key_slice(&key));
-    vt_store_batch_delete(profile->batch, VT__HISTORY, vt__key_slice(&key));
+    vt__delete_history(profile, merged->number);
     return vt_ok();
 }

@@ -9,6 +9,7 @@ struct vt__joined {
     uint64_t number;
     struct vt__customer_record record; /* texts in profile->arena */
     struct vt_store_value history;     /* released by vt__joined_release */
+    struct vt_store_value shown;       /* likewise: the impressions beside the history */
     uint32_t n_identities, n_merged;
 };
 

@@ -45,9 +45,18 @@ VT_MUST_USE struct vt_err vt_profile_open(const struct vt_profile_options *optio
 void vt_profile_close(struct vt_profile *profile); /* drains the writer; NULL is allowed */
 
 /* ---- who ---- */
+/* Which items somebody was shown at least so often lately. */
+enum { VT_SHOWN_TIMES_MAX = 100, VT_SHOWN_ITEMS_MAX = 1000 /* as long as a history may be */ };
+#define VT_SHOWN_WITHIN_MAX_MS (INT64_C(365) * 86400000)
+struct vt_shown_limit {
+    uint32_t at_least; /* up to VT_SHOWN_TIMES_MAX; 0: nobody asks */
+    int64_t within_ms; /* of the store's clock back, up to VT_SHOWN_WITHIN_MAX_MS */
+};
+
 struct vt_profile_key { /* the first that is given counts; one must be */
     struct vt_slice customer_id, visitor_id;
     struct vt_identity identity;
+    struct vt_shown_limit shown; /* and what else to tell of them */
 };
 
 struct vt_customer {
@@ -68,10 +77,13 @@ struct vt_profile_view {
     uint32_t n_events;
     const struct vt_slice *segments;
     uint32_t n_segments;
+    const uint32_t *shown; /* item numbers that reach the limit that was asked for, each once */
+    uint32_t n_shown;
 };
 
-/* Up to four point reads. Somebody unknown is found = false, not an error. VT_INVALID: the id that
- * counts is not valid; VT_EXHAUSTED: the request's arena is full; VT_CORRUPT. Any thread. */
+/* Up to four point reads, and one or two for what was shown. Somebody unknown is found = false, not
+ * an error. VT_INVALID: the id that counts is not valid; VT_EXHAUSTED: the request's arena is full;
+ * VT_CORRUPT. Any thread. */
 VT_MUST_USE struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *request,
                                          const struct vt_profile_key *key, uint32_t max_events,
                                          struct vt_profile_view *ret_view);
@@ -92,6 +104,7 @@ typedef void (*vt_profile_page_fn)(void *ctx, struct vt_err err,
 struct vt_profile_page_query {
     uint64_t after;
     uint32_t max, max_events;
+    struct vt_shown_limit shown;
 };
 struct vt_profile_port {
     void *self;

@@ -197,6 +197,8 @@ void vt__put_customer(struct vt_profile *profile, uint64_t number,
                       const struct vt__customer_record *record);
 void vt__put_identity(struct vt_profile *profile, uint64_t number,
                       const struct vt__identity *identity, int64_t time_ms);
+/* Both rows: events, and what was shown. */
+void vt__delete_history(struct vt_profile *profile, uint64_t number);
 void vt__put_new_customer(struct vt_profile *profile, uint64_t number,
                           const struct vt__identity *identity,
                           const struct vt__customer_record *record);

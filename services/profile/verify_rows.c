@@ -245,7 +245,8 @@ static void history_row(struct vt__verify *verify, struct vt_slice key, struct v
     struct vt_history_event events[VT__HISTORY_LIMIT];
     uint64_t customer = 0;
     size_t n = 0;
-    if (!vt__parse_customer(key, &customer)) {
+    bool shown = false;
+    if (!vt__parse_history(key, &customer, &shown)) {
         tell_key(verify);
         return;
     }
@@ -264,6 +265,10 @@ static void history_row(struct vt__verify *verify, struct vt_slice key, struct v
         if (i != 0 && vt__history_compare(&events[i - 1], &events[i]) >= 0)
             vt__verify_tell(verify, vt__todo_report,
                             "the history of customer %" PRIu64 " is not in order", customer);
+        if (shown != (events[i].type == VT_EVENT_IMPRESSION))
+            vt__verify_tell(verify, vt__todo_report,
+                            "what was shown to customer %" PRIu64 " is mixed with its history",
+                            customer);
     }
 }
 

@@ -58,11 +58,11 @@ static struct vt_err has_log_rows(struct vt_profile *profile, uint64_t customer,
     return err;
 }
 
-static struct vt_err newest_of_history(struct vt_profile *profile, uint64_t customer,
+/* Of either row; 0: there is none. */
+static struct vt_err newest_of_history(struct vt_profile *profile, struct vt__key key,
                                        int64_t *ret_time_ms)
 {
     struct vt_store_value value = {0};
-    struct vt__key key = vt__key_customer(customer);
     struct vt_history_event newest = {.time_ms = 0};
     size_t n = 0;
     bool found = false;
@@ -90,13 +90,14 @@ static struct vt_err is_idle(struct vt_profile *profile, uint64_t customer, int6
                              bool *ret_idle)
 {
     bool active = false, only_browsers = true;
-    int64_t newest_ms = 0;
+    int64_t newest_ms = 0, newest_shown_ms = 0;
     *ret_idle = false;
     VT_TRY(has_log_rows(profile, customer, before_ms, &active));
     if (active)
         return vt_ok();
-    VT_TRY(newest_of_history(profile, customer, &newest_ms));
-    if (newest_ms >= before_ms)
+    VT_TRY(newest_of_history(profile, vt__key_customer(customer), &newest_ms));
+    VT_TRY(newest_of_history(profile, vt__key_shown(customer), &newest_shown_ms));
+    if (newest_ms >= before_ms || newest_shown_ms >= before_ms)
         return vt_ok();
     VT_TRY(vt__each_identity(profile, customer, note_type, &only_browsers));
     *ret_idle = only_browsers;

@@ -85,6 +85,29 @@ static struct vt_err fill_customer(const struct vt_customer *customer, struct vt
 
 /* ---- asking for profiles ---- */
 
+static Vitrine__V1__ShownLimit *fill_shown_limit(const struct vt_shown_limit *limit,
+                                                 Vitrine__V1__ShownLimit *message)
+{
+    if (limit->at_least == 0)
+        return NULL;
+    *message = (Vitrine__V1__ShownLimit)VITRINE__V1__SHOWN_LIMIT__INIT;
+    message->at_least = limit->at_least;
+    message->within_ms = limit->within_ms;
+    return message;
+}
+
+static struct vt_err read_shown_limit(const Vitrine__V1__ShownLimit *message, struct vt_field place,
+                                      struct vt_diag *diag, struct vt_shown_limit *ret_limit)
+{
+    if (message == NULL || message->at_least == 0)
+        return vt_ok();
+    VT_TRY(vt_check_range(message->at_least, 1, VT_SHOWN_TIMES_MAX, place, diag));
+    if (message->within_ms < 1 || message->within_ms > VT_SHOWN_WITHIN_MAX_MS)
+        return vt_check_failed(place, diag, "within_ms is 1 to 365 days");
+    *ret_limit = (struct vt_shown_limit){message->at_least, message->within_ms};
+    return vt_ok();
+}
+
 struct vt_err vt_wire_get_profile_encode(const struct vt_wire_get_profile *request,
                                          struct vt_arena *arena, struct vt_slice *ret_body)
 {
@@ -93,6 +116,8 @@ struct vt_err vt_wire_get_profile_encode(const struct vt_wire_get_profile *reque
     message.visitor_id = vt_wire_text(arena, request->key.visitor_id);
     message.max_events = request->max_events;
     message.identity = vt_wire_identity_encode(arena, &request->key.identity);
+    Vitrine__V1__ShownLimit shown;
+    message.shown = fill_shown_limit(&request->key.shown, &shown);
     return vt_wire_encode(&message.base, arena, ret_body);
 }
 
@@ -113,6 +138,7 @@ static struct vt_err read_get_profile(const Vitrine__V1__GetProfileRequest *mess
     VT_TRY(vt_check_optional_id(key.visitor_id, inside(place, "visitor_id"), diag));
     VT_TRY(
         vt_check_range(message->max_events, 0, VT_HISTORY_MAX, inside(place, "max_events"), diag));
+    VT_TRY(read_shown_limit(message->shown, inside(place, "shown"), diag, &key.shown));
     ret_request->key = key;
     ret_request->max_events =
         message->max_events == 0 ? VT_PROFILE_EVENTS_DEFAULT : message->max_events;
@@ -174,6 +200,20 @@ static struct vt_err fill_item_ids(const struct vt_profile_view *view, struct vt
     return vt_ok();
 }
 
+static struct vt_err fill_shown(const struct vt_profile_view *view, struct vt_arena *arena,
+                                Vitrine__V1__GetProfileResponse *message)
+{
+    if (view->n_shown == 0)
+        return vt_ok();
+    message->shown_items = vt_arena_array(arena, view->n_shown, sizeof *message->shown_items);
+    if (message->shown_items == NULL)
+        return vt_wire_full();
+    for (uint32_t i = 0; i < view->n_shown; i++)
+        message->shown_items[i] = view->shown[i];
+    message->n_shown_items = view->n_shown;
+    return vt_ok();
+}
+
 static struct vt_err fill_profile(const struct vt_profile_view *view, struct vt_item_table *items,
                                   struct vt_arena *arena, Vitrine__V1__GetProfileResponse *message)
 {
@@ -192,6 +232,7 @@ static struct vt_err fill_profile(const struct vt_profile_view *view, struct vt_
     if (message->segments == NULL)
         return vt_wire_full();
     message->n_segments = view->n_segments;
+    VT_TRY(fill_shown(view, arena, message));
     return fill_item_ids(view, items, arena, message);
 }
 
@@ -223,12 +264,16 @@ static struct vt_err read_profile(const Vitrine__V1__GetProfileResponse *message
                                   struct vt_profile_view *ret_view)
 {
     VT_TRY(vt_check_count(message->n_events, 0, VT_HISTORY_MAX, VT_FIELD("events"), diag));
+    VT_TRY(vt_check_count(message->n_shown_items, 0, VT_SHOWN_ITEMS_MAX, VT_FIELD("shown_items"),
+                          diag));
     struct vt_profile_view view = {
         .found = message->found,
         .customer_number = message->customer_number,
         .consent = message->consent_given,
         .n_events = (uint32_t)message->n_events,
         .n_segments = (uint32_t)message->n_segments,
+        .shown = message->shown_items, /* in the arena, as the message is */
+        .n_shown = (uint32_t)message->n_shown_items,
     };
     if (message->customer != NULL)
         VT_TRY(
@@ -258,6 +303,8 @@ struct vt_err vt_wire_list_profiles_encode(const struct vt_profile_page_query *q
     message.page_size = query->max;
     message.max_events = query->max_events;
     message.page_token = vt_wire_text(arena, vt_page_token_u64(arena, LIST_PROFILES, query->after));
+    Vitrine__V1__ShownLimit shown;
+    message.shown = fill_shown_limit(&query->shown, &shown);
     return vt_wire_encode(&message.base, arena, ret_body);
 }
 
@@ -275,6 +322,7 @@ struct vt_err vt_wire_list_profiles_decode(struct vt_slice body, struct vt_arena
         .max = message->page_size == 0 ? VT_PROFILE_PAGE_DEFAULT : message->page_size,
         .max_events = message->max_events == 0 ? VT_PROFILE_EVENTS_DEFAULT : message->max_events,
     };
+    VT_TRY(read_shown_limit(message->shown, VT_FIELD("shown"), diag, &query.shown));
     VT_TRY(vt_page_place_u64(LIST_PROFILES, vt_slice_str(message->page_token), UINT64_MAX, diag,
                              &query.after));
     *ret_query = query;

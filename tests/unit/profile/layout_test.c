@@ -67,7 +67,7 @@ static void a_later_layout_is_refused_by_number(void **state)
     vt_profile_close(f->profile);
     f->profile = NULL;
     assert_code(vt_profile_open(&f->options, &f->diag, &f->profile), VT_PRECONDITION);
-    assert_non_null(strstr(f->diag.text, "has layout 3"));
+    assert_non_null(strstr(f->diag.text, "has layout 4"));
     assert_non_null(strstr(f->diag.text, "restore a backup"));
 }
 

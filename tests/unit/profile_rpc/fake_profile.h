@@ -16,6 +16,7 @@ static struct {
     uint32_t n_events, n_items, n_customers, n_ids, mask, max_events, list_max;
     uint64_t list_after;
     bool validate_only;
+    struct vt_shown_limit shown; /* as asked of vt_profile_get */
     struct vt_event first_event;
     struct vt_item first_item;
     struct vt_link link;
@@ -83,8 +84,8 @@ struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *requ
 {
     (void)profile;
     (void)request;
-    (void)key;
     fake.n_calls++;
+    fake.shown = key->shown;
     fake.max_events = max_events;
     *ret_view = fake.view;
     return fake.err;

@@ -664,6 +664,55 @@ static void list_profiles_takes_pages_of_100_and_200_events(void **state)
     }
 }
 
+static void what_was_shown_is_asked_for_within_bounds(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t at_least;
+        int64_t within_ms;
+        enum vt_code code;
+    } rows[] = {{100, VT_SHOWN_WITHIN_MAX_MS, VT_OK},
+                {1, 1, VT_OK},
+                {101, 1, VT_INVALID},
+                {1, 0, VT_INVALID},
+                {1, VT_SHOWN_WITHIN_MAX_MS + 1, VT_INVALID},
+                {1, -1, VT_INVALID}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Vitrine__V1__ShownLimit shown = VITRINE__V1__SHOWN_LIMIT__INIT;
+        Vitrine__V1__GetProfileRequest one = VITRINE__V1__GET_PROFILE_REQUEST__INIT;
+        Vitrine__V1__ListProfilesRequest list = VITRINE__V1__LIST_PROFILES_REQUEST__INIT;
+        shown.at_least = rows[i].at_least;
+        shown.within_ms = rows[i].within_ms;
+        one.customer_id = (char *)(uintptr_t) "ann";
+        one.shown = list.shown = &shown;
+        assert_code(call("/vitrine.v1.ProfileService/GetProfile", &one.base).err, rows[i].code);
+        assert_code(call("/vitrine.v1.ProfileService/ListProfiles", &list.base).err, rows[i].code);
+    }
+}
+
+static void what_was_shown_comes_as_another_service_reads_it(void **state)
+{
+    (void)state;
+    static const uint32_t items[] = {7, 4000000000, 3};
+    const struct vt_wire_get_profile asked = {
+        .key = {.customer_id = vt_slice_str("ann"), .shown = {3, 86400000}}, .max_events = 1};
+    struct vt_slice body = {0};
+    struct vt_profile_view view;
+    fake.view = (struct vt_profile_view){.found = true, .consent = true, .shown = items};
+    fake.view.customer.id = vt_slice_str("ann");
+    fake.view.n_shown = 3;
+    assert_ok(vt_wire_get_profile_encode(&asked, &arena, &body));
+    struct vt_rpc_loopback_options options = options_of(false);
+    struct vt_rpc_loopback_result result =
+        vt_rpc_loopback_call(&options, "/vitrine.v1.ProfileService/GetProfile", body, &arena);
+    assert_ok(result.err);
+    assert_int_equal(fake.shown.at_least, 3);
+    assert_int_equal(fake.shown.within_ms, 86400000);
+    assert_ok(vt_wire_profile_decode(result.body, &arena, &diag, &view));
+    assert_int_equal(view.n_shown, 3);
+    assert_memory_equal(view.shown, items, sizeof items);
+}
+
 static void delete_items_names_the_missing(void **state)
 {
     (void)state;
@@ -860,6 +909,8 @@ int main(void)
         TEST(get_profile_wants_somebody_and_bounded_events),
         TEST(profile_comes_through_the_wire_equal),
         TEST(batch_get_profiles_takes_1_to_100),
+        TEST(what_was_shown_is_asked_for_within_bounds),
+        TEST(what_was_shown_comes_as_another_service_reads_it),
         TEST(upsert_customers_checks_each_customer),
         TEST(upsert_items_refuses_what_is_no_product_and_says_where),
         TEST(upsert_items_takes_1_to_1000_with_fields_at_their_limits),
