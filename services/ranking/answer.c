@@ -236,6 +236,7 @@ void vt__answer_count(const struct vt_ranking_service *service,
             by_rule[rule] += answer->items[i].rules >> rule & 1;
     }
     by_rule[VT_RULE_CAP] = answer->n_drops;
+    by_rule[VT_RULE_SHOWN] = answer->n_shown;
     for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++)
         if (by_source[source] > 0)
             vt_counter_add(service->by_source[source], by_source[source]);
@@ -262,6 +263,7 @@ struct vt_err vt__answer_make(const struct vt__run *run, const struct vt_candida
     answer.placement = vt_arena_copy(run->request->arena, run->placement->name);
     answer.drops = list.drops;
     answer.n_drops = list.n_drops;
+    answer.n_shown = run->profile.n_shown;
     *ret_answer = answer;
     return vt_ok();
 }

@@ -69,8 +69,10 @@ static void on_page(void *ctx, struct vt_err err, const struct vt_profile_page *
 static void ask_for_page(struct vt__customer_stream *stream)
 {
     const struct vt_profile_port *port = stream->options.profile;
-    const struct vt_profile_page_query query = {
-        .after = stream->page.last, .max = PAGE, .max_events = stream->options.max_events};
+    const struct vt_profile_page_query query = {.after = stream->page.last,
+                                                .max = PAGE,
+                                                .max_events = stream->options.max_events,
+                                                .shown = stream->options.shown};
     vt_arena_reset(&stream->page_memory);
     port->list(port->self, &stream->page_request, &query,
                vt_clock_monotonic_ns(stream->options.clock) + PAGE_NS, on_page, stream);

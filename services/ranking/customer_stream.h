@@ -32,6 +32,7 @@ struct vt__customer_stream_options {
     struct vt_worker_pool *pool;           /* borrowed; has room for a task of every call */
     uint64_t after;                        /* begin with customers numbered above */
     uint32_t max_events;
+    struct vt_shown_limit shown; /* to tell of each customer */
 };
 
 /* Takes the call, on its serving thread, and `task`, whatever comes. */

@@ -7,7 +7,8 @@
 #include "services/ranking/decision.h"
 
 enum {
-    FORMAT = 1,
+    FORMAT = 1,       /* nothing was shown too often */
+    FORMAT_SHOWN = 2, /* the list of what was stands behind the campaign's */
     EVENT_BYTES_MIN = 8,
     CANDIDATE_BYTES_MIN = 3,
     PLACE_BYTES = 12,
@@ -99,12 +100,14 @@ static void pack_candidates(struct vt_pack *pack, const struct vt_decision *deci
 
 void vt_decision_pack_given(struct vt_pack *pack, const struct vt_decision *decision)
 {
-    vt_pack_u8(pack, FORMAT);
+    vt_pack_u8(pack, decision->n_shown != 0 ? FORMAT_SHOWN : FORMAT);
     pack_request(pack, decision);
     pack_history(pack, decision);
     pack_numbers(pack, decision->context, decision->n_context);
     pack_numbers(pack, decision->exclude, decision->n_exclude);
     pack_numbers(pack, decision->campaign, decision->n_campaign);
+    if (decision->n_shown != 0)
+        pack_numbers(pack, decision->shown, decision->n_shown);
     pack_texts(pack, decision->rank_ids, decision->n_rank_ids);
     pack_texts(pack, decision->segments,
                decision->n_segments < VT_DECISION_SEGMENTS_MAX ? decision->n_segments
@@ -287,12 +290,16 @@ struct vt_err vt_decision_unpack(struct vt_slice bytes, struct vt_arena *arena,
     struct vt_decision decision = {0};
     VT_CHECK(bytes.len > TAIL_BYTES, VT_CORRUPT, "a decision is too short");
     vt_unpack_init(&reading.unpack, vt_slice(bytes.data, bytes.len - TAIL_BYTES));
-    VT_CHECK(vt_unpack_u8(&reading.unpack) == FORMAT, VT_CORRUPT, "a decision of another format");
+    const unsigned format = vt_unpack_u8(&reading.unpack);
+    VT_CHECK(format == FORMAT || format == FORMAT_SHOWN, VT_CORRUPT,
+             "a decision of another format");
     read_request(&reading, &decision);
     read_history(&reading, &decision);
     decision.context = read_numbers(&reading, VT_CONTEXT_MAX, &decision.n_context);
     decision.exclude = read_numbers(&reading, VT_EXCLUDE_MAX, &decision.n_exclude);
     decision.campaign = read_numbers(&reading, VT_CAMPAIGN_MAX, &decision.n_campaign);
+    if (format == FORMAT_SHOWN)
+        decision.shown = read_numbers(&reading, VT_SHOWN_ITEMS_MAX, &decision.n_shown);
     decision.rank_ids = read_texts(&reading, VT_RANK_ITEMS_MAX, &decision.n_rank_ids);
     decision.segments = read_texts(&reading, VT_DECISION_SEGMENTS_MAX, &decision.n_segments);
     read_candidates(&reading, &decision);

@@ -38,6 +38,8 @@ struct vt_decision {
     struct vt_slice version, placement, filter, degraded_reason, language;
     const struct vt_history_event *history; /* newest first */
     uint32_t n_history;
+    const uint32_t *shown; /* items that the placement shows this customer no more */
+    uint32_t n_shown;
     const uint32_t *context, *exclude, *campaign; /* item numbers */
     uint32_t n_context, n_exclude, n_campaign;
     const struct vt_slice *rank_ids;

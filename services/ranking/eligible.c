@@ -23,6 +23,10 @@ static void mark_seen(struct vt__run *run)
         if (is_seen_by(run, event))
             run->seen_marks[mark / 64] |= UINT64_C(1) << mark % 64;
     }
+    for (uint32_t i = 0; i < run->profile.n_shown; i++) {
+        unsigned mark = mark_of(run->profile.shown[i]);
+        run->seen_marks[mark / 64] |= UINT64_C(1) << mark % 64;
+    }
 }
 
 struct vt_err vt__read_history(struct vt__run *run)
@@ -46,11 +50,14 @@ bool vt__is_listed(const uint32_t *items, uint32_t n, uint32_t item)
 
 /* Hundreds of candidates are asked about and few of them were seen: an item without a mark is not
  * looked for. */
-static bool is_seen(const struct vt__run *run, uint32_t item)
+static bool is_marked(const struct vt__run *run, uint32_t item)
 {
     unsigned mark = mark_of(item);
-    if ((run->seen_marks[mark / 64] >> mark % 64 & 1) == 0)
-        return false;
+    return (run->seen_marks[mark / 64] >> mark % 64 & 1) != 0;
+}
+
+static bool is_seen(const struct vt__run *run, uint32_t item)
+{
     for (uint32_t e = 0; e < run->profile.n_events; e++)
         if (run->profile.events[e].item == item && is_seen_by(run, &run->profile.events[e]))
             return true;
@@ -77,10 +84,16 @@ static enum vt_bar pinning_bar(const struct vt__run *run, uint32_t item)
     return vt__is_listed(run->disliked, run->n_disliked, item) ? VT_BAR_DISLIKED : VT_BAR_NONE;
 }
 
-static enum vt_bar bar(const struct vt__run *run, uint32_t item)
+/* `known`: of what was found because it was seen. */
+static enum vt_bar bar(const struct vt__run *run, uint32_t item, bool known)
 {
     enum vt_bar first = pinning_bar(run, item);
-    return first == VT_BAR_NONE && is_seen(run, item) ? VT_BAR_SEEN : first;
+    if (first != VT_BAR_NONE || !is_marked(run, item))
+        return first;
+    if (!known && is_seen(run, item))
+        return VT_BAR_SEEN;
+    return vt__is_listed(run->profile.shown, run->profile.n_shown, item) ? VT_BAR_SHOWN
+                                                                         : VT_BAR_NONE;
 }
 
 bool vt__is_pinnable(const struct vt__run *run, uint32_t item)
@@ -90,7 +103,7 @@ bool vt__is_pinnable(const struct vt__run *run, uint32_t item)
 
 bool vt__is_eligible(const struct vt__run *run, uint32_t item)
 {
-    return bar(run, item) == VT_BAR_NONE;
+    return bar(run, item, false) == VT_BAR_NONE;
 }
 
 /* What was found because it was seen. */
@@ -103,7 +116,7 @@ static bool is_known(const struct vt_candidate *candidate)
 static enum vt_bar candidate_bar(const struct vt__run *run, const struct vt_candidate *candidate)
 {
     if (run->query.mode != VT_RANKING_RANK)
-        return is_known(candidate) ? pinning_bar(run, candidate->item) : bar(run, candidate->item);
+        return bar(run, candidate->item, is_known(candidate));
     if (!vt__passes_filter(run, candidate->item))
         return VT_BAR_FILTER;
     return vt__is_listed(run->disliked, run->n_disliked, candidate->item) ? VT_BAR_DISLIKED

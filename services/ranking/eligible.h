@@ -11,9 +11,9 @@ VT_MUST_USE struct vt_err vt__read_history(struct vt__run *run);
 /* Whether the caller's filter lets the item pass, by the catalog of this moment. */
 bool vt__passes_filter(const struct vt__run *run, uint32_t item);
 /* Recommendable now, passing the filter, and neither excluded, nor in the context, nor disliked,
- * nor seen. */
+ * nor seen, nor shown too often. */
 bool vt__is_eligible(const struct vt__run *run, uint32_t item);
-/* The same but for what was seen: whoever pinned it wants it to be seen again. */
+/* The same but for what was seen or shown: whoever pinned it wants it to be seen again. */
 bool vt__is_pinnable(const struct vt__run *run, uint32_t item);
 /* Drops candidates that are not eligible (sold out since, a rule the port did not know); of the
  * caller's own list (Rank) only what the filter leaves out, for good, and what is disliked: it

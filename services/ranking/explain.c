@@ -18,7 +18,7 @@ const char *vt_bar_name(enum vt_bar bar)
         [VT_BAR_NONE] = "",           [VT_BAR_UNAVAILABLE] = "unavailable",
         [VT_BAR_FILTER] = "filter",   [VT_BAR_EXCLUDED] = "excluded",
         [VT_BAR_CONTEXT] = "context", [VT_BAR_DISLIKED] = "disliked",
-        [VT_BAR_SEEN] = "seen",
+        [VT_BAR_SEEN] = "seen",       [VT_BAR_SHOWN] = "shown",
     };
     return bar < VT_BAR_COUNT ? names[bar] : "";
 }

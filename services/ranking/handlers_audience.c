@@ -147,7 +147,8 @@ static void recommend_all(struct vt_rpc_call *call, void *service)
         return;
     }
     batch->audience = service;
-    const struct vt__customer_stream_options options = stream_options(service, batch->asked.after);
+    struct vt__customer_stream_options options = stream_options(service, batch->asked.after);
+    options.shown = vt_ranking_shown_limit(batch->audience->ranking, batch->asked.query.placement);
     vt__customer_stream_start(
         call, &options,
         &(struct vt__customer_stream_task){

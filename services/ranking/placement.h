@@ -5,6 +5,7 @@
 #include "services/common/base/arena.h"
 #include "services/common/base/diag.h"
 #include "services/common/base/publication.h"
+#include "services/profile/profile.h"
 #include "services/ranking/match.h"
 
 /*
@@ -81,6 +82,7 @@ struct vt_placement {
     unsigned diversity;                /* of requests that name none: 1 none … 4 high */
     uint32_t groups; /* what the source `group` lists: bits of enum vt_candidate_group */
     bool show_viewed, show_bought;
+    struct vt_shown_limit shown; /* what was shown so often stays out; at_least 0: no cap */
     struct vt_pin *pins;
     struct vt_boost *boosts;
     struct vt_cap *caps;

@@ -249,6 +249,38 @@ static struct vt_err read_bought(const struct vt_yaml_reader *reader,
                        &((struct vt__placement_reading *)target)->placement->show_bought);
 }
 
+/* ---- how often one customer is shown an item ---- */
+
+static struct vt_err read_shown_times(const struct vt_yaml_reader *reader,
+                                      const struct vt_yaml_node *node, void *target)
+{
+    return vt_yaml_read_u32(reader, node, 1, VT_SHOWN_TIMES_MAX,
+                            &((struct vt_shown_limit *)target)->at_least);
+}
+
+static struct vt_err read_within(const struct vt_yaml_reader *reader,
+                                 const struct vt_yaml_node *node, void *target)
+{
+    return vt_yaml_read_duration(reader, node, VT_SHOWN_WITHIN_MAX_MS,
+                                 &((struct vt_shown_limit *)target)->within_ms);
+}
+
+static struct vt_err read_shown(const struct vt_yaml_reader *reader,
+                                const struct vt_yaml_node *node, void *target)
+{
+    static const struct vt_yaml_field fields[] = {{"at-most", read_shown_times},
+                                                  {"within", read_within}};
+    struct vt_shown_limit limit = {0};
+    const bool any = node->kind == VT_YAML_SCALAR && strcmp(node->text.data, "any") == 0;
+    if (node->kind == VT_YAML_MAP)
+        VT_TRY(vt_yaml_read_map(reader, node, fields, N_FIELDS(fields), &limit));
+    if (!any && (limit.at_least == 0 || limit.within_ms == 0))
+        return vt_yaml_refuse(reader, node,
+                              "this needs both: {at-most: 3, within: 24h}, or 'any' for no cap");
+    ((struct vt__placement_reading *)target)->placement->shown = limit;
+    return vt_ok();
+}
+
 static struct vt_err read_placement(const struct vt_yaml_reader *reader,
                                     const struct vt_yaml_node *node,
                                     const struct vt_placements *set, struct vt_placement *placement)
@@ -257,6 +289,7 @@ static struct vt_err read_placement(const struct vt_yaml_reader *reader,
                                                   {"diversity", read_diversity},
                                                   {"viewed", read_viewed},
                                                   {"bought", read_bought},
+                                                  {"shown", read_shown},
                                                   {"pins", vt__read_pins},
                                                   {"boosts", vt__read_boosts},
                                                   {"caps", vt__read_caps},

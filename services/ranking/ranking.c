@@ -50,8 +50,8 @@ static const struct {
 
 static void register_list_metrics(struct vt_ranking_service *service, struct vt_metrics *metrics)
 {
-    static const char *const rules[VT_RULE_COUNT] = {"pin",   "slot", "explore",
-                                                     "boost", "bury", "cap"};
+    static const char *const rules[VT_RULE_COUNT] = {"pin",  "slot", "explore", "boost",
+                                                     "bury", "cap",  "shown"};
     char label[64];
     for (unsigned source = VT_SOURCE_FACTOR; source < VT_SOURCE_COUNT; source++) {
         (void)snprintf(label, sizeof label, "source=\"%s\"", vt_source_name(source));
@@ -290,6 +290,9 @@ static void on_profile(void *ctx, struct vt_err err, const struct vt_profile_vie
         run->profile.events = NULL;
         run->profile.n_events = 0;
     }
+    if (!run->profile.consent || run->query.mode != VT_RANKING_RECOMMEND ||
+        run->placement->shown.at_least == 0)
+        run->profile.n_shown = 0;
     err = vt__read_history(run);
     if (vt_failed(err))
         finish(run, err, NULL);
@@ -300,7 +303,7 @@ static void on_profile(void *ctx, struct vt_err err, const struct vt_profile_vie
 static void start(struct vt__run *run)
 {
     const struct vt_profile_port *port = &run->service->options.profile;
-    const struct vt_profile_key *who = &run->query.who;
+    struct vt_profile_key *who = &run->query.who;
     if (run->query.profile != NULL) {
         run->asked_profile = true;
         on_profile(run, vt_ok(), run->query.profile);
@@ -313,6 +316,8 @@ static void start(struct vt__run *run)
         return;
     }
     run->asked_profile = true;
+    if (run->query.mode == VT_RANKING_RECOMMEND)
+        who->shown = run->placement->shown;
     port->get(port->self, run->request, who, VT_HISTORY_MAX,
               budget_end(run, PROFILE_SHARE, UNBOUNDED_PROFILE_NS), on_profile, run);
 }
@@ -407,6 +412,17 @@ static void choose_placement(struct vt__run *run)
     run->placement = vt_placements_find(run->placements, run->query.placement);
     run->include_viewed = run->query.include_seen || run->placement->show_viewed;
     run->include_bought = run->query.include_seen || run->placement->show_bought;
+}
+
+struct vt_shown_limit vt_ranking_shown_limit(struct vt_ranking_service *service,
+                                             struct vt_slice placement)
+{
+    /* What is published begins the struct (placement.h). */
+    struct vt_placements *placements =
+        (struct vt_placements *)vt_publication_take(&service->placements);
+    const struct vt_shown_limit limit = vt_placements_find(placements, placement)->shown;
+    vt_published_release(&placements->published);
+    return limit;
 }
 
 void vt_ranking_run(struct vt_ranking_service *service, struct vt_request *request,

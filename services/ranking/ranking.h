@@ -77,7 +77,8 @@ enum vt_rule {
     VT_RULE_EXPLORE, /* a new item on trial */
     VT_RULE_BOOST,
     VT_RULE_BURY,
-    VT_RULE_CAP, /* kept an item out: of vt_ranking_answer.drops, never of an item */
+    VT_RULE_CAP,   /* kept an item out: of vt_ranking_answer.drops, never of an item */
+    VT_RULE_SHOWN, /* kept an item out for one customer: likewise never of an item */
     VT_RULE_COUNT
 };
 /* An item that a cap kept out. */
@@ -112,6 +113,7 @@ struct vt_ranking_answer {
     struct vt_slice placement;   /* whose rules held: "default" where the request's has none */
     const struct vt_rule_drop *drops;
     uint32_t n_drops;
+    uint32_t n_shown; /* items that this customer has been shown often enough */
 };
 typedef void (*vt_ranking_answer_fn)(void *ctx, struct vt_err err,
                                      const struct vt_ranking_answer *answer);
@@ -119,5 +121,10 @@ typedef void (*vt_ranking_answer_fn)(void *ctx, struct vt_err err,
 /* Calls `done` exactly once, inline or later on the request's serving thread. */
 void vt_ranking_run(struct vt_ranking_service *service, struct vt_request *request,
                     const struct vt_ranking_query *query, vt_ranking_answer_fn done, void *ctx);
+
+/* What the placement as it is now wants to know of each customer, for callers that bring the
+ * profiles. Any thread. */
+struct vt_shown_limit vt_ranking_shown_limit(struct vt_ranking_service *service,
+                                             struct vt_slice placement);
 
 #endif

@@ -32,7 +32,7 @@ struct vt_ranking_service {
     _Atomic uint64_t n_tokens; /* the nonce's other half; relaxed: only has to differ */
 };
 
-/* Marks of seen items: 1,024 for some dozens of them. */
+/* Marks of items seen or shown: 1,024 for some dozens of them. */
 enum { VT__SEEN_MARK_BITS = 10 };
 
 /* One call, in its own arena. */
@@ -54,8 +54,9 @@ struct vt__run {
     uint32_t *campaign; /* items of the campaigns that run here */
     uint32_t n_campaign;
     bool include_viewed, include_bought;
-    uint64_t seen_marks[(1 << VT__SEEN_MARK_BITS) / 64]; /* eligible.c; not set: surely not seen */
-    uint32_t *disliked;                                  /* item numbers, of the history */
+    uint64_t seen_marks[(1 << VT__SEEN_MARK_BITS) /
+                        64]; /* eligible.c; not set: neither seen nor shown */
+    uint32_t *disliked;      /* item numbers, of the history */
     uint32_t n_disliked;
     struct vt_candidate_query ask;
     bool asked_without_pin, asked_profile;

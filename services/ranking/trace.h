@@ -13,6 +13,7 @@ enum vt_bar {
     VT_BAR_CONTEXT,
     VT_BAR_DISLIKED,
     VT_BAR_SEEN,
+    VT_BAR_SHOWN, /* as often as the placement shows it to one customer */
     VT_BAR_COUNT
 };
 struct vt__barred {

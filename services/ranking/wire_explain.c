@@ -103,6 +103,8 @@ static struct vt_err fill_rules(const struct vt_explained_item *item,
     add_boosts(&rules, item, arena);
     if (item->miss == VT_MISS_CAP)
         add_rule(&rules, "cap", item->cap + 1, arena);
+    if (item->miss == VT_MISS_BARRED && item->bar == VT_BAR_SHOWN)
+        add_rule(&rules, "shown", 0, arena);
     message->rules = rules.messages;
     message->n_rules = rules.n;
     return vt_ok();

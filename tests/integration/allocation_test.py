@@ -27,7 +27,9 @@ def counted(scenario, seconds):
     """Answers calls for so long; (calls answered, {(file, offset): allocations})."""
     out = folder / f"{scenario}-{seconds}.txt"
     # Every call is traced, to nobody: the record and its way are on the hot path.
-    server = Server(DATA, "--threads", "1", "--otlp", "127.0.0.1:9", "--trace-sample", "1",
+    capped = folder / "placements.yaml"  # the demo's customers have impressions: they are counted
+    capped.write_text("placements: {default: {shown: {at-most: 3, within: 365d}}}\n")
+    server = Server(DATA, "--threads", "1", "--placements", capped, "--otlp", "127.0.0.1:9", "--trace-sample", "1",
                     environment={"LD_PRELOAD": str(COUNTER), "VITRINE_COUNT_ALLOCATIONS": str(out)})
     with server:
         done = subprocess.run(

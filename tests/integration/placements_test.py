@@ -51,6 +51,10 @@ placements:
   nothing-new:
     sources:
       recently-viewed: {weight: 10, budget: 3}
+  capped:
+    shown: {at-most: 3, within: 24h}
+  minute:
+    shown: {at-most: 1, within: 1m}
   e-mail:
     exploration: {quota: 0.3, new-for: 30d, until-events: 1000}
 """
@@ -191,6 +195,81 @@ def one_process_and_three_obey_alike():
         obeyed_at_home(three.ranking)
     if int(time.time()) // 3600 == hour:  # exploration and days change with it
         assert alone == together
+
+
+def show(server, item, hours_ago, *who):
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600 * hours_ago))
+    server.ask("event", *who, "--type", "impression", "--item", item, "--time", when)
+
+
+def capped_for_one_customer(server, profile, customer, other):
+    who = ("--customer", customer)
+    before, others = recommend(server, "capped", customer=customer), \
+        ids(recommend(server, "capped", customer=other))
+    uncapped = ids(recommend(server, "elsewhere", customer=customer))
+    nobody = ids(server.ask("recommend", "--placement", "capped", "-n", 10, "--context", TEA))
+    top = ids(before)[0]
+    for hours_ago in (23.9, 25, 1):  # the second is out of the window
+        show(profile, top, hours_ago, *who)
+    assert ids(recommend(server, "capped", customer=customer)) == ids(before)
+    show(profile, top, 2, *who)
+    after = recommend(server, "capped", customer=customer)
+    assert len(after["items"]) == 10 and top not in ids(after), (top, ids(after))
+    assert not after["degraded"]
+    assert ids(recommend(server, "elsewhere", customer=customer)) == uncapped  # no cap there
+    assert ids(recommend(server, "capped", customer=other)) == others
+    assert len(ids(recommend(server, "capped", customer="never-seen"))) == 10
+    assert ids(server.ask("recommend", "--placement", "capped", "-n", 10, "--context",
+                          TEA)) == nobody
+    ranked = ids(server.ask("rank", *who, "--placement", "capped", top, TEA))
+    assert sorted(ranked) == sorted([top, TEA])  # the caller's own list
+    told = json.loads(run("explain", "--target", server.target, after["attributionToken"],
+                          "--json").stdout)
+    assert told["exact"], told
+    missed = [item for item in told["misses"] if item["id"] == top or item["missedBy"] == "shown"]
+    assert len(missed) == 1 and missed[0]["missedBy"] == "shown", missed
+    assert [rule["rule"] for rule in missed[0]["rules"]] == ["shown"], missed
+    visitor = ("--visitor", f"cookie of {customer}")
+    first = ids(server.ask("recommend", *visitor, "--placement", "capped", "-n", 10))
+    for hours_ago in (3, 2, 1):
+        show(profile, first[0], hours_ago, *visitor)
+    assert first[0] not in ids(server.ask("recommend", *visitor, "--placement", "capped", "-n", 10))
+
+
+@suite.test
+def what_a_customer_was_shown_often_enough_is_offered_no_more():
+    with Server(DATA, "--placements", FILE) as server:
+        capped_for_one_customer(server, server, "c021", "c022")
+    with ThreeServices(DATA, ranking=("--placements", FILE)) as three:
+        capped_for_one_customer(three.ranking, three.profile, "c023", "c024")
+
+
+@suite.test
+def what_was_shown_comes_back_after_the_window():
+    with Server(DATA, "--placements", FILE) as server:
+        before = ids(recommend(server, "minute", customer="c025"))
+        shown_s = int(time.time()) - 50
+        show(server, before[0], (time.time() - shown_s) / 3600, "--customer", "c025")
+        got = ids(recommend(server, "minute", customer="c025"))
+        assert before[0] not in got or time.time() >= shown_s + 60, got
+        while before[0] not in got:
+            assert time.time() < shown_s + 75, got
+            time.sleep(0.2)
+            got = ids(recommend(server, "minute", customer="c025"))
+        assert time.time() >= shown_s + 60 and got == before, (got, before)
+
+
+@suite.test
+def a_list_for_everybody_is_the_one_that_recommend_gives():
+    with Server(DATA, "--placements", FILE) as server:
+        out = folder / "all.jsonl"
+        run("recommend-all", "--target", server.target, "--placement", "capped", "-n", "10", "--out",
+            out)
+        lists = {row["customerId"]: ids(row["response"])
+                 for row in map(json.loads, out.read_text().splitlines())}
+        for customer in ("c021", "c022", "c023"):
+            want = ids(recommend(server, "capped", customer=customer))
+            assert lists[customer] == want, (customer, lists[customer], want)
 
 
 @suite.test

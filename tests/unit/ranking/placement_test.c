@@ -85,6 +85,7 @@ static void everything_that_can_be_said_is_read(void **state)
         "    caps: [{per: brand, at-most: 2}, {per: price, tiers: [10, 20], at-most: 4},\n"
         "           {brand: [x, y], price-from: 1, price-below: 9, at-most: 1}]\n"
         "    variants: group_id\n"
+        "    shown: {at-most: 3, within: 24h}\n"
         "    campaigns: [summer]\n"
         "    slots: [2, 5]\n"
         "    exploration: {quota: 0.1, new-for: 7d, until-events: 5, prior: [2, 30], seed: 9}\n");
@@ -103,6 +104,8 @@ static void everything_that_can_be_said_is_read(void **state)
     assert_int_equal(home->caps[1].n_tiers, 2);
     assert_int_equal(home->caps[2].match.n_brands, 2);
     assert_true(home->caps[3].variants);
+    assert_int_equal(home->shown.at_least, 3);
+    assert_int_equal(home->shown.within_ms, 24 * 3600000);
     assert_int_equal(home->slots[1], 5);
     assert_ptr_equal(home->campaigns[0], &placements->campaigns[0]);
     assert_int_equal(placements->campaigns[0].from_ms, INT64_C(1709164800000));
@@ -117,15 +120,21 @@ static void placements_begin_as_the_default_and_replace_what_they_name(void **st
     (void)state;
     struct vt_placements *placements = load_ok("placements:\n"
                                                "  cart: {caps: [{per: category, at-most: 1}]}\n"
-                                               "  home: {variants: other, diversity: none}\n"
+                                               "  home: {variants: other, diversity: none,\n"
+                                               "         shown: {at-most: 9, within: 1h}}\n"
+                                               "  e-mail: {shown: any}\n"
                                                "  default:\n"
+                                               "    shown: {at-most: 2, within: 1d}\n"
                                                "    diversity: medium\n"
                                                "    caps: [{per: brand, at-most: 2}]\n"
                                                "    variants: group_id\n");
     const struct vt_placement *cart = vt_placements_find(placements, vt_slice_str("cart"));
     const struct vt_placement *home = vt_placements_find(placements, vt_slice_str("home"));
-    const struct vt_placement *rest = vt_placements_find(placements, vt_slice_str("e-mail"));
+    const struct vt_placement *rest = vt_placements_find(placements, vt_slice_str("no such"));
     assert_int_equal(cart->diversity, 3);
+    assert_int_equal(cart->shown.at_least, 2);
+    assert_int_equal(vt_placements_find(placements, vt_slice_str("e-mail"))->shown.at_least, 0);
+    assert_int_equal(home->shown.at_least, 9);
     assert_int_equal(cart->n_caps, 2);
     assert_true(vt_slice_equal(cart->caps[0].attribute, vt_slice_str("group_id")));
     assert_int_equal(cart->caps[1].per, VT_CAP_CATEGORY);
@@ -170,6 +179,15 @@ static void mistakes_are_refused_where_they_stand(void **state)
         {"placements:\n  home:\n    caps: [{per: attribute, at-most: 3}]", 3, "go together"},
         {"placements:\n  home:\n    caps: [{per: price, tiers: [5, 5], at-most: 3}]", 3,
          "that rise"},
+        {"placements:\n  home:\n    shown: {at-most: 3}", 3, "needs both"},
+        {"placements:\n  home:\n    shown: {within: 24h}", 3, "needs both"},
+        {"placements:\n  home:\n    shown: always", 3, "needs both"},
+        {"placements:\n  home:\n    shown: {at-most: 0, within: 24h}", 3, "from 1 to 100"},
+        {"placements:\n  home:\n    shown: {at-most: 101, within: 24h}", 3, "from 1 to 100"},
+        {"placements:\n  home:\n    shown:\n      at-most: 3\n      within: 24", 5, "such as 10m"},
+        {"placements:\n  home:\n    shown: {at-most: 3, within: 366d}", 3, "at most 365d"},
+        {"placements:\n  home:\n    shown: {at-mots: 3, within: 24h}", 3,
+         "did you mean 'at-most'?"},
         {"placements:\n  home:\n    slots: [1]", 2, "without 'campaigns'"},
         {"campaigns: {summer: {items: [a]}}\nplacements:\n  home:\n    campaigns: [sumer]", 4,
          "did you mean 'summer'?"},

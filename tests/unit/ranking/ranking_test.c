@@ -26,6 +26,8 @@ struct fixture {
     enum vt_code profile_code, candidate_code;
     bool precondition_once, cancel_in_profile, no_consent;
     struct vt_history_event history[2];
+    struct vt_shown_limit limit_seen;
+    uint32_t shown[2], n_shown;
     struct vt_candidate candidates[10];
     uint32_t n_candidates;
     uint32_t n_profile_asked, n_candidate_asked;
@@ -49,7 +51,9 @@ static void answer_profile(struct fixture *fixture, vt_profile_view_fn done, voi
                                    .customer_number = 77,
                                    .consent = !fixture->no_consent,
                                    .events = fixture->history,
-                                   .n_events = 2};
+                                   .n_events = 2,
+                                   .shown = fixture->shown,
+                                   .n_shown = fixture->n_shown};
     if (fixture->profile_code != VT_OK)
         done(ctx, VT_ERR(fixture->profile_code, "fake"), NULL);
     else
@@ -60,8 +64,9 @@ static void profile_get(void *self, struct vt_request *request, const struct vt_
                         uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done,
                         void *ctx)
 {
-    (void)request, (void)key, (void)max_events;
+    (void)request, (void)max_events;
     struct fixture *fixture = self;
+    fixture->limit_seen = key->shown;
     fixture->n_profile_asked++;
     fixture->profile_deadline_ns = deadline_ns;
     fixture->profile_done = done;
@@ -457,6 +462,81 @@ static void disliked_items_never_fill_a_list_up(void **state)
     assert_true(is_listed(fixture, "sku-1"));
 }
 
+static void load_placements(struct fixture *fixture, const char *text)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/placements.yaml", fixture->folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_ok(vt_ranking_load_placements(fixture->service, path, &fixture->diag));
+}
+
+static void what_was_shown_often_enough_is_offered_no_more(void **state)
+{
+    struct fixture *fixture = *state;
+    load_placements(fixture, "placements: {home: {shown: {at-most: 3, within: 24h}}}");
+    fixture->shown[0] = 12; /* a candidate */
+    fixture->shown[1] = 3;  /* the most popular that was not seen, to fill up with */
+    fixture->n_shown = 2;
+    recommend(fixture, N_ITEMS);
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->limit_seen.at_least, 3);
+    assert_int_equal(fixture->limit_seen.within_ms, 24 * 3600000);
+    assert_id(fixture, 0, "sku-11");
+    assert_id(fixture, 1, "sku-13");
+    assert_false(is_listed(fixture, "sku-12"));
+    assert_false(is_listed(fixture, "sku-3"));
+    assert_int_equal(fixture->answer.n, N_ITEMS - 5); /* two seen, two shown, one sold out */
+    assert_int_equal(fixture->answer.n_shown, 2);
+}
+
+static void a_pin_is_shown_however_often_it_was(void **state)
+{
+    struct fixture *fixture = *state;
+    load_placements(fixture, "placements: {home: {shown: {at-most: 3, within: 24h}, "
+                             "pins: [{item: sku-12, place: 1}]}}");
+    fixture->shown[0] = 12;
+    fixture->n_shown = 1;
+    recommend(fixture, 5);
+    assert_id(fixture, 0, "sku-12");
+}
+
+static void without_the_rule_or_consent_nothing_is_capped(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->shown[0] = 12;
+    fixture->n_shown = 1;
+    recommend(fixture, 3); /* a port that tells more than it was asked */
+    assert_int_equal(fixture->limit_seen.at_least, 0);
+    assert_id(fixture, 1, "sku-12");
+    load_placements(fixture, "placements: {home: {shown: {at-most: 3, within: 24h}}}");
+    fixture->no_consent = true;
+    fixture->n_done = 0;
+    recommend(fixture, 3);
+    assert_id(fixture, 1, "sku-12");
+    assert_int_equal(fixture->answer.n_shown, 0);
+}
+
+static void a_callers_own_list_is_ranked_whatever_was_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct vt_slice ids[] = {vt_slice_str("sku-12"), vt_slice_str("sku-11")};
+    load_placements(fixture, "placements: {home: {shown: {at-most: 3, within: 24h}}}");
+    fixture->shown[0] = 12;
+    fixture->n_shown = 1;
+    run(fixture, &(struct vt_ranking_query){.mode = VT_RANKING_RANK,
+                                            .who = {.customer_id = vt_slice_str("ann")},
+                                            .placement = vt_slice_str("home"),
+                                            .rank_ids = ids,
+                                            .n_rank_ids = 2});
+    assert_ok(fixture->err);
+    assert_int_equal(fixture->limit_seen.at_least, 0);
+    assert_int_equal(fixture->answer.n, 2);
+    assert_true(is_listed(fixture, "sku-12"));
+}
+
 static void rank_puts_the_disliked_last(void **state)
 {
     struct fixture *fixture = *state;
@@ -621,6 +701,10 @@ int main(void)
         CASE(unknown_consent_gives_no_token_either),
         CASE(without_consent_reasons_name_nothing_of_the_past),
         CASE(disliked_items_never_fill_a_list_up),
+        CASE(what_was_shown_often_enough_is_offered_no_more),
+        CASE(a_pin_is_shown_however_often_it_was),
+        CASE(without_the_rule_or_consent_nothing_is_capped),
+        CASE(a_callers_own_list_is_ranked_whatever_was_shown),
         CASE(rank_puts_the_disliked_last),
         CASE(nobody_is_not_asked_for),
         CASE(short_lists_are_filled_while_items_can_be_recommended),

@@ -18,6 +18,7 @@ enum {
     DIM = 3,
     ARENA_BYTES = 4 << 20,
     N_HISTORY = 30,
+    N_SHOWN = 12,
     ROUNDS = 60,
     PATH_BYTES = 512
 };
@@ -35,7 +36,8 @@ static const char *const configurations[] = {
     "    campaigns: [summer]\n"
     "    slots: [1, 4]\n"
     "    exploration: {quota: 0.3, new-for: 30d, until-events: 500, prior: [1, 20], seed: 9}\n"
-    "    diversity: high\n",
+    "    diversity: high\n"
+    "    shown: {at-most: 3, within: 24h}\n",
     "placements:\n"
     "  home:\n"
     "    viewed: show\n"
@@ -60,6 +62,8 @@ struct fixture {
     struct vt_history_event history[N_HISTORY];
     struct vt_candidate candidates[N_ITEMS];
     uint32_t n_history, n_candidates;
+    uint32_t shown[N_SHOWN];    /* told where it is asked for */
+    uint32_t n_barred_as_shown; /* of all replays */
     bool consent, no_candidates;
     struct vt_err err;
     struct vt_ranking_answer answer;
@@ -80,14 +84,16 @@ static void profile_get(void *self, struct vt_request *request, const struct vt_
                         uint32_t max_events, int64_t deadline_ns, vt_profile_view_fn done,
                         void *ctx)
 {
-    (void)request, (void)key, (void)max_events, (void)deadline_ns;
+    (void)request, (void)max_events, (void)deadline_ns;
     struct fixture *fixture = self;
     done(ctx, vt_ok(),
          &(struct vt_profile_view){.found = true,
                                    .customer_number = 77,
                                    .consent = fixture->consent,
                                    .events = fixture->history,
-                                   .n_events = fixture->n_history});
+                                   .n_events = fixture->n_history,
+                                   .shown = fixture->shown,
+                                   .n_shown = key->shown.at_least != 0 ? N_SHOWN : 0});
 }
 
 static void candidate_get(void *self, struct vt_request *request,
@@ -270,6 +276,8 @@ static void invent_ports(struct fixture *fixture)
             .channel = (uint16_t)pick(fixture, 300),
             .value = (float)pick(fixture, 5),
             .time_ms = NOW_MS - (int64_t)e * pick(fixture, 1000000)};
+    for (uint32_t i = 0; i < N_SHOWN; i++)
+        fixture->shown[i] = 1 + pick(fixture, N_ITEMS);
     fixture->n_candidates = 0;
     for (uint32_t item = 1; item <= N_ITEMS; item++) {
         struct vt_candidate candidate = {.item = item, .because = pick(fixture, N_ITEMS)};
@@ -353,6 +361,9 @@ static void assert_replays(struct fixture *fixture)
         assert_true(vt_slice_equal(now->id, then->id));
     }
     assert_int_equal(made.answer.n_drops, fixture->answer.n_drops);
+    assert_int_equal(made.answer.n_shown, fixture->answer.n_shown);
+    for (uint32_t b = 0; b < made.trace.n_barred; b++)
+        fixture->n_barred_as_shown += made.trace.barred[b].bar == VT_BAR_SHOWN;
     assert_int_equal(made.trace.n + made.trace.n_barred, made.decision.n_candidates);
     vt_replay_release(&made);
 }
@@ -381,7 +392,7 @@ static void any_answer_is_made_again_whatever_the_catalog_became(void **state)
     }
     /* The rounds were about something. */
     assert_true(by_mode[0] > 20 && by_mode[1] > 20 && by_mode[2] > 20);
-    assert_true(n_items > 1000 && n_drops > 20);
+    assert_true(n_items > 1000 && n_drops > 20 && fixture->n_barred_as_shown > 20);
     assert_int_equal(n_rules & 31, 1 << VT_RULE_PIN | 1 << VT_RULE_SLOT | 1 << VT_RULE_EXPLORE |
                                        1 << VT_RULE_BOOST | 1 << VT_RULE_BURY);
 }
