@@ -15,6 +15,7 @@ from vitrine import Folder, ROOT, Server, Suite, run, run_json  # noqa: E402
 
 suite = Suite("formats")
 FIXTURES = ROOT / "tests" / "testlib" / "fixtures"
+FOLDERS = {"data-folder-1": 1, "data-folder-2": 2}  # and the layout of its store
 FOREVER = ("--idempotency-window", "36500d")  # the fixtures grow old
 
 
@@ -49,42 +50,46 @@ def send(server, number, customer):
 
 
 @suite.test
-def a_data_folder_of_format_1_is_served():
-    with Folder() as folder:
-        data = unpacked("data-folder-1", folder)
-        version = (data / "bundles" / "CURRENT").read_text().strip()
-        with Server(data, *FOREVER) as server:
-            for then in answers("data-folder-1"):
-                customer = then["customer"]["id"]
-                holds(server.ask("profile", "--customer", customer, "--events", "200"), then)
-                recommended = server.ask("recommend", "--customer", customer, "-n", "10")
-                assert len(recommended["items"]) == 10, recommended
-                assert recommended["modelVersion"] == version, recommended
-                assert not recommended["degraded"], recommended
+def every_data_folder_is_served():
+    for name in FOLDERS:
+        with Folder() as folder:
+            data = unpacked(name, folder)
+            version = (data / "bundles" / "CURRENT").read_text().strip()
+            with Server(data, *FOREVER) as server:
+                assert server.wait_for("store_upgraded")["from_layout"] == FOLDERS[name]
+                for then in answers(name):
+                    customer = then["customer"]["id"]
+                    holds(server.ask("profile", "--customer", customer, "--events", "200"), then)
+                    recommended = server.ask("recommend", "--customer", customer, "-n", "10")
+                    assert len(recommended["items"]) == 10, recommended
+                    assert recommended["modelVersion"] == version, recommended
+                    assert not recommended["degraded"], recommended
 
 
 @suite.test
-def events_of_format_1_are_not_accepted_again():
-    with Folder() as folder:
-        data = unpacked("data-folder-1", folder)
-        with Server(data, *FOREVER) as server:
-            for number in (1, 2, 3):
-                result = send(server, number, "C000001")["results"][0]
-                assert result["outcome"] == "EVENT_OUTCOME_DUPLICATE", result
-            result = send(server, 4, "C000001")["results"][0]
-            assert result["outcome"] == "EVENT_OUTCOME_ACCEPTED", result
+def events_of_a_data_folder_are_not_accepted_again():
+    for name in FOLDERS:
+        with Folder() as folder:
+            data = unpacked(name, folder)
+            with Server(data, *FOREVER) as server:
+                for number in (1, 2, 3):
+                    result = send(server, number, "C000001")["results"][0]
+                    assert result["outcome"] == "EVENT_OUTCOME_DUPLICATE", result
+                result = send(server, 4, "C000001")["results"][0]
+                assert result["outcome"] == "EVENT_OUTCOME_ACCEPTED", result
 
 
 @suite.test
-def a_data_folder_of_format_1_is_learned_from():
-    with Folder() as folder:
-        data = unpacked("data-folder-1", folder)
-        version = (data / "bundles" / "CURRENT").read_text().strip()
-        run("models", "verify", version, "--data", data)
-        before = run_json("evaluate", "--data", data, "--algorithm", "popularity")
-        assert before["interactions"] > 0 and before["users"] > 0, before
-        trained = run_json("train", "--data", data, "--set", "factors=8", "--no-gate")
-        assert trained["version"] != version, trained
+def every_data_folder_is_learned_from():
+    for name in FOLDERS:
+        with Folder() as folder:
+            data = unpacked(name, folder)
+            version = (data / "bundles" / "CURRENT").read_text().strip()
+            run("models", "verify", version, "--data", data)
+            before = run_json("evaluate", "--data", data, "--algorithm", "popularity")
+            assert before["interactions"] > 0 and before["users"] > 0, before
+            trained = run_json("train", "--data", data, "--set", "factors=8", "--no-gate")
+            assert trained["version"] != version, trained
 
 
 suite.run()
