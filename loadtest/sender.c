@@ -1,15 +1,20 @@
 /*
- * One thread of load. Open loop: the moments when customers come are drawn from the arrival process
+ * A part of the load. Open loop: the moments when customers come are drawn from the arrival process
  * and calls are sent at those moments whether or not answers came; latency counts from the intended
  * moment, so a stalled server cannot hide its queue, and neither can a late sender (its own delay
  * is counted besides, call by call). Closed loop (rate 0): a fixed number of calls is always under
- * way, which finds the highest throughput and says little about latency. A thread owns its queue,
- * connections, call objects and counts; nothing is shared while it runs, and nothing of ours is
- * allocated. Within SPIN_NS of the next moment it polls instead of sleeping, because gRPC's waits
- * round up to a millisecond; polling without an answer counts as idle. Under a closed loop the
- * threads are batch jobs to the kernel: answers do not take the processor from the server that is
- * about to make more of them. Where both share cores, as on one machine, that halves what the
- * generator takes for a slow answer; an open loop keeps its moments and must be woken at once.
+ * way, which finds the highest throughput and says little about latency. A sender owns its queue,
+ * connections, call objects and counts; nothing of ours is allocated while it runs.
+ *
+ * Under an open loop one thread sends and another reads the answers, with a lock between them.
+ * gRPC's waits round up to a millisecond, so a single thread that waited for both would send late,
+ * or have to poll between the moments: then the generator took half of a machine of two cores at a
+ * thousand calls a second, from the server that it measured there (docs/adr/0210). Both threads
+ * sleep while there is nothing to do.
+ *
+ * Under a closed loop one thread is enough, and it is a batch job to the kernel: answers do not
+ * take the processor from the server that is about to make more of them. Where both share cores, as
+ * on one machine, that halves what the generator takes for a slow answer.
  */
 #include "loadtest/sender.h"
 
@@ -22,13 +27,16 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 enum {
     CALL_ARENA_BYTES = 256,
     BODY_BYTES_MAX = 64 << 10, /* a Rank of WORKLOAD_RANK_MAX SKUs of 128 bytes, and more */
     NS_PER_MS = 1000000,
-    SPIN_NS = 2 * NS_PER_MS,
-    SERIAL_BITS = 48, /* of a call in its thread */
+    NS_PER_S = 1000 * NS_PER_MS,
+    ROUND_NS = 50 * NS_PER_MS, /* a reader looks so often whether all is over */
+    SERIAL_BITS = 48,          /* of a call in its thread */
 };
 
 /* A call under way, or idle. */
@@ -45,8 +53,10 @@ struct load_call {
 
 struct sender {
     const struct generator_options *options;
-    pthread_t thread;
+    pthread_t thread; /* reads answers; sends too under a closed loop */
     struct vt_rpc_loop *loop;
+    pthread_mutex_t lock; /* of everything here while both threads of an open loop run */
+    bool has_sent_all;
     struct vt_rpc_channel **channels; /* owned */
     struct load_call *calls, *idle;   /* owned; a list in it */
     uint32_t n_channels, n_under_way, next_channel;
@@ -55,7 +65,9 @@ struct sender {
     struct vt_arena body;      /* of the request being made */
     uint64_t serial;
     int64_t start_ns, count_from_ns, stop_ns;
-    int64_t idle_ns;            /* of the measured time, spent with nothing to do */
+    int64_t waiting_since_ns; /* the reader, for answers; 0: it has one */
+    /* Of the measured time, spent with nothing to do. */
+    int64_t reader_idle_ns, sender_idle_ns;
     struct load_result *result; /* owned */
     struct vt_err err;
 };
@@ -116,11 +128,19 @@ static void count_unsent(struct sender *sender, int64_t due_ns)
     sender->result->unsent += due_ns >= sender->count_from_ns ? 1 : 0;
 }
 
-static void count_idle(struct sender *sender, int64_t since_ns, int64_t now)
+/* How much of the time from `since_ns` to `now` is measured. */
+static int64_t measured_of(const struct sender *sender, int64_t since_ns, int64_t now)
 {
     int64_t from = since_ns > sender->count_from_ns ? since_ns : sender->count_from_ns;
-    if (now > from)
-        sender->idle_ns += now - from;
+    int64_t to = now < sender->stop_ns ? now : sender->stop_ns;
+    return to > from ? to - from : 0;
+}
+
+static void count_waited(struct sender *sender, int64_t now)
+{
+    if (sender->waiting_since_ns != 0)
+        sender->reader_idle_ns += measured_of(sender, sender->waiting_since_ns, now);
+    sender->waiting_since_ns = 0;
 }
 
 /* ---- calls ---- */
@@ -138,6 +158,7 @@ static void on_done(void *ctx, struct vt_err err, struct vt_slice answer)
     struct load_call *call = ctx;
     struct sender *sender = call->owner;
     int64_t now = now_ns();
+    count_waited(sender, now);
     count_answer(sender, call, err, answer, now);
     sender->n_under_way--;
     if (!is_open(sender) && now < sender->stop_ns && !vt_failed(sender->err))
@@ -203,32 +224,70 @@ static void send_due(struct sender *sender, int64_t due_ns)
     send_call(call, due_ns);
 }
 
-static void wait_until(struct sender *sender, int64_t due_ns)
+/* Sleeps; an interrupted sleep is begun again. */
+static void sleep_until(struct sender *sender, int64_t until_ns)
 {
-    int64_t now;
-    while ((now = now_ns()) < due_ns) {
-        bool sleep = due_ns - now > SPIN_NS;
-        if (vt_rpc_loop_run_one(sender->loop, sleep ? due_ns - SPIN_NS : 0))
-            continue;
-        if (!sleep)
-            sched_yield();
-        count_idle(sender, now, now_ns());
-    }
-    /* Answers first: an overdue sender must still read them. */
-    while (vt_rpc_loop_run_one(sender->loop, 0))
-        if (now_ns() > due_ns + NS_PER_MS)
-            break;
+    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+    int64_t since_ns = now_ns();
+    if (since_ns >= until_ns)
+        return;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+        ;
+    sender->sender_idle_ns += measured_of(sender, since_ns, now_ns());
+}
+
+/* Sends one call under the lock; false: the load is over. */
+static bool send_next(struct sender *sender, int64_t due_ns)
+{
+    pthread_mutex_lock(&sender->lock);
+    bool goes_on = due_ns < sender->stop_ns && !vt_failed(sender->err);
+    if (goes_on)
+        send_due(sender, due_ns);
+    else
+        sender->has_sent_all = true;
+    pthread_mutex_unlock(&sender->lock);
+    return goes_on;
+}
+
+static void *send_on_time(void *argument)
+{
+    struct sender *sender = argument;
+    int64_t due_ns;
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* else 50 us late */
+    do {
+        due_ns = sender->start_ns + arrivals_next_ns(&sender->arrivals);
+        sleep_until(sender, due_ns < sender->stop_ns ? due_ns : sender->stop_ns);
+    } while (send_next(sender, due_ns));
+    return NULL;
+}
+
+/* Waits for an answer and counts it, or for the end of a round; false: all is over. */
+static bool read_next(struct sender *sender)
+{
+    int64_t now = now_ns();
+    pthread_mutex_lock(&sender->lock);
+    bool is_over = sender->has_sent_all && sender->n_under_way == 0;
+    if (sender->waiting_since_ns == 0)
+        sender->waiting_since_ns = now;
+    pthread_mutex_unlock(&sender->lock);
+    if (!is_over)
+        vt_rpc_loop_run_one(sender->loop, now + ROUND_NS);
+    return !is_over;
 }
 
 static void run_open(struct sender *sender)
 {
-    int64_t due_ns = sender->start_ns + arrivals_next_ns(&sender->arrivals);
-    while (due_ns < sender->stop_ns && !vt_failed(sender->err)) {
-        wait_until(sender, due_ns);
-        for (int64_t now = now_ns(); due_ns <= now && due_ns < sender->stop_ns;
-             due_ns = sender->start_ns + arrivals_next_ns(&sender->arrivals))
-            send_due(sender, due_ns);
+    pthread_t thread;
+    vt_rpc_loop_share(sender->loop, &sender->lock);
+    int error = pthread_create(&thread, NULL, send_on_time, sender);
+    if (error != 0) {
+        sender->err = VT_ERR(VT_EXHAUSTED, "cannot start the generator's threads");
+        return;
     }
+    while (read_next(sender))
+        ;
+    pthread_join(thread, NULL);
+    count_waited(sender, now_ns());
 }
 
 /* ---- a thread ---- */
@@ -239,8 +298,11 @@ static void run_closed(struct sender *sender)
     (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none); /* else as before */
     while (sender->idle != NULL && !vt_failed(sender->err))
         send_due(sender, now_ns());
-    while (now_ns() < sender->stop_ns && sender->n_under_way > 0)
+    for (int64_t now; (now = now_ns()) < sender->stop_ns && sender->n_under_way > 0;) {
+        sender->waiting_since_ns = now;
         vt_rpc_loop_run_one(sender->loop, sender->stop_ns);
+    }
+    sender->sender_idle_ns = sender->reader_idle_ns; /* the same thread */
 }
 
 static void *run(void *argument)
@@ -308,6 +370,7 @@ struct vt_err sender_new(const struct generator_options *options, uint32_t index
     struct sender *sender = calloc(1, sizeof *sender);
     VT_CHECK(sender != NULL, VT_EXHAUSTED, "no memory for the load");
     sender->options = options;
+    pthread_mutex_init(&sender->lock, NULL);
     struct vt_err err = init(sender, index);
     if (vt_failed(err))
         sender_free(sender);
@@ -331,7 +394,9 @@ struct vt_err sender_join(struct sender *sender, const struct load_result **ret_
     pthread_join(sender->thread, NULL);
     VT_TRY(sender->err);
     double measured_ns = (double)(sender->stop_ns - sender->count_from_ns);
-    double busy = 1 - (double)sender->idle_ns / measured_ns;
+    int64_t idle_ns = sender->reader_idle_ns < sender->sender_idle_ns ? sender->reader_idle_ns
+                                                                      : sender->sender_idle_ns;
+    double busy = 1 - (double)idle_ns / measured_ns;
     sender->result->busy = busy > 0 ? busy : 0;
     *ret_result = sender->result;
     return vt_ok();
@@ -347,5 +412,6 @@ void sender_free(struct sender *sender)
     free(sender->calls);
     vt_arena_fini(&sender->body);
     load_result_free(sender->result);
+    pthread_mutex_destroy(&sender->lock);
     free(sender);
 }

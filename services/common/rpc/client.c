@@ -202,7 +202,7 @@ static grpc_call_error start_batch(struct vt__client_call *call, grpc_metadata *
 static struct vt_err start_call(struct vt_rpc_channel *channel, const struct start_options *options)
 {
     struct vt_rpc_loop *loop = options->loop;
-    VT_ASSERT(pthread_equal(loop->thread, pthread_self()));
+    VT_ASSERT(loop->lock != NULL || pthread_equal(loop->thread, pthread_self()));
     struct vt__client_call *call = call_take(loop);
     VT_CHECK(call != NULL, VT_EXHAUSTED, "no memory for a call");
     grpc_metadata metadata[METADATA_MAX];

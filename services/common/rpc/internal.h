@@ -42,6 +42,7 @@ struct vt__client_call;
 struct vt_rpc_loop {
     grpc_completion_queue *queue;
     pthread_t thread;                   /* the only one that runs it */
+    pthread_mutex_t *lock;              /* borrowed; NULL: not shared */
     struct vt__client_call *idle_calls; /* owned; that thread's */
     unsigned n_calls;                   /* outgoing calls under way; that thread's */
 };

@@ -32,12 +32,16 @@ void vt__loop_init(struct vt_rpc_loop *loop)
                                  .thread = pthread_self()};
 }
 
-static bool run_event(grpc_event event)
+static bool run_event(struct vt_rpc_loop *loop, grpc_event event)
 {
     if (event.type != GRPC_OP_COMPLETE)
         return false;
     struct vt__tag *tag = event.tag;
+    if (loop->lock != NULL)
+        pthread_mutex_lock(loop->lock);
     tag->run(tag->owner, event.success != 0);
+    if (loop->lock != NULL)
+        pthread_mutex_unlock(loop->lock);
     return true;
 }
 
@@ -45,7 +49,7 @@ void vt__loop_run(struct vt_rpc_loop *loop)
 {
     gpr_timespec never = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     loop->thread = pthread_self();
-    while (run_event(grpc_completion_queue_next(loop->queue, never, NULL)))
+    while (run_event(loop, grpc_completion_queue_next(loop->queue, never, NULL)))
         ;
 }
 
@@ -71,7 +75,12 @@ struct vt_err vt_rpc_loop_new(struct vt_rpc_loop **ret_loop)
 bool vt_rpc_loop_run_one(struct vt_rpc_loop *loop, int64_t until_ns)
 {
     gpr_timespec until = until_ns == 0 ? gpr_inf_past(GPR_CLOCK_MONOTONIC) : vt__timespec(until_ns);
-    return run_event(grpc_completion_queue_next(loop->queue, until, NULL));
+    return run_event(loop, grpc_completion_queue_next(loop->queue, until, NULL));
+}
+
+void vt_rpc_loop_share(struct vt_rpc_loop *loop, pthread_mutex_t *lock)
+{
+    loop->lock = lock;
 }
 
 void vt_rpc_loop_free(struct vt_rpc_loop *loop)

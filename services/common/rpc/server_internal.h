@@ -45,6 +45,7 @@ struct vt__worker {
     struct vt_trace_ids trace_ids;
     struct vt__admission admission;
     pthread_t thread;
+    bool reads_late; /* the latest look found calls whose callers had given up */
 };
 
 struct vt_rpc_server {
