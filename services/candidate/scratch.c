@@ -28,7 +28,7 @@ static void drop_arrays(struct vt__scratch *scratch)
     free(scratch->excluded);
     free(scratch->fold_in);
     free(scratch->vector);
-    free(scratch->taste_factors);
+    free(scratch->speaker_factors);
     scratch->cells = NULL;
     scratch->touched = NULL;
     scratch->kernel_cells = NULL;
@@ -36,7 +36,7 @@ static void drop_arrays(struct vt__scratch *scratch)
     scratch->excluded = NULL;
     scratch->fold_in = NULL;
     scratch->vector = NULL;
-    scratch->taste_factors = NULL;
+    scratch->speaker_factors = NULL;
     scratch->n_rows = scratch->dim = 0;
 }
 
@@ -60,11 +60,10 @@ static bool fit(struct vt__scratch *scratch, uint32_t n_rows, uint32_t dim)
     scratch->excluded = calloc(rows / 64 + 1, sizeof *scratch->excluded);
     scratch->fold_in = malloc(vt_fold_in_scratch_bytes(dim) + 1);
     scratch->vector = calloc(factors, sizeof *scratch->vector);
-    scratch->taste_factors =
-        calloc(VT__BECAUSE_TASTE_MAX * factors, sizeof *scratch->taste_factors);
+    scratch->speaker_factors = calloc(VT__SPEAKERS_MAX * factors, sizeof *scratch->speaker_factors);
     if (scratch->cells == NULL || scratch->touched == NULL || scratch->kernel_cells == NULL ||
         scratch->kernel_touched == NULL || scratch->excluded == NULL || scratch->fold_in == NULL ||
-        scratch->vector == NULL || scratch->taste_factors == NULL) {
+        scratch->vector == NULL || scratch->speaker_factors == NULL) {
         drop_arrays(scratch);
         return false;
     }
@@ -89,7 +88,7 @@ struct vt__scratch *vt__scratch_take(struct vt__scratch_pool *pool,
         return NULL;
     }
     scratch->n_found = scratch->n_touched = scratch->n_kernel_touched = 0;
-    scratch->n_together_touched = scratch->n_taste_factors = 0;
+    scratch->n_together_touched = scratch->n_speakers = 0;
     return scratch;
 }
 

@@ -36,7 +36,8 @@ enum {
     VT__GROUP_MAX = 100, /* of each of VT__GROUPS_MAX groups */
     VT__GROUPS_MAX = 7,  /* two categories, channel, segment, three windows */
     VT__CONTENT_MAX = 200,
-    VT__BECAUSE_TASTE_MAX = 16, /* taste items that may explain a factor score */
+    VT__SPEAKERS_MAX = 16, /* taste items that may explain a factor score */
+    VT__SPEAKERS_AT_ONCE = 4,
     VT__VIEWED_MAX = 100,
     VT__AGAIN_MAX = 100,
     VT__FOUND_MAX = 2 * VT_CANDIDATES_MAX + 2 * VT__POPULAR_MAX + VT__NEW_MAX + VT__TOGETHER_MAX +
@@ -56,6 +57,12 @@ struct vt__found {
     double factor, model; /* NaN: not worked out yet; with a row and a vector, a model only */
 };
 
+/* A taste item that may be why a candidate is one: of the first of the taste, sorted by reach. */
+struct vt__speaker {
+    uint32_t place; /* in the taste */
+    double reach;
+};
+
 struct vt__scratch {
     uint32_t n_rows, dim; /* what it is sized for */
     struct vt__cell *cells;
@@ -65,12 +72,13 @@ struct vt__scratch {
     uint64_t *excluded;
     void *fold_in;
     float *vector;
-    float *taste_factors; /* of the first of the taste, dim apart; n_taste_factors of them */
+    float *speaker_factors; /* of n_speakers, dim apart */
+    struct vt__speaker speakers[VT__SPEAKERS_MAX];
     struct vt_index_hit hits[VT_CANDIDATES_MAX];
     struct vt__found found[VT__FOUND_MAX];
     uint32_t together_touched[VT__TOGETHER_TOUCHED_MAX]; /* rows whose cell has `together` */
     uint32_t n_found, n_touched, n_kernel_touched, n_together_touched;
-    uint32_t n_taste_factors;
+    uint32_t n_speakers;
 };
 _Static_assert(sizeof(struct vt__scratch) < 370 << 10, "the README says so");
 

@@ -1,5 +1,7 @@
 /* Candidates from a real, small bundle: two taste clusters of ten items each. */
 #include "services/candidate/candidate.h"
+#include "services/candidate/scratch.h"
+#include "services/candidate/taste.h"
 #include "services/common/base/clock.h"
 #include "tests/testlib/testlib.h"
 
@@ -173,6 +175,65 @@ static void context_counts_like_a_view(void **state)
         get(*state, &(struct vt_candidate_query){.context = &context, .n_context = 1, .n = 30});
     assert_null(find(&list, 15));
     assert_int_equal(find(&list, 20)->because, 15);
+}
+
+/* As write_bundle makes them. */
+static double share_in(uint32_t taste_item, float weight, uint32_t item)
+{
+    uint32_t half = N_ROWS / 2;
+    if ((taste_item > half) != (item > half))
+        return 0;
+    return (double)weight * (double)(1 + 0.01F * (float)(taste_item - 1)) *
+           (double)(1 + 0.01F * (float)(item - 1));
+}
+
+static uint32_t speaks_most(const struct vt__taste *taste, uint32_t item)
+{
+    uint32_t because = 0;
+    double most = 0;
+    for (uint32_t i = 0; i < taste->n && i < VT__SPEAKERS_MAX; i++) {
+        double share = share_in(taste->items[i], taste->weights[i], item);
+        if (share > most) {
+            most = share;
+            because = taste->items[i];
+        }
+    }
+    return because;
+}
+
+static void assert_named(struct fixture *fixture, const struct vt_candidate_query *query)
+{
+    struct vt_bundle *bundle = vt_bundle_set_current(fixture->bundles);
+    struct vt__taste taste;
+    assert_ok(vt__taste_make(bundle, query, &fixture->arena, &taste));
+    struct vt_candidate_list list = get(fixture, query);
+    assert_int_equal(list.n, N_ROWS);
+    for (uint32_t i = 0; i < N_ROWS; i++)
+        assert_int_equal(list.candidates[i].because, speaks_most(&taste, i + 1));
+    vt_bundle_release(bundle);
+    vt_arena_reset(&fixture->arena);
+}
+
+/* Of many, of all weights, the same one is named as by asking all of them. */
+static void who_speaks_most_is_named(void **state)
+{
+    static const uint16_t types[] = {VT_EVENT_VIEW, VT_EVENT_PURCHASE, VT_EVENT_CART,
+                                     VT_EVENT_FAVOURITE, VT_EVENT_CLICK};
+    struct vt_history_event history[N_ROWS - 1];
+    uint32_t asked[N_ROWS];
+    for (uint32_t i = 0; i < N_ROWS; i++)
+        asked[i] = i + 1;
+    for (uint32_t i = 0; i < N_ROWS - 1; i++)
+        history[i] = (struct vt_history_event){.item = 1 + (i * 7) % N_ROWS,
+                                               .type = types[(i * i) % 5],
+                                               .value = 1,
+                                               .time_ms = NOW_MS - 86400000 * (int64_t)i};
+    for (uint32_t n = 1; n < N_ROWS; n++)
+        assert_named(*state, &(struct vt_candidate_query){.history = history,
+                                                          .n_history = n,
+                                                          .n = N_ROWS,
+                                                          .score_only = asked,
+                                                          .n_score_only = N_ROWS});
 }
 
 static void exclude_and_include_seen_are_honoured(void **state)
@@ -359,6 +420,7 @@ int main(void)
         CASE(history_brings_its_cluster_without_seen_or_sold_out_items),
         CASE(new_items_come_without_a_row),
         CASE(context_counts_like_a_view),
+        CASE(who_speaks_most_is_named),
         CASE(exclude_and_include_seen_are_honoured),
         CASE(dislikes_stay_out_even_when_seen_items_are_wanted),
         CASE(newcomers_that_are_disliked_stay_out),

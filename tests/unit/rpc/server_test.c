@@ -1,7 +1,9 @@
 /* The server over a real loopback port: what a caller of each kind sees, and that it stops clean.
  */
+#include "services/common/base/clock.h"
 #include "services/common/base/metrics.h"
 #include "services/common/rpc/client.h"
+#include "services/common/rpc/loop.h"
 #include "services/common/rpc/server.h"
 #include "services/common/trace/span.h"
 #include "tests/testlib/testlib.h"
@@ -228,6 +230,80 @@ static void unary_call_gets_its_reply(void **state)
     struct vt_slice body;
     assert_ok(call(*state, "/test.T/Echo", vt_slice_str("hello"), NULL, &body));
     assert_text(body, "hello");
+}
+
+/* ---- a loop of two threads ---- */
+
+enum { N_SHARED = 40, N_AT_ONCE = 4, SHARED_ARENA_BYTES = 256 };
+
+struct shared {
+    struct fixture *fixture;
+    struct vt_rpc_loop *loop;
+    pthread_mutex_t lock;
+    unsigned n_done, n_ok;
+    struct {
+        struct vt_request request;
+        struct vt_arena arena;
+        _Alignas(16) unsigned char memory[SHARED_ARENA_BYTES];
+    } calls[N_SHARED];
+};
+
+static void count_ok(void *ctx, struct vt_err err, struct vt_slice body)
+{
+    struct shared *shared = ctx;
+    shared->n_done++;
+    shared->n_ok += !vt_failed(err) && body.len == 5 ? 1 : 0;
+}
+
+static unsigned n_done(struct shared *shared)
+{
+    pthread_mutex_lock(&shared->lock);
+    unsigned n = shared->n_done;
+    pthread_mutex_unlock(&shared->lock);
+    return n;
+}
+
+static void wait_for_answers(struct shared *shared, unsigned n)
+{
+    while (n_done(shared) < n)
+        sched_yield();
+}
+
+static void *send_all(void *argument)
+{
+    struct shared *shared = argument;
+    for (unsigned i = 0; i < N_SHARED; i++) {
+        vt_arena_init(&shared->calls[i].arena, shared->calls[i].memory, SHARED_ARENA_BYTES);
+        shared->calls[i].request = (struct vt_request){
+            .arena = &shared->calls[i].arena, .deadline_ns = INT64_MAX, .loop = shared->loop};
+        const struct vt_rpc_outgoing outgoing = {"/test.T/Echo", vt_slice_str("hello"), INT64_MAX,
+                                                 count_ok, shared};
+        wait_for_answers(shared, i < N_AT_ONCE ? 0 : i - N_AT_ONCE);
+        pthread_mutex_lock(&shared->lock);
+        vt_rpc_client_start(shared->fixture->channel, &shared->calls[i].request, &outgoing);
+        pthread_mutex_unlock(&shared->lock);
+    }
+    return NULL;
+}
+
+/* One thread sends and another reads the answers: the load tester's open loop. */
+static void a_shared_loop_serves_two_threads(void **state)
+{
+    struct shared *shared = calloc(1, sizeof *shared);
+    pthread_t sender;
+    assert_non_null(shared);
+    shared->fixture = *state;
+    assert_int_equal(pthread_mutex_init(&shared->lock, NULL), 0);
+    assert_ok(vt_rpc_loop_new(&shared->loop));
+    vt_rpc_loop_share(shared->loop, &shared->lock);
+    assert_int_equal(pthread_create(&sender, NULL, send_all, shared), 0);
+    for (int waits = 0; waits < 1000 && n_done(shared) < N_SHARED; waits++)
+        vt_rpc_loop_run_one(shared->loop, vt_clock_monotonic_ns(vt_clock_system()) + 20000000);
+    pthread_join(sender, NULL);
+    assert_int_equal(shared->n_ok, N_SHARED);
+    vt_rpc_loop_free(shared->loop);
+    pthread_mutex_destroy(&shared->lock);
+    free(shared);
 }
 
 static void empty_message_is_a_message(void **state)
@@ -536,6 +612,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVED(unary_call_gets_its_reply),
+        SERVED(a_shared_loop_serves_two_threads),
         SERVED(empty_message_is_a_message),
         SERVED(failure_names_the_field),
         SERVED(unknown_method_is_answered_at_once),
