@@ -13,6 +13,7 @@
 #include "services/candidate/sources.h"
 
 #include "models/factor/fold_in.h"
+#include "services/candidate/because.h"
 #include "services/candidate/model_score.h"
 #include "services/candidate/sources_content.h"
 #include "services/candidate/sources_goods.h"
@@ -197,11 +198,6 @@ void vt__sources_clean(struct vt__gathering *gathering)
 
 /* ---- factor ---- */
 
-static const float *factors_of(const struct vt_bundle_view *view, uint32_t row)
-{
-    return view->item_factors + (size_t)row * view->factor_stride;
-}
-
 static void sum_directions(struct vt__gathering *gathering)
 {
     const struct vt_bundle_view *view = gathering->view;
@@ -211,7 +207,7 @@ static void sum_directions(struct vt__gathering *gathering)
         uint32_t row = gathering->taste->rows[i];
         float norm = vt_index_norm(view->index, row);
         for (uint32_t d = 0; norm > 0 && d < view->dim; d++)
-            vector[d] += factors_of(view, row)[d] / norm;
+            vector[d] += vt__row_factors(view, row)[d] / norm;
     }
     gathering->vector_scale = sqrt(vt_score_dot(vector, vector, view->dim));
     gathering->has_vector = gathering->vector_scale > 0;
@@ -414,84 +410,6 @@ void vt__sources_find_new(struct vt__gathering *gathering)
 
 /* ---- scores ---- */
 
-/* The largest share that a speaker can have in what has a norm of one. */
-static double reach_of(const float *factors, uint32_t dim, float weight)
-{
-    return (double)weight * sqrt(vt_kernels()->dot(factors, factors, dim));
-}
-
-static void copy_speaker(const struct vt__gathering *gathering, uint32_t at,
-                         const struct vt__speaker *speaker)
-{
-    struct vt__scratch *scratch = gathering->scratch;
-    uint32_t dim = gathering->view->dim;
-    scratch->speakers[at] = *speaker;
-    memcpy(scratch->speaker_factors + (size_t)at * dim,
-           factors_of(gathering->view, gathering->taste->rows[speaker->place]),
-           dim * sizeof(float));
-}
-
-/* Side by side, so that a candidate meets several of them in one pass of the kernel; whoever can
- * say most comes first. */
-static void gather_speakers(const struct vt__gathering *gathering)
-{
-    const struct vt__taste *taste = gathering->taste;
-    struct vt__speaker sorted[VT__SPEAKERS_MAX];
-    uint32_t n = taste->n < VT__SPEAKERS_MAX ? taste->n : VT__SPEAKERS_MAX;
-    for (uint32_t i = 0; i < n; i++) {
-        const float *factors = factors_of(gathering->view, taste->rows[i]);
-        struct vt__speaker speaker = {
-            .place = i,
-            .reach = reach_of(factors, gathering->view->dim, taste->weights[i]),
-        };
-        uint32_t at = i;
-        for (; at > 0 && sorted[at - 1].reach < speaker.reach; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = speaker;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        copy_speaker(gathering, i, &sorted[i]);
-    gathering->scratch->n_speakers = n;
-}
-
-/* Of the speakers from `first` on; the place of the best so far and its share come and go. */
-static void hear_speakers(const struct vt__gathering *gathering, uint32_t first, uint32_t n,
-                          const float *factors, uint32_t *best, double *most)
-{
-    const struct vt__scratch *scratch = gathering->scratch;
-    double dots[VT__SPEAKERS_AT_ONCE];
-    uint32_t dim = gathering->view->dim;
-    vt_kernels()->dots(scratch->speaker_factors + (size_t)first * dim, n, dim, factors, dim, dots);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t place = scratch->speakers[first + i].place;
-        double share = (double)gathering->taste->weights[place] * dots[i];
-        bool ties = !(share < *most) && !(share > *most) && place < *best;
-        if (share > *most || (share > 0 && ties)) {
-            *most = share;
-            *best = place;
-        }
-    }
-}
-
-/* By Cauchy-Schwarz most candidates need not ask all: who comes later can not say more than was
- * heard. */
-uint32_t vt__sources_because(const struct vt__gathering *gathering, const float *factors)
-{
-    const struct vt__scratch *scratch = gathering->scratch;
-    uint32_t best = UINT32_MAX, dim = gathering->view->dim;
-    double most = 0;
-    if (scratch->n_speakers == 0)
-        gather_speakers(gathering);
-    double norm = sqrt(vt_kernels()->dot(factors, factors, dim)) * (1 + 0x1p-30);
-    for (uint32_t i = 0; i < scratch->n_speakers && !(scratch->speakers[i].reach * norm < most);
-         i += VT__SPEAKERS_AT_ONCE) {
-        uint32_t left = scratch->n_speakers - i;
-        hear_speakers(gathering, i, left < VT__SPEAKERS_AT_ONCE ? left : VT__SPEAKERS_AT_ONCE,
-                      factors, &best, &most);
-    }
-    return best != UINT32_MAX ? gathering->taste->items[best] : 0;
-}
-
 /* One dislike must not outweigh everything liked: scores of a source are divided by the largest. */
 static double bounded_loss(const struct vt__gathering *gathering, const struct vt__cell *cell)
 {
@@ -522,7 +440,7 @@ static void score_row(const struct vt__gathering *gathering, struct vt__found *f
     } else if (kernel->largest_share > 0) {
         candidate->because = gathering->taste->items[kernel->because - 1];
     } else if (gathering->has_vector) {
-        candidate->because = vt__sources_because(gathering, factors_of(view, row));
+        candidate->because = vt__because(gathering, vt__row_factors(view, row));
     }
     vt__goods_score(gathering, row, candidate);
 }

@@ -65,8 +65,11 @@ double vt__sources_factor(const struct vt__gathering *gathering, struct vt__foun
 
 /* As vt__sources_allow, of an item without a row. */
 bool vt__sources_allow_newcomer(const struct vt__gathering *gathering, uint32_t item);
-/* The taste item whose own factors speak most for the given ones; 0: none does. */
-uint32_t vt__sources_because(const struct vt__gathering *gathering, const float *factors);
+
+static inline const float *vt__row_factors(const struct vt_bundle_view *view, uint32_t row)
+{
+    return view->item_factors + (size_t)row * view->factor_stride;
+}
 
 static inline void vt__sources_set_score(struct vt_candidate *candidate, enum vt_source source,
                                          double score)

@@ -5,6 +5,7 @@
  */
 #include "services/candidate/sources_content.h"
 
+#include "services/candidate/because.h"
 #include "services/candidate/model_score.h"
 
 #include <math.h>
@@ -59,5 +60,5 @@ void vt__content_score(const struct vt__gathering *gathering, struct vt_candidat
         vt__sources_set_score(candidate, VT_SOURCE_FACTOR, score);
     if (candidate->because == 0)
         candidate->because =
-            vt__sources_because(gathering, table->factors + (size_t)place * table->row_stride);
+            vt__because(gathering, table->factors + (size_t)place * table->row_stride);
 }

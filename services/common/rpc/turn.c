@@ -23,10 +23,10 @@
 #include <stdio.h>
 
 enum {
-    EVENTS_PER_LOOK = 2048,   /* then work gets its turn even under a flood */
+    EVENTS_PER_LOOK = 2048,  /* then work gets its turn even under a flood */
     LOOK_EVERY_NS = 2000000, /* a tenth of it costs 5 to 20 % of the rate of 0.6 ms calls */
     POLLED_NS = 10000,  /* taking an event takes less than this, polling the sockets for it more */
-    LATE_LOOKS = 8, /* without work between them, at most */
+    LATE_LOOKS = 8,     /* without work between them, at most */
     EMPTY_PER_LOOK = 2, /* in a row: gRPC answers the first after an event without reading */
 };
 
