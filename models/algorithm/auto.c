@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS_DEFAULT 360.0 /* on CORES like those of auto_cost.c */
+#define SECONDS_DEFAULT 600.0 /* on CORES like those of auto_cost.c */
 #define CORES 2
 #define HELD_SHARE 0.2
 #define GFLOP_PER_CORE_SECOND 10.0 /* what the estimates of `train` take a core second for */
