@@ -36,6 +36,16 @@ static bool customer_again(struct vt_slice bytes, struct vt__key *ret_key)
     return true;
 }
 
+static bool history_again(struct vt_slice bytes, struct vt__key *ret_key)
+{
+    uint64_t customer;
+    bool shown;
+    if (!vt__parse_history(bytes, &customer, &shown))
+        return false;
+    *ret_key = shown ? vt__key_shown(customer) : vt__key_customer(customer);
+    return true;
+}
+
 static bool customer_id_again(struct vt_slice bytes, struct vt__key *ret_key)
 {
     uint64_t customer;
@@ -118,7 +128,7 @@ static bool erased_again(struct vt_slice bytes, struct vt__key *ret_key)
 /* Each: false when the bytes are no such key, otherwise the key that its maker makes. */
 static bool (*const again[])(struct vt_slice bytes, struct vt__key *ret_key) = {
     name_again, identity_again, customer_again, customer_id_again,  merged_again, block_again,
-    item_again, change_again,   counter_again,  customer_day_again, erased_again,
+    item_again, change_again,   counter_again,  customer_day_again, erased_again, history_again,
 };
 enum { N_KINDS = sizeof again / sizeof again[0] };
 

@@ -44,6 +44,9 @@ static void expect_same(const struct vt_decision *a, const struct vt_decision *b
     for (uint32_t e = 0; e < a->n_history; e++)
         vt_fuzz_expect(a->history[e].item == b->history[e].item &&
                        a->history[e].time_ms == b->history[e].time_ms);
+    vt_fuzz_expect(a->n_shown == b->n_shown);
+    for (uint32_t i = 0; i < a->n_shown; i++)
+        vt_fuzz_expect(a->shown[i] == b->shown[i]);
     for (uint32_t i = 0; i < a->n_candidates; i++)
         vt_fuzz_expect(vt_slice_equal(scores_of(a, i), scores_of(b, i)));
 }
