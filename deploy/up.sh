@@ -200,14 +200,21 @@ start_prometheus() {
 
 # ---- containers ----
 
+# Whether an image is there, and of the commit that is checked out, where that is known.
+has_image() {
+    local label='{{index .Config.Labels "org.opencontainers.image.revision"}}' of wanted
+    of=$("$engine" image inspect --format "$label" "localhost/$1:latest" 2>/dev/null) || return 1
+    wanted=$(git -C "$root" rev-parse HEAD 2>/dev/null) || return 0
+    [ "$of" = "$wanted" ]
+}
+
 make_images() {
     vt_install deploy container
     engine=$(vt_container_engine) ||
         vt_die "containers cannot run here ($engine); use --processes"
     local image missing=()
     for image in vitrine vitrine-gateway vitrine-prometheus; do
-        "$engine" image inspect "localhost/$image:latest" >/dev/null 2>&1 ||
-            missing+=("$(sed 's/^vitrine-//' <<<"$image")")
+        has_image "$image" || missing+=("$(sed 's/^vitrine-//' <<<"$image")")
     done
     [ ${#missing[@]} -eq 0 ] || "$root/deploy/image.sh" "${missing[@]}"
     vitrine() {

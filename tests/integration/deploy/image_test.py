@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import yaml
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "testlib"))
 from vitrine import ROOT, VITRINE, Folder, Skip, Suite, bin_dir, run  # noqa: E402
 
@@ -95,7 +97,31 @@ def what_the_compose_file_passes_exists():
     assert ":-}" not in text, "a variable with an empty default"
     for service in ("profile", "candidate", "ranking-1", "ranking-2", "training", "gateway"):
         assert f"\n  {service}:" in text, service
-    assert text.count("read_only: true") and text.count("cap_drop: [ALL]")
+    for name, service in yaml.safe_load(text)["services"].items():
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
+
+
+@suite.test
+def an_image_of_another_commit_is_made_again():
+    """up.sh asks the engine for the image's revision; here an engine that says what it is told."""
+    fake = folder / "engine"
+    fake.write_text('#!/bin/sh\n[ -n "$LABEL" ] && echo "$LABEL"\n')
+    fake.chmod(0o755)
+    checkout = folder / "checkout"
+    git = ("git", "-C", checkout, "-c", "user.name=t", "-c", "user.email=t@localhost")
+    ask("git", "init", "-q", checkout)
+    ask(*git, "commit", "-q", "--allow-empty", "-m", "one")
+    head = ask(*git, "rev-parse", "HEAD").strip()
+    has_image = re.search(r"^has_image\(\) \{.*?^\}", (DEPLOY / "up.sh").read_text(), re.M | re.S)
+
+    def has(root, label):
+        script = f"root={root} engine={fake}\n{has_image.group(0)}\nhas_image vitrine"
+        return subprocess.run(["bash", "-uc", script], env={**os.environ, "LABEL": label},
+                              check=False).returncode == 0
+    assert has(checkout, head)
+    assert not has(checkout, "0" * 40)
+    assert not has(checkout, "")  # no such image
+    assert has(pathlib.Path("/nowhere"), "unknown")  # sources without their history
 
 
 @suite.test
@@ -105,8 +131,13 @@ def images_are_built_and_say_who_they_run_as():
     for image in IMAGES:
         about = json.loads(ask(name, "image", "inspect", f"localhost/{image}:latest"))[0]
         assert about["Config"]["User"] == "65532:65532", about["Config"]
+        assert about["Config"]["StopSignal"] in ("SIGTERM", "15"), about["Config"]
+        labels = {name.removeprefix("org.opencontainers.image."): value
+                  for name, value in about["Config"]["Labels"].items()}
+        assert labels["title"] == image and labels["description"], labels
+        assert run("version").stdout.split()[1] == labels["version"], labels
+        assert re.fullmatch(r"[0-9a-f]{40}|unknown", labels["revision"]), labels
         print(f"# {image}: {about['Size'] / 1e6:.0f} MB")
-    assert about["Config"]["Labels"]["org.opencontainers.image.title"] == IMAGES[-1]
     help_text = ask(name, "run", "--rm", "--read-only", "--cap-drop", "all", "--network", "none",
                     "localhost/vitrine", "--help")
     assert "serve" in help_text
