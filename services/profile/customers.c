@@ -13,7 +13,6 @@
 #include <string.h>
 
 static const uint32_t CUSTOMERS_BATCH_MAX = 1000;
-enum { LOOKS_MAX = 4 }; /* each further one needs another merge meanwhile */
 
 bool vt__consents(const struct vt_profile *profile, int consent)
 {
@@ -147,7 +146,7 @@ struct vt_err vt_profile_get(struct vt_profile *profile, struct vt_request *requ
     bool known = false, moved = false;
     VT_TRY(identity_of(profile, key, request->diag, &identity, &known));
     view.customer.id = identity.id;
-    for (int i = 0; known && i < LOOKS_MAX && (i == 0 || moved); i++) {
+    for (int i = 0; known && i < VT__LOOKS_MAX && (i == 0 || moved); i++) {
         view = (struct vt_profile_view){.consent = profile->consent_default,
                                         .customer.id = identity.id};
         VT_TRY(look(profile, request, &identity, &wanted, &view, &moved));

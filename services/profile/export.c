@@ -20,7 +20,6 @@
 #include <string.h>
 
 enum {
-    LOOKS_MAX = 4,             /* each further one needs another merge meanwhile */
     SCRATCH_BYTES = 512 << 10, /* a record, an item, or a history as large as they may be */
     LINES_BYTES = 64 << 10,    /* of one part, and no more are added */
     AUDIT_LINES = 64,          /* in one pass over the audit log */
@@ -87,7 +86,7 @@ static struct vt_err find_record(struct vt_export *export, const struct vt__iden
                                  struct vt_diag *diag, struct vt__customer_record *ret_record)
 {
     bool found = false;
-    for (int i = 0; i < LOOKS_MAX && !found; i++) {
+    for (int i = 0; i < VT__LOOKS_MAX && !found; i++) {
         VT_TRY(vt__find_customer(export->profile, identity, diag, &export->numbers[0], &found));
         VT_CHECK(found, VT_NOT_FOUND, "nobody is known by this id");
         vt_arena_reset(&export->scratch);

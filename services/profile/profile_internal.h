@@ -27,6 +27,7 @@ enum {
     VT__QUEUE_EVENTS_DEFAULT = 65536,
     VT__RING_CHANGES = 65536, /* catalog changes kept for readers that come back */
     VT__CHANNELS_MAX = 1000,
+    VT__LOOKS_MAX = 64, /* at a customer; each after the first needs another merge meanwhile */
     VT__COUNTS_EVERY_MS = 1000,       /* watchers hear of counts at most this often */
     VT__WRITER_ARENA_BYTES = 2 << 20, /* 16 customers as large as they may be (link.c) */
     VT__PATH_BYTES = 4096,
