@@ -220,7 +220,7 @@ make_images() {
     vitrine() {
         give_to_user "$folder"
         "$engine" run --rm --network none --read-only --cap-drop all --user "$user" \
-            --ulimit nofile=16384:16384 -v "$folder:$folder" localhost/vitrine "$@"
+            --ulimit nofile=16384:16384 --ulimit nproc=4096:4096 -v "$folder:$folder" localhost/vitrine "$@"
     }
     user=$(id -u):$(id -g)
     [ "$user" != 0:0 ] || user=65532:65532 # nobody's: a container never runs as root

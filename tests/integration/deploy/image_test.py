@@ -139,7 +139,7 @@ def images_are_built_and_say_who_they_run_as():
         assert re.fullmatch(r"[0-9a-f]{40}|unknown", labels["revision"]), labels
         print(f"# {image}: {about['Size'] / 1e6:.0f} MB")
     help_text = ask(name, "run", "--rm", "--read-only", "--cap-drop", "all", "--network", "none",
-                    "--ulimit", "nofile=16384:16384", "localhost/vitrine", "--help")
+                    "--ulimit", "nofile=16384:16384", "--ulimit", "nproc=4096:4096", "localhost/vitrine", "--help")
     assert "serve" in help_text
 
 
