@@ -93,16 +93,17 @@ static void judge_again(struct vt_rpc_tls *tls)
     struct vt__tls_files files;
     struct vt_err err = vt__tls_files_read(&tls->options, &diag, &files);
     vt_gauge_set(tls->broken, vt_failed(err) ? 1 : 0);
-    vt_counter_add(vt_failed(err) ? tls->refused : tls->taken, 1);
     if (vt_failed(err)) {
+        vt_counter_add(tls->refused, 1);
         vt_log(VT_LOG_ERROR, "tls_files_refused", VT_F_STR("option", diag.field),
                VT_F_STR("text", diag.text),
                VT_F_STR("meanwhile", "the certificate in use stays in use"));
         return;
     }
+    take(tls, &files); /* first: who reads of it below finds it served */
+    vt_counter_add(tls->taken, 1);
     vt_log(VT_LOG_INFO, "tls_files_taken", VT_F_INT("certificate_until_s", files.cert_until_s),
            VT_F_INT("authority_until_s", files.ca_until_s));
-    take(tls, &files);
 }
 
 static void look_once(struct vt_rpc_tls *tls)
