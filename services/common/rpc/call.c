@@ -91,11 +91,24 @@ unsigned vt_rpc_call_roles(const struct vt_rpc_call *call)
 
 /* ---- callbacks and the answer, never both ---- */
 
+/* OPEN → `next`, after whatever of the phase `passing` another thread runs: that does not block.
+ * False when the call is in a third phase. */
+static bool enter(struct vt_rpc_call *call, enum vt__phase next, enum vt__phase passing)
+{
+    enum vt__phase seen = VT__OPEN;
+    while (!atomic_compare_exchange_strong_explicit(&call->phase, &seen, next, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+        if (seen != passing)
+            return false;
+        sched_yield();
+        seen = VT__OPEN;
+    }
+    return true;
+}
+
 static bool enter_callback(struct vt_rpc_call *call)
 {
-    enum vt__phase open = VT__OPEN;
-    return atomic_compare_exchange_strong_explicit(&call->phase, &open, VT__CALLBACK,
-                                                   memory_order_acquire, memory_order_acquire);
+    return enter(call, VT__CALLBACK, VT__DRAINING);
 }
 
 static void leave_callback(struct vt_rpc_call *call)
@@ -146,13 +159,10 @@ bool vt__call_drain(struct vt_rpc_call *call)
     void (*on_drain)(void *) = atomic_load_explicit(&call->on_drain, memory_order_acquire);
     if (on_drain == NULL)
         return false;
-    while (!enter_callback(call)) {
-        if (atomic_load_explicit(&call->phase, memory_order_relaxed) == VT__ANSWERED)
-            return true;
-        sched_yield(); /* a callback runs on the serving thread, and does not block */
-    }
+    if (!enter(call, VT__DRAINING, VT__CALLBACK))
+        return true; /* answered */
     on_drain(call->drain_ctx);
-    leave_callback(call);
+    atomic_store_explicit(&call->phase, VT__OPEN, memory_order_release);
     return true;
 }
 
@@ -164,7 +174,7 @@ static void close_for_answer(struct vt_rpc_call *call)
     while (!atomic_compare_exchange_weak_explicit(&call->phase, &seen, VT__ANSWERED,
                                                   memory_order_acq_rel, memory_order_acquire)) {
         VT_ASSERT(seen != VT__ANSWERED);
-        if (seen == VT__CALLBACK && !serving) {
+        if (seen == VT__DRAINING || (seen == VT__CALLBACK && !serving)) {
             sched_yield();
             seen = VT__OPEN;
         }

@@ -104,10 +104,12 @@ struct vt__transport {
 };
 
 /*
- * OPEN → ANSWERED, by way of CALLBACK while one of the call's callbacks runs. An answer from
- * another thread waits for the callback to return, so that no callback ever sees an answered call.
+ * OPEN → ANSWERED, by way of CALLBACK while one of the call's callbacks runs on its serving thread,
+ * or of DRAINING while on_drain does on another. An answer from another thread waits for the
+ * callback to return, so that no callback ever sees an answered call; callbacks and on_drain wait
+ * for each other, so that neither is lost.
  */
-enum vt__phase { VT__OPEN, VT__CALLBACK, VT__ANSWERED };
+enum vt__phase { VT__OPEN, VT__CALLBACK, VT__DRAINING, VT__ANSWERED };
 
 struct vt_rpc_call {
     const struct vt__transport *transport;
