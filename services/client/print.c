@@ -68,3 +68,12 @@ void vt__print_items(const struct vt_printed_answer *answer)
         printf(", degraded: %s", answer->degraded_reason);
     putchar('\n');
 }
+
+void vt__put_time(struct vt_table *table, time_t seconds)
+{
+    struct tm date;
+    char text[32] = "";
+    if (gmtime_r(&seconds, &date) != NULL)
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &date);
+    vt_table_cell(table, vt_slice_str(text));
+}

@@ -1,10 +1,12 @@
 #ifndef VT_CLIENT_PRINT_H
 #define VT_CLIENT_PRINT_H
 
+#include "services/common/base/table.h"
 #include "vitrine/v1/recommendation.pb-c.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
+#include <time.h>
 
 /* One JSON object on one line of standard output; returns the exit status. */
 int vt__print_json(const ProtobufCMessage *message);
@@ -18,6 +20,9 @@ struct vt_printed_answer {
 };
 /* A table of products with prices and reasons, and a line about the model. */
 void vt__print_items(const struct vt_printed_answer *answer);
+
+/* "2026-01-31 23:59:59" as a cell; UTC. */
+void vt__put_time(struct vt_table *table, time_t seconds);
 
 /* CANDIDATE_SOURCE_ITEM_NEIGHBOR → "item neighbor" */
 void vt__source_name(Vitrine__V1__CandidateSource source, char ret_name[32]);

@@ -3,7 +3,7 @@
  * and the rules; then what is not in the list and why.
  */
 #include "services/client/print.h"
-#include "services/common/base/table.h"
+#include "services/common/base/event.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -130,6 +130,28 @@ static void print_misses(const Vitrine__V1__ExplainResponse *answer)
     vt_table_free(table);
 }
 
+static void print_outcomes(const Vitrine__V1__ExplainResponse *answer)
+{
+    static const char *const heads[] = {"what came of it", "item", ">#", "when (UTC)", ">revenue"};
+    if (answer->n_outcomes > 0) {
+        struct vt_table *table = vt_table_new(heads, sizeof heads / sizeof heads[0]);
+        for (size_t i = 0; i < answer->n_outcomes; i++) {
+            const Vitrine__V1__Outcome *outcome = answer->outcomes[i];
+            const char *type = vt_event_type_name(outcome->type);
+            vt_table_cell(table, vt_slice_str(type != NULL ? type : "?"));
+            vt_table_cell(table, vt_slice_str(outcome->item_id));
+            vt_table_cellf(table, "%u", outcome->place);
+            vt__put_time(table, outcome->time != NULL ? (time_t)outcome->time->seconds : 0);
+            vt_table_cellf(table, "%.2f %s", outcome->revenue, outcome->currency_code);
+        }
+        putchar('\n');
+        vt_table_print(table, stdout);
+        vt_table_free(table);
+    }
+    if (answer->outcomes_incomplete[0] != '\0')
+        printf("\nwhat came of it: %s\n", answer->outcomes_incomplete);
+}
+
 void vt__print_explained(const Vitrine__V1__ExplainResponse *answer)
 {
     if (answer->response == NULL)
@@ -137,6 +159,7 @@ void vt__print_explained(const Vitrine__V1__ExplainResponse *answer)
     const Vitrine__V1__RecommendResponse *response = answer->response;
     print_list(answer);
     print_misses(answer);
+    print_outcomes(answer);
     printf(
         "\n%s at placement %s, %u candidates, %u events of history, model %s, configuration %s\n",
         answer->call, answer->placement, answer->candidates, answer->history_events,

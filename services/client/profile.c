@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Titles are a courtesy: a target without a catalog (a ranking service alone) prints none. */
 static const Vitrine__V1__GetItemsResponse *
@@ -41,13 +40,8 @@ static const char *title_of(const Vitrine__V1__GetItemsResponse *items, uint32_t
 static void put_event(struct vt_table *table, const Vitrine__V1__HistoryEvent *event,
                       const char *sku, const char *title)
 {
-    time_t seconds = (time_t)(event->time_ms / 1000);
-    struct tm date;
-    char when[32] = "";
-    if (gmtime_r(&seconds, &date) != NULL)
-        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &date);
     const char *type = vt_event_type_name((unsigned)event->type);
-    vt_table_cell(table, vt_slice_str(when));
+    vt__put_time(table, (time_t)(event->time_ms / 1000));
     vt_table_cell(table, vt_slice_str(type != NULL ? type : "?"));
     vt_table_cellf(table, "%g", (double)event->value);
     vt_table_cell(table, vt_slice_str(sku));

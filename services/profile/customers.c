@@ -261,10 +261,20 @@ static void port_list(void *self, struct vt_request *request,
     done(ctx, err, vt_failed(err) ? NULL : &page);
 }
 
+static struct vt_err port_outcomes(void *self, struct vt_request *request,
+                                   const struct vt_outcomes_query *query,
+                                   struct vt_outcomes *ret_outcomes)
+{
+    return vt_profile_outcomes(self, request, query, ret_outcomes);
+}
+
 struct vt_profile_port vt_profile_local_port(struct vt_profile *profile)
 {
-    return (struct vt_profile_port){
-        .self = profile, .get = port_get, .list = port_list, .lists_inline = true};
+    return (struct vt_profile_port){.self = profile,
+                                    .get = port_get,
+                                    .list = port_list,
+                                    .lists_inline = true,
+                                    .outcomes = port_outcomes};
 }
 
 /* ---- writing ---- */

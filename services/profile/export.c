@@ -9,11 +9,10 @@
 
 #include "services/profile/alias.h"
 #include "services/profile/channel_names.h"
-#include "services/profile/event_block.h"
+#include "services/profile/customer_log.h"
 #include "services/profile/export_lines.h"
 #include "services/profile/history.h"
 #include "services/profile/link.h"
-#include "services/profile/profile_internal.h"
 #include "services/profile/who.h"
 
 #include <stdlib.h>
@@ -28,9 +27,8 @@ enum {
 enum part { PART_EVENTS, PART_AUDIT, PART_END, PART_OVER };
 
 struct vt_export {
-    struct vt_profile *profile;                    /* borrowed */
-    uint64_t numbers[VT__CUSTOMER_MERGED_MAX + 1]; /* the customer's, then the merged ones' */
-    uint32_t n_numbers;
+    struct vt_profile *profile; /* borrowed */
+    uint64_t customer;
     struct vt__channel_names channels;
     struct vt_arena scratch; /* owned; of one row */
 
@@ -39,12 +37,7 @@ struct vt_export {
     uint64_t n_told;         /* lines of all parts */
     enum part part;          /* that comes after `lines` */
 
-    /* The place in the log. */
-    uint32_t number_index, day; /* whose, and of which day `blocks` are, or will be */
-    struct vt__buffer blocks;   /* owned; a list of first sequences, as it is stored */
-    size_t next_block;          /* bytes of `blocks` */
-    struct vt__block block;     /* owned; being read while `raw` is there */
-    uint64_t sequence;          /* of its next row */
+    struct vt__customer_log log;
 
     uint64_t audit_told; /* number of the last entry */
 };
@@ -54,9 +47,7 @@ struct vt_export {
 static struct vt_err take_merged(void *ctx, uint64_t merged, int64_t time_ms)
 {
     struct vt_export *export = ctx;
-    VT_CHECK(export->n_numbers <= VT__CUSTOMER_MERGED_MAX, VT_CORRUPT,
-             "a customer has more merged numbers than linking allows");
-    export->numbers[export->n_numbers++] = merged;
+    VT_TRY(vt__customer_log_add(&export->log, merged));
     return vt__line_of_merged(merged, time_ms, &export->lines);
 }
 
@@ -71,7 +62,7 @@ static struct vt_err take_identity(void *ctx, const struct vt__identity *identit
 static struct vt_err check_there(struct vt_export *export, struct vt_diag *diag)
 {
     struct vt_store_value value = {0};
-    struct vt__key key = vt__key_customer(export->numbers[0]);
+    struct vt__key key = vt__key_customer(export->customer);
     bool found = false;
     VT_TRY(vt_store_get(export->profile->store, VT__PROFILE, vt__key_slice(&key), diag, &value,
                         &found));
@@ -87,15 +78,14 @@ static struct vt_err find_record(struct vt_export *export, const struct vt__iden
 {
     bool found = false;
     for (int i = 0; i < VT__LOOKS_MAX && !found; i++) {
-        VT_TRY(vt__find_customer(export->profile, identity, diag, &export->numbers[0], &found));
+        VT_TRY(vt__find_customer(export->profile, identity, diag, &export->customer, &found));
         VT_CHECK(found, VT_NOT_FOUND, "nobody is known by this id");
         vt_arena_reset(&export->scratch);
-        VT_TRY(vt__read_customer(export->profile, export->numbers[0], &export->scratch, diag,
+        VT_TRY(vt__read_customer(export->profile, export->customer, &export->scratch, diag,
                                  ret_record, &found));
     }
     VT_CHECK(found, VT_CORRUPT, "a customer of the store has no record");
-    export->n_numbers = 1;
-    return vt_ok();
+    return vt__customer_log_add(&export->log, export->customer);
 }
 
 static struct vt_err find(struct vt_export *export, const struct vt_identity *who,
@@ -170,7 +160,7 @@ static struct vt_err write_audit(struct vt_export *export, const struct vt_ident
     const struct vt_audit_entry entry = {.time_ms = now_ms,
                                          .action = "export",
                                          .actor = actor,
-                                         .customer = export->numbers[0],
+                                         .customer = export->customer,
                                          .subjects = &subject,
                                          .n_subjects = 1};
     return vt_audit_append(profile->audit, &entry, ret_receipt);
@@ -187,88 +177,24 @@ static struct vt_err tell_person(struct vt_export *export, const struct vt_ident
     VT_TRY(find(export, who, diag, &record));
     VT_TRY(write_audit(export, who, actor, now_ms, receipt));
     vt_profile_store_id(profile, store_id);
-    const struct vt__line_head head = {now_ms, store_id, receipt, export->numbers[0]};
+    const struct vt__line_head head = {now_ms, store_id, receipt, export->customer};
     VT_TRY(vt__line_of_head(&head, &export->lines));
-    VT_TRY(vt__line_of_customer(export->numbers[0], &record, &export->lines));
-    VT_TRY(vt__each_identity(profile, export->numbers[0], take_identity, export));
-    VT_TRY(vt__each_merged(profile, export->numbers[0], take_merged, export));
-    VT_TRY(read_history(export, "history", vt__key_customer(export->numbers[0]), diag));
-    return read_history(export, "shown", vt__key_shown(export->numbers[0]), diag);
+    VT_TRY(vt__line_of_customer(export->customer, &record, &export->lines));
+    VT_TRY(vt__each_identity(profile, export->customer, take_identity, export));
+    VT_TRY(vt__each_merged(profile, export->customer, take_merged, export));
+    VT_TRY(read_history(export, "history", vt__key_customer(export->customer), diag));
+    return read_history(export, "shown", vt__key_shown(export->customer), diag);
 }
 
 /* ---- the second part: the log ---- */
 
-/* The next day on which the number has events; the copy of its list is empty when there is none. */
-static struct vt_err next_day(struct vt_export *export, struct vt_diag *diag)
-{
-    uint64_t number = export->numbers[export->number_index], customer = 0;
-    struct vt__key first = vt__key_customer_day(number, export->day);
-    struct vt__key end = vt__key_customer(number + 1);
-    struct vt_store_iter *rows = NULL;
-    bool more = false;
-    VT_TRY(vt_store_iter_open(export->profile->store, VT__CUSTOMER_EVENTS, vt__key_slice(&first),
-                              vt__key_slice(&end), &rows));
-    struct vt_err err = vt_store_iter_next(rows, diag, &more);
-    export->blocks.len = 0;
-    export->next_block = 0;
-    if (!vt_failed(err) && more) {
-        struct vt_slice list = vt_store_iter_value(rows);
-        if (vt__parse_customer_day(vt_store_iter_key(rows), &customer, &export->day))
-            vt__put_bytes(&export->blocks, list.data, list.len);
-        else
-            err = VT_ERR(VT_CORRUPT, "the key of a customer's events is malformed");
-    }
-    vt_store_iter_close(rows);
-    VT_CHECK(!export->blocks.failed, VT_EXHAUSTED, "out of memory");
-    return err;
-}
-
-/* Opens a block of the day. One that retention took away is nobody's loss. */
-static struct vt_err open_block(struct vt_export *export, uint64_t first, struct vt_diag *diag)
-{
-    struct vt_store_value value = {0};
-    struct vt__key key = vt__key_block(export->day, first);
-    bool found = false;
-    VT_TRY(vt_store_get(export->profile->store, VT__EVENTS, vt__key_slice(&key), diag, &value,
-                        &found));
-    struct vt_err err = found ? vt__block_open(value.bytes, &export->block) : vt_ok();
-    vt_store_value_release(&value);
-    export->sequence = first;
-    return err;
-}
-
-/* Moves to the next block, day or number; *ret_more false: there is none of any. */
-static struct vt_err advance(struct vt_export *export, struct vt_diag *diag, bool *ret_more)
-{
-    struct vt_slice list = vt__buffer_slice(&export->blocks);
-    uint64_t first = 0;
-    *ret_more = true;
-    if (vt__block_list_next(list, &export->next_block, &first))
-        return open_block(export, first, diag);
-    VT_CHECK(export->next_block == list.len, VT_CORRUPT, "a list of log blocks is malformed");
-    if (list.len != 0)
-        export->day++;
-    VT_TRY(next_day(export, diag));
-    if (export->blocks.len != 0)
-        return vt_ok();
-    export->day = 0;
-    *ret_more = ++export->number_index < export->n_numbers;
-    return vt_ok();
-}
-
-static struct vt_err tell_row(struct vt_export *export, struct vt_diag *diag)
+static struct vt_err tell_row(struct vt_export *export, struct vt_diag *diag, bool *ret_more)
 {
     struct vt__log_row row;
     struct vt__line_names names;
-    bool more = false;
-    VT_TRY(vt__block_next(&export->block, &row, &more));
-    if (!more) {
-        vt__block_fini(&export->block);
-        return vt_ok();
-    }
-    uint64_t sequence = export->sequence++;
-    if (row.customer != export->numbers[export->number_index] ||
-        row.event.type == VT_EVENT_UNSPECIFIED)
+    uint64_t sequence = 0;
+    VT_TRY(vt__customer_log_next(&export->log, diag, &row, &sequence, ret_more));
+    if (!*ret_more)
         return vt_ok();
     VT_TRY(name_of(export, &row.event, diag, &names));
     return vt__line_of_event(sequence, &row, &names, &export->lines);
@@ -278,7 +204,7 @@ static struct vt_err tell_events(struct vt_export *export, struct vt_diag *diag)
 {
     bool more = true;
     while (more && export->lines.len < LINES_BYTES)
-        VT_TRY(export->block.raw != NULL ? tell_row(export, diag) : advance(export, diag, &more));
+        VT_TRY(tell_row(export, diag, &more));
     if (!more)
         export->part = PART_AUDIT;
     return vt_ok();
@@ -297,8 +223,8 @@ static struct vt_err take_entry(void *ctx, const struct vt_audit_entry *entry)
     struct vt_export *export = pass->export;
     if (entry->number <= export->audit_told || pass->n_lines == AUDIT_LINES)
         return vt_ok();
-    for (uint32_t i = 0; i < export->n_numbers; i++)
-        if (entry->customer == export->numbers[i]) {
+    for (uint32_t i = 0; i < export->log.n_numbers; i++)
+        if (entry->customer == export->log.numbers[i]) {
             export->audit_told = entry->number;
             pass->n_lines++;
             return vt__line_of_audit(entry, &export->lines);
@@ -334,6 +260,7 @@ struct vt_err vt_export_open(struct vt_profile *profile, const struct vt_identit
     struct vt_export *export = calloc(1, sizeof *export);
     VT_CHECK(export != NULL, VT_EXHAUSTED, "out of memory");
     export->profile = profile;
+    export->log.profile = profile;
     struct vt_err err = vt_arena_init_owned(&export->scratch, SCRATCH_BYTES)
                             ? tell_person(export, who, actor, diag)
                             : VT_ERR(VT_EXHAUSTED, "out of memory");
@@ -349,8 +276,7 @@ void vt_export_close(struct vt_export *export)
 {
     if (export == NULL)
         return;
-    vt__block_fini(&export->block);
-    vt__buffer_fini(&export->blocks);
+    vt__customer_log_fini(&export->log);
     vt__buffer_fini(&export->lines);
     vt__channel_names_fini(&export->channels);
     vt_arena_fini(&export->scratch);

@@ -22,9 +22,9 @@ enum {
     WATCHES_MAX = 64,
     LISTS_MAX = 16,
     CHECKPOINTS_MAX = 2,
-    /* GetItems, ListItems, ListCustomers, ListProfiles, ListForgotten; Checkpoint; Watch;
-     * ExportCustomer */
-    TASKS_MAX = 5 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX + VT__EXPORTS_MAX,
+    /* GetItems, ListItems, ListCustomers, ListProfiles, ListForgotten, ListOutcomes; Checkpoint;
+     * Watch; ExportCustomer */
+    TASKS_MAX = 6 * LISTS_MAX + CHECKPOINTS_MAX + WATCHES_MAX + VT__EXPORTS_MAX,
     N_ERASERS = 4,
     ERASURES_MAX = 64,
     READ_MS = 1000,
@@ -111,6 +111,8 @@ static const struct vt_rpc_method methods[] = {
      SMALL_BYTES, 0, VT__EXPORTS_MAX, RIGHTS},
     {"/vitrine.v1.ProfileService/ListForgotten", vt__handle_list_forgotten, VT_RPC_UNARY,
      SMALL_BYTES, WRITE_MS, LISTS_MAX, VT_CALLER_OPERATOR | VT_CALLER_SERVICE},
+    {"/vitrine.v1.ProfileService/ListOutcomes", vt__handle_list_outcomes, VT_RPC_UNARY, SMALL_BYTES,
+     READ_MS, LISTS_MAX, VT_CALLER_OPERATOR | VT_CALLER_SERVICE},
     {"/vitrine.v1.ProfileService/EraseCustomer", vt__handle_erase_customer, VT_RPC_UNARY,
      SMALL_BYTES, ERASE_MS, ERASURES_MAX, RIGHTS},
     {"/vitrine.v1.CatalogService/UpsertItems", vt__handle_upsert_items, VT_RPC_UNARY, BULK_BYTES,

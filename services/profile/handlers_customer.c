@@ -6,6 +6,7 @@
 #include "services/profile/handlers_internal.h"
 #include "services/profile/wire_customer.h"
 #include "services/profile/wire_link.h"
+#include "services/profile/wire_outcomes.h"
 
 static struct vt_err get_profile(void *service, struct vt_request *request, struct vt_slice body,
                                  struct vt_slice *ret_body)
@@ -114,6 +115,23 @@ void vt__handle_list_profiles(struct vt_rpc_call *call, void *service)
 {
     struct vt_profile_rpc *rpc = service;
     vt_handler_run_on(rpc->workers, call, rpc, list_profiles);
+}
+
+static struct vt_err list_outcomes(void *service, struct vt_request *request, struct vt_slice body,
+                                   struct vt_slice *ret_body)
+{
+    struct vt_profile_rpc *rpc = service;
+    struct vt_outcomes_query query;
+    struct vt_outcomes outcomes;
+    VT_TRY(vt_wire_list_outcomes_decode(body, request->arena, request->diag, &query));
+    VT_TRY(vt_profile_outcomes(rpc->profile, request, &query, &outcomes));
+    return vt_wire_outcomes_encode(&outcomes, request->arena, ret_body);
+}
+
+void vt__handle_list_outcomes(struct vt_rpc_call *call, void *service)
+{
+    struct vt_profile_rpc *rpc = service;
+    vt_handler_run_on(rpc->workers, call, rpc, list_outcomes);
 }
 
 struct link {

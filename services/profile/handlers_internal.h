@@ -40,6 +40,7 @@ void vt__handle_list_profiles(struct vt_rpc_call *call, void *service);
 void vt__handle_link_identities(struct vt_rpc_call *call, void *service);
 /* handlers_rights.c */
 void vt__handle_export_customer(struct vt_rpc_call *call, void *service);
+void vt__handle_list_outcomes(struct vt_rpc_call *call, void *service);
 void vt__handle_list_forgotten(struct vt_rpc_call *call, void *service);
 void vt__handle_erase_customer(struct vt_rpc_call *call, void *service);
 /* handlers_catalog.c */

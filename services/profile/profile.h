@@ -106,6 +106,17 @@ struct vt_profile_page_query {
     uint32_t max, max_events;
     struct vt_shown_limit shown;
 };
+struct vt_outcomes_query {
+    uint64_t customer_number;
+    struct vt_slice token; /* attribution token, as the answer had it */
+    int64_t since_ms;      /* when the answer was given, Unix */
+};
+/* Lives in the request's arena. */
+struct vt_outcomes {
+    const struct vt_outcome *outcomes; /* by time, then sequence */
+    uint32_t n;
+    bool more; /* there are others */
+};
 struct vt_profile_port {
     void *self;
     /* Ends by calling `done` exactly once, inline or later on the request's serving thread, at
@@ -117,6 +128,10 @@ struct vt_profile_port {
     void (*list)(void *self, struct vt_request *request, const struct vt_profile_page_query *query,
                  int64_t deadline_ns, vt_profile_page_fn done, void *ctx);
     bool lists_inline;
+    /* Blocks, until the request's deadline at the latest. */
+    struct vt_err (*outcomes)(void *self, struct vt_request *request,
+                              const struct vt_outcomes_query *query,
+                              struct vt_outcomes *ret_outcomes);
 };
 /* The port of this process's own store: both are called inline. */
 struct vt_profile_port vt_profile_local_port(struct vt_profile *profile);
@@ -244,6 +259,15 @@ VT_MUST_USE struct vt_err vt_profile_list_customers(struct vt_profile *profile,
 VT_MUST_USE struct vt_err vt_profile_list(struct vt_profile *profile, struct vt_request *request,
                                           const struct vt_profile_page_query *query,
                                           struct vt_profile_page *ret_page);
+
+/* What came of an answer, of the customer and of those merged into it: events that carry the token,
+ * without noise, at most VT_OUTCOMES_MAX. Reads the log blocks of their days since the answer.
+ * VT_DEADLINE, VT_CANCELLED: not all were read in time. Blocking. */
+enum { VT_OUTCOMES_MAX = 1000 };
+VT_MUST_USE struct vt_err vt_profile_outcomes(struct vt_profile *profile,
+                                              struct vt_request *request,
+                                              const struct vt_outcomes_query *query,
+                                              struct vt_outcomes *ret_outcomes);
 
 /* ---- following the catalog (Watch, and the item table of this process) ---- */
 enum vt_change_kind {

@@ -4,11 +4,13 @@
 
 #include "services/common/handler/circuit.h"
 #include "services/profile/wire_customer.h"
+#include "services/profile/wire_outcomes.h"
 
 #include <stdlib.h>
 
 #define GET_PROFILE "/vitrine.v1.ProfileService/GetProfile"
 #define LIST_PROFILES "/vitrine.v1.ProfileService/ListProfiles"
+#define LIST_OUTCOMES "/vitrine.v1.ProfileService/ListOutcomes"
 
 struct vt_profile_remote {
     struct vt_circuit circuit;
@@ -98,7 +100,25 @@ static void port_list(void *self, struct vt_request *request,
     vt_circuit_start(&remote->circuit, &list->call, request, &outgoing);
 }
 
+static struct vt_err port_outcomes(void *self, struct vt_request *request,
+                                   const struct vt_outcomes_query *query,
+                                   struct vt_outcomes *ret_outcomes)
+{
+    struct vt_profile_remote *remote = self;
+    const int64_t left_ms =
+        (request->deadline_ns - vt_clock_monotonic_ns(remote->circuit.clock)) / 1000000;
+    struct vt_slice body = {0}, answer = {0};
+    VT_CHECK(left_ms > 0, VT_DEADLINE, "no time is left to ask the profile service");
+    const struct vt_rpc_call_options options = {
+        .timeout_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX};
+    VT_TRY(vt_wire_list_outcomes_encode(query, request->arena, &body));
+    VT_TRY(vt_rpc_client_call(remote->circuit.channel, LIST_OUTCOMES, body, &options,
+                              request->arena, request->diag, &answer));
+    return vt_wire_outcomes_decode(answer, request->arena, request->diag, ret_outcomes);
+}
+
 struct vt_profile_port vt_profile_remote_port(struct vt_profile_remote *remote)
 {
-    return (struct vt_profile_port){.self = remote, .get = port_get, .list = port_list};
+    return (struct vt_profile_port){
+        .self = remote, .get = port_get, .list = port_list, .outcomes = port_outcomes};
 }

@@ -49,13 +49,16 @@ static struct vt_err run_explain(void *ctx, struct vt_request *request, struct v
     struct vt_explain_rpc *rpc = ctx;
     struct vt_replay *replay = vt_arena_array(request->arena, 1, sizeof *replay);
     struct vt_explanation explanation;
+    struct vt_answer_outcomes outcomes;
     struct vt_slice token;
     VT_CHECK(replay != NULL, VT_EXHAUSTED, "the call's memory is full");
     VT_TRY(vt_wire_explain_decode(body, request->arena, request->diag, &token));
     VT_TRY(vt_replay_make(rpc->service, request, token, replay));
     struct vt_err err = vt_explain(rpc->service, request->arena, replay, &explanation);
     if (!vt_failed(err))
-        err = vt_wire_explain_encode(replay, &explanation, request->arena, ret_body);
+        err = vt_answer_outcomes(rpc->service, request, token, replay, &outcomes);
+    if (!vt_failed(err))
+        err = vt_wire_explain_encode(replay, &explanation, &outcomes, request->arena, ret_body);
     vt_replay_release(replay);
     return err;
 }

@@ -4,6 +4,7 @@
 #include "services/common/base/arena.h"
 #include "services/ranking/explain.h"
 #include "services/ranking/fans.h"
+#include "services/ranking/outcomes.h"
 #include "services/ranking/ranking.h"
 
 /* RecommendationService on the wire. Everything lives in the arena. */
@@ -41,6 +42,7 @@ VT_MUST_USE struct vt_err vt_wire_explain_decode(struct vt_slice body, struct vt
                                                  struct vt_diag *diag, struct vt_slice *ret_token);
 VT_MUST_USE struct vt_err vt_wire_explain_encode(const struct vt_replay *replay,
                                                  const struct vt_explanation *explanation,
+                                                 const struct vt_answer_outcomes *outcomes,
                                                  struct vt_arena *arena, struct vt_slice *ret_body);
 
 /* ---- RecommendAll ---- */

@@ -137,8 +137,25 @@ static struct vt_err fill_items(const struct vt_explained_item *items, uint32_t 
     return vt_ok();
 }
 
+static struct vt_err fill_outcomes(const struct vt_answer_outcomes *outcomes,
+                                   struct vt_arena *arena, Vitrine__V1__ExplainResponse *message)
+{
+    message->outcomes = vt_wire_messages(arena, &vitrine__v1__outcome__descriptor, outcomes->n);
+    if (message->outcomes == NULL)
+        return vt_wire_full();
+    message->n_outcomes = outcomes->n;
+    message->outcomes_incomplete = vt_wire_text(arena, outcomes->incomplete);
+    for (uint32_t i = 0; i < outcomes->n; i++) {
+        vt_wire_outcome_fill(arena, &outcomes->outcomes[i].outcome, message->outcomes[i]);
+        message->outcomes[i]->item_id = vt_wire_text(arena, outcomes->outcomes[i].item_id);
+        message->outcomes[i]->place = outcomes->outcomes[i].place;
+    }
+    return vt_ok();
+}
+
 struct vt_err vt_wire_explain_encode(const struct vt_replay *replay,
                                      const struct vt_explanation *explanation,
+                                     const struct vt_answer_outcomes *outcomes,
                                      struct vt_arena *arena, struct vt_slice *ret_body)
 {
     const struct vt_decision *decision = &replay->decision;
@@ -161,5 +178,6 @@ struct vt_err vt_wire_explain_encode(const struct vt_replay *replay,
     VT_TRY(fill_items(explanation->misses, explanation->n_misses, replay->placement, arena,
                       &message.misses));
     message.n_misses = explanation->n_misses;
+    VT_TRY(fill_outcomes(outcomes, arena, &message));
     return vt_wire_encode(&message.base, arena, ret_body);
 }

@@ -128,6 +128,7 @@ GET_PROFILE = "vitrine.v1.ProfileService/GetProfile"
 BATCH_GET = "vitrine.v1.ProfileService/BatchGetProfiles"
 UPSERT_CUSTOMERS = "vitrine.v1.ProfileService/UpsertCustomers"
 LIST_CUSTOMERS = "vitrine.v1.ProfileService/ListCustomers"
+LIST_OUTCOMES = "vitrine.v1.ProfileService/ListOutcomes"
 UPSERT_ITEMS = "vitrine.v1.CatalogService/UpsertItems"
 GET_ITEMS = "vitrine.v1.CatalogService/GetItems"
 LIST_ITEMS = "vitrine.v1.CatalogService/ListItems"
@@ -155,6 +156,7 @@ TEXTS = [
     (UPSERT_CUSTOMERS, b"", (1, 3, 1), "customers[0].attributes[0].key"),
     (UPSERT_CUSTOMERS, b"", (1, 3, 2), "customers[0].attributes[0].value"),
     (LIST_CUSTOMERS, b"", (2,), "page_token"),
+    (LIST_OUTCOMES, field(1, 7), (2,), "attribution_token"),
     *((UPSERT_ITEMS, b"", (1, number), f"items[0].{name}") for number, name in (
         (1, "id"), (2, "title"), (3, "categories[0]"), (4, "brand"), (6, "currency_code"),
         (11, "image_uri"), (12, "uri"))),
@@ -244,6 +246,10 @@ def ids_and_numbers_out_of_their_limits_are_refused_with_the_limit():
         (LIST_CUSTOMERS, "1001 a page", field(1, 1001), INVALID, "page_size", "1000"),
         (LIST_CUSTOMERS, "a made-up token", field(2, "AAAA"), INVALID, "page_token",
          "next_page_token"),
+        (LIST_OUTCOMES, "whose", field(2, "token"), INVALID, "customer_number", "missing"),
+        (LIST_OUTCOMES, "no token", field(1, 7), INVALID, "attribution_token", "empty"),
+        (LIST_OUTCOMES, "before the calendar", field(1, 7) + field(2, "t") +
+         field(3, field(1, -1 << 60)), INVALID, "since_time", "year"),
         (LIST_ITEMS, "1001 a page", field(1, 1001), INVALID, "page_size", "1000"),
         (LIST_ITEMS, "a made-up token", field(2, "AAAA"), INVALID, "page_token",
          "next_page_token"),

@@ -73,6 +73,29 @@ def holds_customer(data, number):
     return any(needle in path.read_bytes() for path in (data / "decisions").glob("*.log"))
 
 
+def outcomes_are_told(server, profile=None):
+    profile = profile or server  # who has the store
+    answer = recommend(server, "C000005")
+    assert explain(server, answer)["outcomes"] == [], "nothing came of it yet"
+    token, first, second = answer["attributionToken"], *[i["id"] for i in answer["items"][:2]]
+    for kind, item in (("impression", first), ("impression", second), ("click", second),
+                       ("purchase", second), ("view", "KI00-00001")):
+        profile.ask("event", "--customer", "C000005", "--type", kind, "--item", item,
+                    "--token", token)
+    profile.ask("event", "--customer", "C000005", "--type", "click", "--item", first)  # without it
+    told = assert_told_again(server, answer)
+    seen = [(line["type"], line["itemId"], line["place"]) for line in told["outcomes"]]
+    elsewhere = next((n + 1 for n, item in enumerate(answer["items"])
+                      if item["id"] == "KI00-00001"), 0)
+    assert sorted(seen) == sorted([
+        ("EVENT_TYPE_IMPRESSION", first, 1), ("EVENT_TYPE_IMPRESSION", second, 2),
+        ("EVENT_TYPE_CLICK", second, 2), ("EVENT_TYPE_PURCHASE", second, 2),
+        ("EVENT_TYPE_VIEW", "KI00-00001", elsewhere)]), seen
+    assert told["outcomesIncomplete"] == "", told["outcomesIncomplete"]
+    table = run("explain", "--target", server.target, token).stdout
+    assert "what came of it" in table and "purchase" in table, table
+
+
 def erase_and_look(server, data, profile=None):
     profile = profile or server  # who has the store
     profile.ask("event", "--customer", "ann-member", "--item", "KI00-00001")
@@ -133,6 +156,7 @@ def one_process_tells_an_answer_again_also_after_a_restart():
         answer = all_of_it(server, DATA)
     with Server(DATA, "--placements", rules) as server:
         assert_told_again(server, answer)
+        outcomes_are_told(server)
         erase_and_look(server, DATA)
 
 
@@ -141,7 +165,11 @@ def three_processes_tell_it_too_and_forget_too():
     with ThreeServices(DATA, ranking=("--placements", rules)) as cell:
         answer = recommend(cell.ranking, "C000003")
         assert_told_again(cell.ranking, answer)
+        outcomes_are_told(cell.ranking, cell.profile)
         erase_and_look(cell.ranking, DATA, cell.profile)
+        cell.profile.stop()
+        told = assert_told_again(cell.ranking, answer)
+        assert told["outcomesIncomplete"].startswith("not told: "), told["outcomesIncomplete"]
 
 
 @suite.test

@@ -66,6 +66,14 @@ struct vt_history_event {
     int64_t time_ms;  /* Unix */
 };
 
+/* What came of an answer: an event that carried its attribution token. */
+struct vt_outcome {
+    struct vt_history_event event; /* item 0: of none (a search) */
+    uint64_t sequence;             /* of the event log */
+    double quantity, revenue;
+    char currency[4]; /* NUL-terminated; empty when not told */
+};
+
 /* An event as outside systems tell it. Texts are borrowed. */
 struct vt_event {
     struct vt_slice event_id;

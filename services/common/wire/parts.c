@@ -171,6 +171,17 @@ struct vt_err vt_wire_history_decode(struct vt_arena *arena,
     return vt_ok();
 }
 
+void vt_wire_outcome_fill(struct vt_arena *arena, const struct vt_outcome *outcome,
+                          Vitrine__V1__Outcome *message)
+{
+    message->type = (Vitrine__V1__EventType)outcome->event.type;
+    message->item_number = outcome->event.item;
+    message->time = vt_wire_time_encode(arena, outcome->event.time_ms);
+    message->quantity = outcome->quantity;
+    message->revenue = outcome->revenue;
+    message->currency_code = vt_wire_text(arena, vt_slice_str(outcome->currency));
+}
+
 struct vt_err vt_wire_scores_encode(struct vt_arena *arena, uint32_t sources, const double *scores,
                                     size_t *ret_n, Vitrine__V1__SourceScore ***ret_messages)
 {

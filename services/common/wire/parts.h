@@ -15,6 +15,7 @@
  */
 struct Google__Protobuf__Timestamp;
 struct Vitrine__V1__HistoryEvent;
+struct Vitrine__V1__Outcome;
 struct Vitrine__V1__SourceScore;
 
 /* An initialised message; NULL when the arena is full. */
@@ -55,6 +56,10 @@ VT_MUST_USE struct vt_err vt_wire_history_decode(struct vt_arena *arena,
                                                  struct Vitrine__V1__HistoryEvent *const *messages,
                                                  size_t n, const char *list, struct vt_diag *diag,
                                                  const struct vt_history_event **ret_events);
+
+/* All but item_id and place, which not everybody knows. */
+void vt_wire_outcome_fill(struct vt_arena *arena, const struct vt_outcome *outcome,
+                          struct Vitrine__V1__Outcome *message);
 
 /* One message for each bit of `sources`, in the order of the sources; scores[source] is its
  * score. */

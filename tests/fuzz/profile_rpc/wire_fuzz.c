@@ -9,6 +9,7 @@
 #include "services/profile/wire_event.h"
 #include "services/profile/wire_item.h"
 #include "services/profile/wire_link.h"
+#include "services/profile/wire_outcomes.h"
 #include "tests/testlib/fuzz.h"
 
 /* ---- events ---- */
@@ -274,6 +275,28 @@ static struct vt_err stream_events_response(struct vt_slice body, struct vt_aren
     return vt_ok();
 }
 
+/* ---- what came of an answer ---- */
+
+static struct vt_err list_outcomes(struct vt_slice body, struct vt_arena *arena,
+                                   struct vt_diag *diag, struct vt_slice *ret_again)
+{
+    struct vt_outcomes_query query;
+    VT_TRY(vt_wire_list_outcomes_decode(body, arena, diag, &query));
+    vt_fuzz_expect(query.customer_number != 0 && query.token.len != 0);
+    return vt_wire_list_outcomes_encode(&query, arena, ret_again);
+}
+
+static struct vt_err outcomes(struct vt_slice body, struct vt_arena *arena, struct vt_diag *diag,
+                              struct vt_slice *ret_again)
+{
+    struct vt_outcomes told;
+    VT_TRY(vt_wire_outcomes_decode(body, arena, diag, &told));
+    vt_fuzz_expect(told.n <= VT_OUTCOMES_MAX);
+    for (uint32_t i = 0; i < told.n; i++)
+        vt_fuzz_expect(told.outcomes[i].event.type < VT_EVENT_TYPE_COUNT);
+    return vt_wire_outcomes_encode(&told, arena, ret_again);
+}
+
 static const vt_fuzz_case_fn cases[] = {
     write_events,
     write_events_response,
@@ -294,6 +317,8 @@ static const vt_fuzz_case_fn cases[] = {
     link_identities,
     stream_events,
     stream_events_response,
+    list_outcomes,
+    outcomes,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,6 +2,7 @@
 #include "services/common/base/breaker.h"
 #include "services/profile/remote.h"
 #include "services/profile/wire_customer.h"
+#include "services/profile/wire_outcomes.h"
 #include "tests/testlib/testlib.h"
 
 enum { CALLS_MAX = 8 };
@@ -43,6 +44,32 @@ void vt_rpc_client_start(struct vt_rpc_channel *channel, struct vt_request *requ
     struct vt_slice answer = raw_answer.len != 0 ? raw_answer : encode_answer(request->arena);
     outgoing->done(outgoing->ctx, code == VT_OK ? vt_ok() : VT_ERR((uint16_t)code, "scripted"),
                    answer);
+}
+
+static struct vt_outcomes_query sent_query;
+static uint32_t sent_timeout_ms;
+static const struct vt_outcome outcome = {
+    .event = {.time_ms = 3000, .item = 7, .type = VT_EVENT_PURCHASE},
+    .quantity = 2,
+    .revenue = 19.5,
+    .currency = "EUR"};
+
+/* The call that blocks, likewise. */
+struct vt_err vt_rpc_client_call(struct vt_rpc_channel *channel, const char *path,
+                                 struct vt_slice body, const struct vt_rpc_call_options *options,
+                                 struct vt_arena *memory, struct vt_diag *diag,
+                                 struct vt_slice *ret_body)
+{
+    (void)channel;
+    assert_string_equal(path, "/vitrine.v1.ProfileService/ListOutcomes");
+    assert_ok(vt_wire_list_outcomes_decode(body, memory, diag, &sent_query));
+    sent_timeout_ms = options->timeout_ms;
+    const struct vt_outcomes outcomes = {&outcome, 1, true};
+    assert_ok(vt_wire_outcomes_encode(&outcomes, memory, ret_body));
+    if (raw_answer.len != 0)
+        *ret_body = raw_answer;
+    enum vt_code code = script[n_sent++];
+    return code == VT_OK ? vt_ok() : VT_ERR((uint16_t)code, "scripted");
 }
 
 static unsigned char memory[64 << 10];
@@ -160,6 +187,44 @@ static void three_misses_stop_the_asking_until_a_probe_is_answered(void **state)
     assert_int_equal(n_sent, VT_BREAKER_MISSES + 2);
 }
 
+static struct vt_err ask_for_outcomes(int64_t left_ns, struct vt_outcomes *ret_outcomes)
+{
+    const struct vt_outcomes_query query = {42, vt_slice_str("token"), 2000};
+    struct vt_profile_port port = vt_profile_remote_port(remote);
+    request.deadline_ns = vt_clock_monotonic_ns(&clock_fake.clock) + left_ns;
+    return port.outcomes(port.self, &request, &query, ret_outcomes);
+}
+
+static void outcomes_come_as_they_are_until_the_deadline(void **state)
+{
+    struct vt_outcomes outcomes;
+    (void)state;
+    assert_ok(ask_for_outcomes(INT64_C(250000000), &outcomes));
+    assert_int_equal(sent_timeout_ms, 250);
+    assert_int_equal(sent_query.customer_number, 42);
+    assert_int_equal(sent_query.since_ms, 2000);
+    assert_true(vt_slice_equal(sent_query.token, vt_slice_str("token")));
+    assert_int_equal(outcomes.n, 1);
+    assert_true(outcomes.more);
+    assert_int_equal(outcomes.outcomes[0].event.item, 7);
+    assert_int_equal(outcomes.outcomes[0].event.type, VT_EVENT_PURCHASE);
+    assert_int_equal(outcomes.outcomes[0].event.time_ms, 3000);
+    assert_true(outcomes.outcomes[0].quantity == 2 && outcomes.outcomes[0].revenue == 19.5);
+    assert_string_equal(outcomes.outcomes[0].currency, "EUR");
+    assert_code(ask_for_outcomes(0, &outcomes), VT_DEADLINE);
+    assert_int_equal(n_sent, 1);
+}
+
+static void outcomes_that_do_not_come_or_decode_are_errors(void **state)
+{
+    struct vt_outcomes outcomes;
+    (void)state;
+    script[0] = VT_UNAVAILABLE;
+    assert_code(ask_for_outcomes(INT64_C(1000000000), &outcomes), VT_UNAVAILABLE);
+    raw_answer = vt_slice_str("\x0a\x7f not outcomes");
+    assert_code(ask_for_outcomes(INT64_C(1000000000), &outcomes), VT_INVALID);
+}
+
 int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, begin, end)
@@ -169,6 +234,8 @@ int main(void)
         TEST(an_answer_that_does_not_decode_is_an_error_and_no_view),
         TEST(full_memory_is_told_inline_and_nothing_is_sent),
         TEST(three_misses_stop_the_asking_until_a_probe_is_answered),
+        TEST(outcomes_come_as_they_are_until_the_deadline),
+        TEST(outcomes_that_do_not_come_or_decode_are_errors),
     };
     return cmocka_run_group_tests_name("profile_rpc/remote", tests, NULL, NULL);
 }
