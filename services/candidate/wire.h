@@ -11,7 +11,7 @@ enum { VT_SCORE_ITEMS_MAX = 1000 };
 VT_MUST_USE struct vt_err vt_wire_candidate_query_encode(const struct vt_candidate_query *query,
                                                          struct vt_arena *arena,
                                                          struct vt_slice *ret_body);
-/* VT_INVALID over a limit of candidate.proto; VT_UNIMPLEMENTED for a filter. */
+/* VT_INVALID over a limit of candidate.proto. */
 VT_MUST_USE struct vt_err vt_wire_candidate_query_decode(struct vt_slice body,
                                                          struct vt_arena *arena,
                                                          struct vt_diag *diag,

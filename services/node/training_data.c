@@ -61,15 +61,19 @@ static struct vt_err append_item(const struct vt_item *item, struct vt_catalog *
     return vt_catalog_append(catalog, &copy);
 }
 
+/* The items behind *after, which moves on. */
 static struct vt_err append_page(struct vt_profile *profile, struct vt_request *request,
-                                 struct vt_catalog *catalog, bool *ret_more)
+                                 struct vt_catalog *catalog, uint32_t *after, bool *ret_more)
 {
     struct vt_item items[ITEMS_AT_ONCE];
-    uint32_t n = 0, after = catalog->n > 0 ? catalog->items[catalog->n - 1].number : 0;
+    struct vt_item_page page = {.items = items};
+    const struct vt_item_page_query query = {.after = *after, .max = ITEMS_AT_ONCE};
     vt_arena_reset(request->arena);
-    VT_TRY(vt_profile_list_items(profile, request, after, ITEMS_AT_ONCE, items, &n, ret_more));
-    for (uint32_t i = 0; i < n; i++)
+    VT_TRY(vt_profile_list_items(profile, request, &query, &page));
+    for (uint32_t i = 0; i < page.n; i++)
         VT_TRY(append_item(&items[i], catalog));
+    *after = page.last;
+    *ret_more = page.more;
     return vt_ok();
 }
 
@@ -79,11 +83,12 @@ static struct vt_err read_catalog(struct vt_profile *profile, struct vt_diag *di
     struct vt_arena arena;
     struct vt_request request = {.arena = &arena, .diag = diag, .deadline_ns = INT64_MAX};
     struct vt_err err = vt_ok();
+    uint32_t after = 0;
     bool more = true;
     VT_CHECK(vt_arena_init_owned(&arena, ARENA_BYTES), VT_EXHAUSTED,
              "out of memory for the catalog");
     while (more && !vt_failed(err))
-        err = append_page(profile, &request, catalog, &more);
+        err = append_page(profile, &request, catalog, &after, &more);
     vt_arena_fini(&arena);
     return err;
 }

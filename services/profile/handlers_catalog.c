@@ -68,14 +68,13 @@ static struct vt_err list_items(void *service, struct vt_request *request, struc
     struct vt_profile_rpc *rpc = service;
     struct vt_wire_list_items asked;
     VT_TRY(vt_wire_list_items_decode(body, request->arena, request->diag, &asked));
-    uint32_t n = 0;
-    bool more = false;
-    struct vt_item *items = vt_arena_array(request->arena, asked.page_size, sizeof *items);
-    if (items == NULL)
+    struct vt_item_page page = {
+        .items = vt_arena_array(request->arena, asked.page_size, sizeof *page.items)};
+    if (page.items == NULL)
         return vt__handler_no_memory();
-    VT_TRY(vt_profile_list_items(rpc->profile, request, asked.after, asked.page_size, items, &n,
-                                 &more));
-    return vt_wire_list_items_encode(items, n, more, request->arena, ret_body);
+    const struct vt_item_page_query query = {asked.after, asked.page_size, asked.filter};
+    VT_TRY(vt_profile_list_items(rpc->profile, request, &query, &page));
+    return vt_wire_list_items_encode(&page, request->arena, ret_body);
 }
 
 void vt__handle_list_items(struct vt_rpc_call *call, void *service)

@@ -4,6 +4,7 @@
 #include "services/common/base/err.h"
 #include "services/common/base/event.h"
 #include "services/common/base/request.h"
+#include "services/common/catalog/filter.h"
 #include "services/common/catalog/item_table.h"
 
 #include <stdbool.h>
@@ -242,13 +243,23 @@ VT_MUST_USE struct vt_err vt_profile_get_item(struct vt_profile *profile,
                                               struct vt_request *request, struct vt_slice id,
                                               uint32_t number, struct vt_item *ret_item,
                                               bool *ret_found);
-/* Up to `max` entries with numbers above `after`, ascending, into the caller's arrays; texts live
- * in the request's arena. Fewer come where they are large, so that an answer stays below what
- * clients take (4 MiB); `ret_more`: others follow. Iterates: on a thread that may block. */
+struct vt_item_page_query {
+    uint32_t after, max;            /* at most `max` entries with numbers above */
+    const struct vt_filter *filter; /* only those that pass; NULL: all */
+};
+struct vt_item_page {
+    struct vt_item *items; /* the caller's, `max` long; ascending by number */
+    uint32_t n;
+    uint32_t last; /* all up to here were looked at … */
+    bool more;     /* … and there are others, though perhaps none that passes */
+};
+/* Texts live in the request's arena. Fewer come where they are large, so that an answer stays below
+ * what clients take (4 MiB), and where few pass: a page looks at 50,000 entries at most. Iterates:
+ * on a thread that may block. */
 VT_MUST_USE struct vt_err vt_profile_list_items(struct vt_profile *profile,
-                                                struct vt_request *request, uint32_t after,
-                                                uint32_t max, struct vt_item *ret_items,
-                                                uint32_t *ret_n, bool *ret_more);
+                                                struct vt_request *request,
+                                                const struct vt_item_page_query *query,
+                                                struct vt_item_page *page);
 VT_MUST_USE struct vt_err vt_profile_list_customers(struct vt_profile *profile,
                                                     struct vt_request *request, uint64_t after,
                                                     uint32_t max, struct vt_customer *ret_customers,

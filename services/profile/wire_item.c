@@ -338,7 +338,9 @@ struct vt_err vt_wire_list_items_decode(struct vt_slice body, struct vt_arena *a
     struct vt_wire_list_items request = {0};
     uint64_t after = 0;
     VT_TRY(vt_pb_decode(&vitrine__v1__list_items_request__descriptor, body, arena, diag, &message));
-    VT_TRY(vt_check_no_filter(vt_slice_str(message->filter), diag));
+    struct vt_slice filter = vt_slice_str(message->filter);
+    if (filter.len > 0)
+        VT_TRY(vt_filter_compile(filter, arena, diag, &request.filter));
     VT_TRY(vt_page_size(message->page_size, diag, &request.page_size));
     VT_TRY(
         vt_page_place_u64(LIST_ITEMS, vt_slice_str(message->page_token), UINT32_MAX, diag, &after));
@@ -347,15 +349,15 @@ struct vt_err vt_wire_list_items_decode(struct vt_slice body, struct vt_arena *a
     return vt_ok();
 }
 
-struct vt_err vt_wire_list_items_encode(const struct vt_item *items, uint32_t n_items, bool more,
-                                        struct vt_arena *arena, struct vt_slice *ret_body)
+struct vt_err vt_wire_list_items_encode(const struct vt_item_page *page, struct vt_arena *arena,
+                                        struct vt_slice *ret_body)
 {
     Vitrine__V1__ListItemsResponse response = VITRINE__V1__LIST_ITEMS_RESPONSE__INIT;
-    VT_TRY(fill_items(items, n_items, arena, &response.items));
-    response.n_items = n_items;
-    if (more && n_items > 0)
+    VT_TRY(fill_items(page->items, page->n, arena, &response.items));
+    response.n_items = page->n;
+    if (page->more)
         response.next_page_token =
-            vt_wire_text(arena, vt_page_token_u64(arena, LIST_ITEMS, items[n_items - 1].number));
+            vt_wire_text(arena, vt_page_token_u64(arena, LIST_ITEMS, page->last));
     return vt_wire_encode(&response.base, arena, ret_body);
 }
 

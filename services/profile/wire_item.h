@@ -64,13 +64,13 @@ VT_MUST_USE struct vt_err vt_wire_get_items_encode(const struct vt_wire_get_item
 struct vt_wire_list_items {
     uint32_t after; /* item number */
     uint32_t page_size;
+    const struct vt_filter *filter; /* NULL: none */
 };
 VT_MUST_USE struct vt_err vt_wire_list_items_decode(struct vt_slice body, struct vt_arena *arena,
                                                     struct vt_diag *diag,
                                                     struct vt_wire_list_items *ret_request);
-/* `more`: there may be items behind these, so the page gets a token for the next one. */
-VT_MUST_USE struct vt_err vt_wire_list_items_encode(const struct vt_item *items, uint32_t n_items,
-                                                    bool more, struct vt_arena *arena,
+VT_MUST_USE struct vt_err vt_wire_list_items_encode(const struct vt_item_page *page,
+                                                    struct vt_arena *arena,
                                                     struct vt_slice *ret_body);
 
 struct vt_wire_delete_items {

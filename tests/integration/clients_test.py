@@ -112,8 +112,11 @@ def grpcurl_calls_everything_by_reflection():
         price = json.loads(curl_grpc(server, v1 + "CatalogService/GetItems",
                                      body={"ids": [sku]}).stdout)["items"][0]
         assert price["price"] == 1.5 and price["title"], "the mask kept the title"
-        assert "Unimplemented" in curl_grpc(server, v1 + "CatalogService/ListItems", status=1,
-                                            body={"filter": "price<3"}).stderr
+        cheap = json.loads(curl_grpc(server, v1 + "CatalogService/ListItems",
+                                     body={"filter": f'price = 1.5 and id = "{sku}"'}).stdout)
+        assert [item["id"] for item in cheap["items"]] == [sku], "as it was just written"
+        assert "did you mean 'price'" in curl_grpc(server, v1 + "CatalogService/ListItems", status=1,
+                                                   body={"filter": "pricee<3"}).stderr
         assert "InvalidArgument" in curl_grpc(server, v1 + "RecommendationService/Explain",
                                               body={}, status=1).stderr
         assert "PermissionDenied" in curl_grpc(server, v1 + "AdminService/Checkpoint", status=1,

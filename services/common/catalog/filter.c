@@ -18,7 +18,7 @@ static const double ms_per_day = 86400000;
 /* What one question is asked with. */
 struct subject {
     const struct vt_filter *filter;
-    const struct vt_item_table *items;
+    const struct vt_item_table *items; /* NULL: `item` alone tells, its numbers too */
     uint32_t number;
     int64_t now_ms;
     const struct vt_item *item;
@@ -55,9 +55,16 @@ static bool compares(const struct subject *subject, const struct vt__filter_term
     return false;
 }
 
+static double price_of(const struct subject *subject)
+{
+    return subject->items != NULL ? vt_item_table_price(subject->items, subject->number)
+                                  : subject->item->price;
+}
+
 static double stock_of(const struct subject *subject)
 {
-    int64_t stock = vt_item_table_stock(subject->items, subject->number);
+    int64_t stock = subject->items != NULL ? vt_item_table_stock(subject->items, subject->number)
+                                           : subject->item->stock;
     return stock >= 0 ? (double)stock : (double)INFINITY; /* always available: more than any */
 }
 
@@ -101,14 +108,26 @@ static bool is_text(const struct subject *subject, const struct vt__filter_term 
 static bool is_column(const struct subject *subject, const struct vt__filter_term *term,
                       enum vt_item_hash_column column, const struct vt_slice *text)
 {
+    if (subject->items == NULL)
+        return is_text(subject, term, text);
     uint32_t hash = vt_item_table_text_hash(subject->items, subject->number, column);
     return hash != 0 && is_value(subject, term, hash, text);
+}
+
+static bool has_category_text(const struct subject *subject, const struct vt__filter_term *term)
+{
+    for (uint32_t i = 0; i < subject->item->n_categories; i++)
+        if (is_text(subject, term, &subject->item->categories[i]))
+            return true;
+    return false;
 }
 
 /* Columns leave out empty names, so places differ from those of the texts: all are looked at, where
  * the hash says that one is right. */
 static bool has_category(const struct subject *subject, const struct vt__filter_term *term)
 {
+    if (subject->items == NULL)
+        return has_category_text(subject, term);
     for (uint32_t c = 0; c < VT_ITEM_CATEGORIES_MAX; c++) {
         uint32_t hash = vt_item_table_text_hash(
             subject->items, subject->number, (enum vt_item_hash_column)(VT_ITEM_HASH_CATEGORY + c));
@@ -145,7 +164,7 @@ static bool passes(const struct subject *subject, const struct vt__filter_term *
 {
     switch ((enum vt__filter_field)term->field) {
     case VT__FILTER_PRICE:
-        return compares(subject, term, vt_item_table_price(subject->items, subject->number));
+        return compares(subject, term, price_of(subject));
     case VT__FILTER_STOCK:
         return compares(subject, term, stock_of(subject));
     case VT__FILTER_AGE:
@@ -170,18 +189,30 @@ static bool passes(const struct subject *subject, const struct vt__filter_term *
     return false;
 }
 
+static bool walk(const struct subject *subject)
+{
+    const struct vt_filter *filter = subject->filter;
+    uint8_t next = filter->first;
+    while (next < VT__FILTER_YES) {
+        const struct vt__filter_term *term = &filter->terms[next];
+        next = passes(subject, term) ? term->then : term->otherwise;
+    }
+    return next == VT__FILTER_YES;
+}
+
 bool vt_filter_matches(const struct vt_filter *filter, const struct vt_item_table *items,
                        uint32_t number, int64_t now_ms)
 {
     const struct subject subject = {
         filter, items, number, now_ms, vt_item_table_texts(items, number),
     };
-    if (subject.item == NULL)
-        return false;
-    uint8_t next = filter->first;
-    while (next < VT__FILTER_YES) {
-        const struct vt__filter_term *term = &filter->terms[next];
-        next = passes(&subject, term) ? term->then : term->otherwise;
-    }
-    return next == VT__FILTER_YES;
+    return subject.item != NULL && walk(&subject);
+}
+
+bool vt_filter_matches_item(const struct vt_filter *filter, const struct vt_item *item,
+                            int64_t now_ms)
+{
+    const struct subject subject = {
+        .filter = filter, .number = item->number, .now_ms = now_ms, .item = item};
+    return walk(&subject);
 }

@@ -38,6 +38,9 @@ enum { VT_FILTER_PLAN_BYTES = 8 << 10 };
  * time, for `age`. At most VT_FILTER_TERMS_MAX comparisons; allocates nothing. */
 bool vt_filter_matches(const struct vt_filter *filter, const struct vt_item_table *items,
                        uint32_t number, int64_t now_ms);
+/* The same of an item that is in no table, or not yet: its entry, whole. */
+bool vt_filter_matches_item(const struct vt_filter *filter, const struct vt_item *item,
+                            int64_t now_ms);
 /* True when the answer can change although the item does not: the filter speaks of `age`. */
 bool vt_filter_needs_time(const struct vt_filter *filter);
 

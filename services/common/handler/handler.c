@@ -50,8 +50,3 @@ void vt_handler_run_on(struct vt_worker_pool *pool, struct vt_rpc_call *call, vo
     if (vt_failed(err))
         vt_rpc_call_fail(call, err);
 }
-
-void vt_handler_unimplemented(struct vt_rpc_call *call, const char *instead)
-{
-    vt_rpc_call_fail(call, VT_ERR(VT_UNIMPLEMENTED, instead));
-}

@@ -21,7 +21,5 @@ void vt_handler_run(struct vt_rpc_call *call, void *service, vt_handler_fn run);
 /* On a worker thread: for what may block. VT_EXHAUSTED to the caller when too much waits. */
 void vt_handler_run_on(struct vt_worker_pool *pool, struct vt_rpc_call *call, void *service,
                        vt_handler_fn run);
-/* Fails with VT_UNIMPLEMENTED; `instead` is a literal sentence: what is missing, what to use. */
-void vt_handler_unimplemented(struct vt_rpc_call *call, const char *instead);
 
 #endif

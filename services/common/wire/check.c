@@ -102,13 +102,3 @@ struct vt_err vt_check_currency(struct vt_slice code, struct vt_field field, str
                                code.len < 16 ? (int)code.len : 16, code.data);
     return vt_ok();
 }
-
-struct vt_err vt_check_no_filter(struct vt_slice filter, struct vt_diag *diag)
-{
-    if (filter.len == 0)
-        return vt_ok();
-    vt_diag_set(diag, "filter",
-                "lists of the catalog are not filtered in this version; leave it empty (Recommend, "
-                "Rank and SimilarItems take filters)");
-    return VT_ERR(VT_UNIMPLEMENTED, "lists are not filtered in this version; leave it empty");
-}

@@ -54,7 +54,5 @@ VT_MUST_USE struct vt_err vt_check_amount(double value, struct vt_field field,
 /* Empty, or three capital letters as ISO 4217 has them. */
 VT_MUST_USE struct vt_err vt_check_currency(struct vt_slice code, struct vt_field field,
                                             struct vt_diag *diag);
-/* Of calls that do not filter: VT_UNIMPLEMENTED for any filter but the empty one. */
-VT_MUST_USE struct vt_err vt_check_no_filter(struct vt_slice filter, struct vt_diag *diag);
 
 #endif

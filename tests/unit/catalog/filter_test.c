@@ -317,6 +317,8 @@ static void a_plan_says_what_walking_the_expression_says(void **state)
             n_true += expected;
             if (vt_filter_matches(filter, shop->table, number, now_ms) != expected)
                 fail_msg("'%s' of item %u is not %d", e.text, number, expected);
+            if (vt_filter_matches_item(filter, &shop->items[number], now_ms) != expected)
+                fail_msg("'%s' of item %u alone is not %d", e.text, number, expected);
         }
     }
     assert_in_range(n_true, n_all / 5, n_all - n_all / 5); /* neither all nor nothing */

@@ -137,10 +137,10 @@ static void tell_slice(struct asker *asker, struct vt_slice text)
 static void tell_items(struct asker *asker)
 {
     struct vt_item items[ITEMS];
-    uint32_t n = 0;
-    bool more = false;
-    need(vt_profile_list_items(asker->profile, &asker->request, 0, ITEMS, items, &n, &more));
-    for (uint32_t i = 0; i < n; i++) {
+    struct vt_item_page page = {.items = items};
+    const struct vt_item_page_query query = {.max = ITEMS};
+    need(vt_profile_list_items(asker->profile, &asker->request, &query, &page));
+    for (uint32_t i = 0; i < page.n; i++) {
         fprintf(asker->out, "\nitem %u %g", items[i].number, items[i].price);
         tell_slice(asker, items[i].id);
         tell_slice(asker, items[i].title);

@@ -181,18 +181,20 @@ struct vt_err vt_profile_get_item(struct vt_profile *profile, struct vt_request 
 
 /* Five items, numbered 1 to 5. */
 struct vt_err vt_profile_list_items(struct vt_profile *profile, struct vt_request *request,
-                                    uint32_t after, uint32_t max, struct vt_item *ret_items,
-                                    uint32_t *ret_n, bool *ret_more)
+                                    const struct vt_item_page_query *query,
+                                    struct vt_item_page *page)
 {
     (void)profile;
     (void)request;
-    fake.list_after = after;
-    fake.list_max = max;
-    uint32_t n = 0;
-    for (uint32_t number = after + 1; number <= 5 && n < max; number++)
-        ret_items[n++] = (struct vt_item){.number = number, .id = vt_slice_str("item")};
-    *ret_n = n;
-    *ret_more = after + n < 5;
+    fake.list_after = query->after;
+    fake.list_max = query->max;
+    for (uint32_t number = query->after + 1; number <= 5 && page->n < query->max; number++) {
+        const struct vt_item item = {.number = number, .id = vt_slice_str("item"), .price = number};
+        if (query->filter == NULL || vt_filter_matches_item(query->filter, &item, 0))
+            page->items[page->n++] = item;
+        page->last = number;
+    }
+    page->more = page->last < 5;
     return fake.err;
 }
 

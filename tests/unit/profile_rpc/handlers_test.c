@@ -593,8 +593,28 @@ static void list_items_pages_through_all_and_ends(void **state)
     message.page_size = 1001;
     assert_code(call("/vitrine.v1.CatalogService/ListItems", &message.base).err, VT_INVALID);
     message.page_size = 5;
-    message.filter = (char *)"price < 1";
-    assert_code(call("/vitrine.v1.CatalogService/ListItems", &message.base).err, VT_UNIMPLEMENTED);
+    message.filter = (char *)"price >";
+    assert_code(call("/vitrine.v1.CatalogService/ListItems", &message.base).err, VT_INVALID);
+}
+
+static void list_items_takes_a_filter(void **state)
+{
+    (void)state;
+    Vitrine__V1__ListItemsRequest message = VITRINE__V1__LIST_ITEMS_REQUEST__INIT;
+    message.filter = (char *)"price > 3";
+    message.page_size = 1;
+    Vitrine__V1__ListItemsResponse *got =
+        reply_of(call("/vitrine.v1.CatalogService/ListItems", &message.base),
+                 &vitrine__v1__list_items_response__descriptor);
+    assert_int_equal(got->n_items, 1);
+    assert_int_equal(got->items[0]->number, 4);
+    message.page_token = got->next_page_token;
+    assert_string_not_equal(message.page_token, "");
+    got = reply_of(call("/vitrine.v1.CatalogService/ListItems", &message.base),
+                   &vitrine__v1__list_items_response__descriptor);
+    assert_int_equal(got->n_items, 1);
+    assert_int_equal(got->items[0]->number, 5);
+    assert_string_equal(got->next_page_token, "");
 }
 
 static void list_customers_pages_through_all_and_ends(void **state)
@@ -917,6 +937,7 @@ int main(void)
         TEST(update_mask_names_fields_and_suggests_the_nearest),
         TEST(get_items_tells_found_from_missing),
         TEST(list_items_pages_through_all_and_ends),
+        TEST(list_items_takes_a_filter),
         TEST(list_customers_pages_through_all_and_ends),
         TEST(list_profiles_pages_through_all_as_another_service_reads_them),
         TEST(list_profiles_takes_pages_of_100_and_200_events),
