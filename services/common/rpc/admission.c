@@ -20,6 +20,7 @@
 
 enum {
     AVERAGE_SHARE = 8,             /* a new sample is 1/8 of an average */
+    PACE_SHARE = 32,               /* 1/32 of a pace: answers come in bursts after a pause */
     DEADLINE_SHARE = 2,            /* of the time left, 1/2 may be waited away */
     BATCH_SHARE = 4,               /* of a storefront's wait, 1/4 for batch */
     BATCH_LIMIT_SHARE = 2,         /* and 1/2 of a method's limit */
@@ -125,14 +126,27 @@ enum vt__verdict vt__admission_offer(struct vt__admission *admission, struct vt_
 
 /* ---- who begins ---- */
 
+/* Over its limit a call still begins while those under way, at the pace at which they are answered,
+ * leave it as much of its time as a queue would: another service that paused for a moment is no
+ * reason to refuse who can wait for it. */
+static bool over_limit(const struct vt__method_load *method, const struct vt__waiting *call,
+                       int64_t now_ns)
+{
+    double limit = method->limit.limit / (call->class == VT__BATCH ? BATCH_LIMIT_SHARE : 1);
+    if (method->n_started < limit)
+        return false;
+    return method->n_started >= VT__LIMIT_MAX ||
+           method->n_started * method->pace_ns >
+               longest_wait_ns(call->class, call->deadline_ns - now_ns);
+}
+
 static enum vt__verdict judge_again(const struct vt__admission *admission,
                                     const struct vt__waiting *call, int64_t now_ns)
 {
-    const struct vt__method_load *method = &admission->methods[call->method];
-    double limit = method->limit.limit / (call->class == VT__BATCH ? BATCH_LIMIT_SHARE : 1);
     if (call->deadline_ns <= now_ns)
         return VT__REFUSED_DEADLINE;
-    return method->n_started >= limit ? VT__REFUSED_LIMIT : VT__ADMITTED;
+    return over_limit(&admission->methods[call->method], call, now_ns) ? VT__REFUSED_LIMIT
+                                                                       : VT__ADMITTED;
 }
 
 struct vt__waiting *vt__admission_take(struct vt__admission *admission, int64_t now_ns,
@@ -157,16 +171,16 @@ struct vt__waiting *vt__admission_take(struct vt__admission *admission, int64_t 
 
 /* ---- what is learned ---- */
 
-static int64_t averaged(int64_t average_ns, int64_t sample_ns)
+static int64_t averaged(int64_t average_ns, int64_t sample_ns, int share)
 {
-    return average_ns == 0 ? sample_ns : average_ns + (sample_ns - average_ns) / AVERAGE_SHARE;
+    return average_ns == 0 ? sample_ns : average_ns + (sample_ns - average_ns) / share;
 }
 
 void vt__admission_worked(struct vt__admission *admission, uint32_t method, int64_t work_ns)
 {
     struct vt__method_load *load = &admission->methods[method];
-    load->work_ns =
-        averaged(load->work_ns, work_ns < WORK_SAMPLE_MAX_NS ? work_ns : WORK_SAMPLE_MAX_NS);
+    load->work_ns = averaged(
+        load->work_ns, work_ns < WORK_SAMPLE_MAX_NS ? work_ns : WORK_SAMPLE_MAX_NS, AVERAGE_SHARE);
 }
 
 void vt__admission_turned(struct vt__admission *admission, int64_t turn_ns, int64_t work_ns)
@@ -192,7 +206,10 @@ void vt__admission_leave(struct vt__admission *admission, struct vt__waiting *ca
     struct vt__method_load *method = &admission->methods[call->method];
     int64_t latency_ns = now_ns - call->started_ns;
     vt__limit_observe(&method->limit, latency_ns, method->n_started);
-    method->latency_ns = averaged(method->latency_ns, latency_ns);
+    method->latency_ns = averaged(method->latency_ns, latency_ns, AVERAGE_SHARE);
+    int64_t since_ns = method->left_ns > call->started_ns ? method->left_ns : call->started_ns;
+    method->pace_ns = averaged(method->pace_ns, now_ns - since_ns, PACE_SHARE);
+    method->left_ns = now_ns;
     method->n_started--;
     admission->n_started--;
     call->state = VT__AWAY;

@@ -20,7 +20,7 @@ enum vt__verdict {
     VT__ADMITTED,
     VT__REFUSED_WAIT,     /* it would wait longer than its class may */
     VT__REFUSED_DEADLINE, /* it would be answered after its deadline */
-    VT__REFUSED_LIMIT,    /* too many of its method are under way (limit.h) */
+    VT__REFUSED_LIMIT,    /* so many of its method are under way (limit.h) that it would be late */
     VT__N_VERDICTS
 };
 
@@ -39,6 +39,8 @@ struct vt__waiting {
 struct vt__method_load {
     int64_t work_ns;    /* usual time that the thread is busy to begin one */
     int64_t latency_ns; /* usual time from begin to answer */
+    int64_t pace_ns;    /* usual time from one answer to the next, while some are under way */
+    int64_t left_ns;    /* when the last was answered */
     uint32_t n_started; /* under way */
     struct vt__limit limit;
 };

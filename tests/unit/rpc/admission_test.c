@@ -149,20 +149,85 @@ static void an_idle_thread_takes_what_it_believes_too_slow(void **state)
     assert_int_equal(offer(fixture, VT__STOREFRONT, 1 * MS), VT__REFUSED_DEADLINE);
 }
 
+/* The verdict on the third call of a method whose limit is two. */
+static enum vt__verdict judge_third(struct fixture *fixture, enum vt__class class, int64_t left_ns,
+                                    int64_t pace_ns)
+{
+    struct vt__admission *admission = &fixture->admission;
+    enum vt__verdict verdict = VT__N_VERDICTS;
+    admission->methods[FAST].limit.limit = 2 * (class == VT__BATCH ? 2 : 1);
+    admission->methods[FAST].pace_ns = pace_ns;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(offer(fixture, class, left_ns), VT__ADMITTED);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(vt__admission_take(admission, 1, &verdict));
+        assert_int_equal(verdict, VT__ADMITTED);
+    }
+    assert_non_null(vt__admission_take(admission, 1, &verdict));
+    return verdict;
+}
+
 static void more_of_a_method_than_its_limit_does_not_begin(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(judge_third(fixture, VT__STOREFRONT, 100 * MS, 26 * MS), VT__REFUSED_LIMIT);
+    assert_int_equal(fixture->admission.n_started, 2);
+}
+
+static void who_can_wait_for_those_under_way_begins_over_the_limit(void **state)
+{
+    assert_int_equal(judge_third(*state, VT__STOREFRONT, 100 * MS, 24 * MS), VT__ADMITTED);
+}
+
+static void nobody_begins_behind_half_a_second_of_others(void **state)
+{
+    assert_int_equal(judge_third(*state, VT__STOREFRONT, INT64_MAX, 251 * MS), VT__REFUSED_LIMIT);
+}
+
+static void batch_begins_over_its_limit_for_a_quarter_of_the_wait(void **state)
+{
+    assert_int_equal(judge_third(*state, VT__BATCH, 100 * MS, 7 * MS), VT__REFUSED_LIMIT);
+}
+
+static void nothing_begins_over_the_highest_limit(void **state)
 {
     struct fixture *fixture = *state;
     struct vt__admission *admission = &fixture->admission;
     enum vt__verdict verdict = VT__N_VERDICTS;
-    admission->methods[FAST].limit.limit = 2;
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(offer(fixture, VT__STOREFRONT, INT64_MAX), VT__ADMITTED);
-    assert_non_null(vt__admission_take(admission, 1, &verdict));
-    assert_non_null(vt__admission_take(admission, 1, &verdict));
-    assert_int_equal(verdict, VT__ADMITTED);
+    admission->methods[FAST].n_started = VT__LIMIT_MAX;
+    assert_int_equal(offer(fixture, VT__STOREFRONT, INT64_MAX), VT__ADMITTED);
     assert_non_null(vt__admission_take(admission, 1, &verdict));
     assert_int_equal(verdict, VT__REFUSED_LIMIT);
-    assert_int_equal(admission->n_started, 2);
+}
+
+/* Ten at a time that are answered after 100 ms come every 10 ms. */
+static void the_pace_is_that_of_answers_while_some_are_under_way(void **state)
+{
+    enum { AT_A_TIME = 10, ANSWERS = 400 };
+    struct fixture *fixture = *state;
+    struct vt__admission *admission = &fixture->admission;
+    struct vt__waiting *calls[AT_A_TIME];
+    enum vt__verdict verdict;
+    int64_t now_ns = 1;
+    for (int i = 0; i < AT_A_TIME; i++)
+        calls[i] = call_of(fixture, VT__STOREFRONT, INT64_MAX);
+    for (int i = 0; i < ANSWERS; i++, now_ns += 10 * MS) {
+        if (i >= AT_A_TIME)
+            vt__admission_leave(admission, calls[i % AT_A_TIME], now_ns);
+        calls[i % AT_A_TIME]->arrived_ns = now_ns;
+        assert_int_equal(vt__admission_offer(admission, calls[i % AT_A_TIME]), VT__ADMITTED);
+        assert_non_null(vt__admission_take(admission, now_ns, &verdict));
+    }
+    assert_in_range(admission->methods[FAST].pace_ns, 9 * MS, 11 * MS);
+    /* A minute without any is no slow minute. */
+    for (int i = 0; i < AT_A_TIME; i++)
+        vt__admission_leave(admission, calls[i], now_ns);
+    now_ns += INT64_C(60000) * MS;
+    calls[0]->arrived_ns = now_ns;
+    assert_int_equal(vt__admission_offer(admission, calls[0]), VT__ADMITTED);
+    assert_non_null(vt__admission_take(admission, now_ns, &verdict));
+    vt__admission_leave(admission, calls[0], now_ns + 10 * MS);
+    assert_in_range(admission->methods[FAST].pace_ns, 6 * MS, 11 * MS);
 }
 
 /* ---- the limit ---- */
@@ -221,6 +286,11 @@ int main(void)
         CASE(a_call_whose_caller_has_gone_leaves_the_queue),
         CASE(an_idle_thread_takes_what_it_believes_too_slow),
         CASE(more_of_a_method_than_its_limit_does_not_begin),
+        CASE(who_can_wait_for_those_under_way_begins_over_the_limit),
+        CASE(nobody_begins_behind_half_a_second_of_others),
+        CASE(batch_begins_over_its_limit_for_a_quarter_of_the_wait),
+        CASE(nothing_begins_over_the_highest_limit),
+        CASE(the_pace_is_that_of_answers_while_some_are_under_way),
         cmocka_unit_test(the_limit_falls_when_latency_rises_and_recovers),
         cmocka_unit_test(the_limit_has_a_floor),
         cmocka_unit_test(latency_within_the_tolerance_is_no_reason),
