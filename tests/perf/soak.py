@@ -112,16 +112,23 @@ class Witnesses:
                    for customer in self.customers), "the versions can not be told apart"
 
     def ask(self, customer):
-        answer = self.cell.ranking.ask("recommend", "--customer", customer)
+        """The version and the list; of a whole answer only: else what came, and None."""
+        done = run("recommend", "--target", self.cell.ranking.target, "--customer", customer,
+                   "--json", status=None)
+        if done.returncode != 0:
+            return f"refused: {done.stderr.strip()}", None
+        answer = json.loads(done.stdout)
         if answer.get("degraded"):
-            return None, None
+            return "degraded", None
         return answer["modelVersion"], [item["id"] for item in answer["items"]]
 
     def check(self, customer):
         """What is wrong, or None."""
         version, items = self.ask(customer)
-        self.n_asked[version or "degraded"] += 1
-        if version is None or items == self.lists[version, customer]:
+        self.n_asked[version] += 1
+        if items is None:
+            return None if version == "degraded" else f"{customer} is {version}"
+        if items == self.lists[version, customer]:
             return None
         return f"{customer} under {version}: {items}, not {self.lists[version, customer]}"
 
@@ -170,14 +177,18 @@ def soak(data, options):
         print(f"{len(cell.servers)} process(es), {rate:.0f} calls/s for {options.minutes} minutes",
               flush=True)
         loads = [BackgroundLoad(cell.profile.target if kind == "events" else cell.ranking.target,
-                                "--customers", options.customers // 2, scenario=kind,
-                                rate=max(1, int(rate * share))) for kind, share in MIX]
+                                "--customers", options.customers // 2,
+                                *(("--catalog", cell.profile.target) if kind == "similar" else ()),
+                                scenario=kind, rate=max(1, int(rate * share)))
+                 for kind, share in MIX]
         threads = swap_and_reprice(data, cell, versions, options, ending, troubles)
         with loads[0], loads[1], loads[2]:
-            memory = watch(cell, witnesses, options.minutes, troubles)
-            ending.set()
-            for thread in threads:
-                thread.join()
+            try:
+                memory = watch(cell, witnesses, options.minutes, troubles)
+            finally:
+                ending.set()
+                for thread in threads:
+                    thread.join()
     return tell(loads, witnesses, memory, troubles)
 
 
