@@ -16,6 +16,8 @@
  */
 #include "models/factor/neighbours.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 struct scratch {
@@ -146,6 +148,15 @@ static double descend(const struct equations *equations, double slope, float *pr
     return slope * slope / curvature;
 }
 
+/* The slope below which a step only moves rounding: what it could lower the objective by is no more
+ * than the square of a float's precision says of it, or of numbers too small for all their digits.
+ * Past it slope and curvature are both noise, and a step as long as one over the other may be of
+ * any length. */
+static double slope_of_rounding(double objective)
+{
+    return fmax(objective * FLT_EPSILON * FLT_EPSILON, FLT_MIN / FLT_EPSILON);
+}
+
 static bool cg_solve(const struct vt__half_step *step, const struct vt__row *row, void *memory,
                      float *x, double *ret_objective)
 {
@@ -160,7 +171,8 @@ static bool cg_solve(const struct vt__half_step *step, const struct vt__row *row
     double slope = precondition(&equations);
     memcpy(scratch->direction, scratch->scaled, stride * sizeof *x);
     uint32_t steps = step->training->options->cg_steps + (step->cold ? COLD_STEPS : 0);
-    for (uint32_t left = steps; left > 0 && slope > 0; left--) {
+    double least = slope_of_rounding(objective);
+    for (uint32_t left = steps; left > 0 && slope > least; left--) {
         objective -= descend(&equations, slope, left > 1 ? scratch->product : NULL, x);
         if (left == 1)
             break;

@@ -318,6 +318,39 @@ static void items_alone_begin_where_they_ended(void **state)
 }
 
 /* The residuals and products of a row that is not kept are those of one that is. */
+/* Adds customers with one faint event each, on a product that nobody else knows. */
+static void add_faint_pairs(struct vt_sparse *matrix, uint32_t n_pairs)
+{
+    size_t n_entries = matrix->n_entries + n_pairs, n_starts = matrix->n_rows + n_pairs + 1;
+    matrix->starts = realloc(matrix->starts, n_starts * sizeof *matrix->starts);
+    matrix->columns = realloc(matrix->columns, n_entries * sizeof *matrix->columns);
+    matrix->values = realloc(matrix->values, n_entries * sizeof *matrix->values);
+    for (; n_pairs > 0; n_pairs--) {
+        matrix->columns[matrix->n_entries] = matrix->n_cols++;
+        matrix->values[matrix->n_entries++] = 0.15F;
+        matrix->starts[++matrix->n_rows] = matrix->n_entries;
+    }
+}
+
+/* Both rows of such a pair shrink from iteration to iteration, until the squares of their numbers
+ * are no floats any more. */
+static void rows_that_fade_away_stay_faint(void **state)
+{
+    (void)state;
+    static struct watch watch = {.shape_differs = true};
+    struct vt_sparse matrix = make_matrix(USERS, ITEMS, 10);
+    add_faint_pairs(&matrix, 40);
+    for (unsigned solver = 0; solver < VT_IALS_SOLVERS; solver++) {
+        struct vt_ials_options options = options_of(solver);
+        options.iterations = 60;
+        struct vt_ials_model model = train_watched(&matrix, &options, &watch);
+        for (size_t i = 0; i < 40 * (size_t)model.row_stride; i++)
+            assert_true(fabsf(model.item_factors[ITEMS * model.row_stride + i]) < 1e-3F);
+        vt_ials_model_free(&model);
+    }
+    vt_sparse_free(&matrix);
+}
+
 static void a_row_too_long_to_keep_is_solved_too(void **state)
 {
     (void)state;
@@ -451,6 +484,7 @@ int main(void)
         cmocka_unit_test(any_thread_count_gives_the_same_bytes_with_every_solver),
         cmocka_unit_test(a_checkpoint_goes_on_to_the_bytes_of_one_run),
         cmocka_unit_test(items_alone_begin_where_they_ended),
+        cmocka_unit_test(rows_that_fade_away_stay_faint),
         cmocka_unit_test(a_row_too_long_to_keep_is_solved_too),
         cmocka_unit_test(the_smallest_matrices_train),
         cmocka_unit_test(weights_that_mean_nothing_are_refused),
