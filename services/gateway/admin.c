@@ -69,25 +69,26 @@ static bool exchange(int socket_fd, const char *request, char ret_answer[STATUS_
     return got > 0;
 }
 
-static struct vt_err ask(int socket_fd, const char *address, const char *path, struct vt_diag *diag)
+static struct vt_err ask(int socket_fd, const char *address, const char *request,
+                         struct vt_diag *diag)
 {
-    char request[REQUEST_BYTES], answer[STATUS_BYTES];
-    snprintf(request, sizeof request,
-             "POST %s HTTP/1.1\r\nhost: %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", path,
+    char whole[REQUEST_BYTES], answer[STATUS_BYTES];
+    snprintf(whole, sizeof whole,
+             "%s HTTP/1.1\r\nhost: %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", request,
              address);
-    if (!exchange(socket_fd, request, answer)) {
+    if (!exchange(socket_fd, whole, answer)) {
         vt_diag_set(diag, "admin", "%s gave no answer: %s", address, strerror(errno));
         return VT_ERR(VT_UNAVAILABLE, "no answer");
     }
     if (strncmp(answer, "HTTP/1.1 200 ", strlen("HTTP/1.1 200 ")) != 0) {
         answer[strcspn(answer, "\r\n")] = '\0';
-        vt_diag_set(diag, "admin", "%s%s answered '%s'", address, path, answer);
+        vt_diag_set(diag, "admin", "%s answered '%s' to %s", address, answer, request);
         return VT_ERR(VT_UNAVAILABLE, "not done");
     }
     return vt_ok();
 }
 
-struct vt_err vt_gateway_post(const char *address, const char *path, struct vt_diag *diag)
+struct vt_err vt_gateway_ask(const char *address, const char *request, struct vt_diag *diag)
 {
     struct addrinfo *found = NULL;
     VT_TRY(resolve(address, &found, diag));
@@ -98,7 +99,7 @@ struct vt_err vt_gateway_post(const char *address, const char *path, struct vt_d
         vt_diag_set(diag, "admin", "%s: %s", address, strerror(why));
         return VT_ERR(VT_UNAVAILABLE, "nobody there");
     }
-    struct vt_err err = ask(socket_fd, address, path, diag);
+    struct vt_err err = ask(socket_fd, address, request, diag);
     close(socket_fd);
     return err;
 }

@@ -20,12 +20,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STATUS_USAGE = 2, STATUS_NOT_RUN = 127, STATUS_SIGNAL = 128, ARGUMENTS_MAX = 64 };
+enum {
+    STATUS_NOT_SERVING = 1,
+    STATUS_USAGE = 2,
+    STATUS_NOT_RUN = 127,
+    STATUS_SIGNAL = 128,
+    ARGUMENTS_MAX = 64
+};
 enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
 struct gateway_options {
     const char *admin;
     int64_t linger_ms, grace_ms;
+    bool health;
 };
 
 static const struct vt_option gateway_table[] = {
@@ -51,6 +58,10 @@ static const struct vt_option gateway_table[] = {
      .help = "then: how long calls under way may take, with the port closed",
      .min = 0,
      .max = 3600000},
+    {.name = "health",
+     .kind = VT_OPTION_BOOL,
+     .offset = offsetof(struct gateway_options, health),
+     .help = "instead: ask the Envoy that runs whether it serves; exit status 0 or 1"},
 };
 static const struct vt_options_spec gateway_spec = {
     .command = "vitrine-gateway",
@@ -59,7 +70,6 @@ static const struct vt_options_spec gateway_spec = {
     .options = gateway_table,
     .n_options = sizeof gateway_table / sizeof gateway_table[0],
     .positional = "-- PROGRAM [ARGUMENT]...",
-    .min_positional = 1,
     .max_positional = ARGUMENTS_MAX,
     .layered = true,
 };
@@ -156,12 +166,12 @@ static bool pass(int64_t time_ms, pid_t envoy, struct outcome *outcome)
 static void drain(const struct gateway_options *options, pid_t envoy, struct outcome *outcome)
 {
     struct vt_diag diag = {0};
-    struct vt_err err = vt_gateway_post(options->admin, "/healthcheck/fail", &diag);
+    struct vt_err err = vt_gateway_ask(options->admin, "POST /healthcheck/fail", &diag);
     if (!vt_failed(err)) {
         vt_log(VT_LOG_INFO, "gateway_draining", VT_F_INT("linger_ms", options->linger_ms));
         if (pass(options->linger_ms, envoy, outcome))
             return;
-        err = vt_gateway_post(options->admin, "/drain_listeners", &diag);
+        err = vt_gateway_ask(options->admin, "POST /drain_listeners", &diag);
     }
     if (vt_failed(err))
         vt_log(VT_LOG_WARN, "gateway_not_drained", VT_F_STR("text", diag.text));
@@ -183,6 +193,29 @@ static int keep(const struct gateway_options *options, pid_t envoy)
     return outcome.status;
 }
 
+static int run(const struct gateway_options *target, const struct vt_options *options)
+{
+    if (options->n_positional == 0) {
+        fputs("vitrine-gateway: no PROGRAM to run; see vitrine-gateway --help\n", stderr);
+        return STATUS_USAGE;
+    }
+    const sigset_t set = awaited();
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    pid_t envoy = start(options);
+    return envoy > 0 ? keep(target, envoy) : STATUS_NOT_RUN;
+}
+
+static int print_health(const struct gateway_options *target)
+{
+    struct vt_diag diag = {0};
+    if (!vt_failed(vt_gateway_ask(target->admin, "GET /ready", &diag))) {
+        puts("SERVING");
+        return 0;
+    }
+    fprintf(stderr, "vitrine-gateway: not serving: %s\n", diag.text);
+    return STATUS_NOT_SERVING;
+}
+
 int main(int argc, char **argv)
 {
     struct gateway_options target = {0};
@@ -197,10 +230,7 @@ int main(int argc, char **argv)
     } else if (help) {
         status = 0;
     } else {
-        const sigset_t set = awaited();
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        pid_t envoy = start(&options);
-        status = envoy > 0 ? keep(&target, envoy) : STATUS_NOT_RUN;
+        status = target.health ? print_health(&target) : run(&target, &options);
     }
     vt_options_fini(&options);
     return status;

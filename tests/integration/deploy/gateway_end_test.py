@@ -89,12 +89,18 @@ def callers_of_two_gateways_lose_no_call_when_one_ends():
     assert set(results) == {"ok"} and results["ok"] > 50, results
 
 
+def admin_of(gateway):
+    return "--admin", f"127.0.0.1:{gateway.admin_port}"
+
+
 def end_and_start(first, second):
     for _ in range(ROUNDS):
         assert calls_of(first) > 0 and calls_of(second) > 0
+        keep("--health", *admin_of(first), status=0)
         first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(WAIT_S) == 0, first.errors_path.read_text()
         assert '"event":"gateway_draining"' in first.errors_path.read_text()
+        assert "refused" in keep("--health", *admin_of(first), status=1)
         before = calls_of(second)
         first.start()
         while calls_of(first) == 0 or calls_of(second) == before:

@@ -162,6 +162,12 @@ def a_cell_of_containers_comes_up_answers_and_goes_without_a_trace():
     for part in ("profile", "candidate", "ranking-1", "ranking-2"):
         assert ask(name, "exec", cell["containers"][part], "/usr/bin/vitrine", "health") == \
             "SERVING\n", part
+    assert ask(name, "exec", cell["containers"]["gateway"], "/usr/bin/vitrine-gateway",
+               "--health") == "SERVING\n"
+    for part in ("profile", "candidate", "ranking-1", "ranking-2", "gateway"):
+        if pathlib.Path(name).name != "podman":
+            break  # docker runs it by itself, and has no such command
+        ask(name, "healthcheck", "run", cell["containers"][part])
     ask(DEPLOY / "down.sh", "--folder", cell_folder)
     assert not cell_folder.exists()
     left = ask(name, "ps", "-a", "--format", "{{.Names}}")
