@@ -1,8 +1,9 @@
 /*
- * Interactions → sparse matrices. Ids become dense by sorting; entries are bucketed by user in
- * input order (a counting sort), then each user's few are put newest first, cut, weighed and
- * merged. All orders are total (time, then place in the input), so the result does not depend on
- * the sort used, and nothing here is threaded: building takes a small share of training's time.
+ * Interactions → sparse matrices. Ids become dense by sorting; places in the input are bucketed by
+ * user (a counting sort), then each user's few interactions are fetched, put newest first, cut,
+ * weighed and merged: beside input and matrix that takes eight bytes an interaction. All orders are
+ * total (time, then place in the input), so the result does not depend on the sort used, and
+ * nothing here is threaded: building takes a small share of training's time.
  */
 #include "models/dataset/dataset.h"
 
@@ -167,10 +168,10 @@ static bool find_item(const struct vt_ids *ids, uint32_t item, uint32_t *ret_col
     return at != NULL;
 }
 
-/* An interaction with its dense column, in its user's bucket. */
+/* An interaction with its dense column. */
 struct entry {
     int64_t time_ms;
-    uint64_t place; /* in the input: breaks ties of time, later is newer */
+    uint32_t place; /* in the input: breaks ties of time, later is newer */
     uint32_t column;
     float weight; /* the event's value, until it is weighed */
     uint16_t type;
@@ -193,15 +194,15 @@ static int compare_column_then_newest(const void *a, const void *b)
     return compare_newest_first(a, b);
 }
 
-/* Entries bucketed by row. */
+/* The interactions that count, as their places in the input, by row and there in their order. */
 struct buckets {
-    struct entry *entries;
+    uint32_t *places;
     uint64_t *starts; /* n_rows + 1 */
 };
 
 static void buckets_free(struct buckets *buckets)
 {
-    free(buckets->entries);
+    free(buckets->places);
     free(buckets->starts);
 }
 
@@ -211,44 +212,41 @@ static bool counts(const struct vt_interaction *interaction,
     return options->until_ms == 0 || interaction->time_ms <= options->until_ms;
 }
 
+/* Each interaction's row, UINT32_MAX: none; counts[row] how many it has. */
+static void find_rows(const struct vt_interaction *interactions, uint64_t n,
+                      const struct vt_dataset_options *options, const struct vt_ids *ids,
+                      uint32_t *ret_rows, uint64_t *ret_counts)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        ret_rows[i] = UINT32_MAX;
+        if (counts(&interactions[i], options) && find_user(ids, interactions[i].user, &ret_rows[i]))
+            ret_counts[ret_rows[i]]++;
+    }
+}
+
 static struct vt_err buckets_fill(const struct vt_interaction *interactions, uint64_t n,
                                   const struct vt_dataset_options *options,
                                   const struct vt_ids *ids, struct buckets *buckets)
 {
-    uint32_t *rows = allocate(n, sizeof *rows), *columns = allocate(n, sizeof *columns);
-    uint64_t *next = calloc((size_t)ids->n_users + 1, sizeof *next);
-    buckets->starts = calloc((size_t)ids->n_users + 1, sizeof *buckets->starts);
-    buckets->entries = allocate(n, sizeof *buckets->entries);
+    const uint64_t n_starts = (uint64_t)ids->n_users + 1;
+    VT_CHECK(n < UINT32_MAX, VT_EXHAUSTED, "more than 4,294,967,294 interactions");
+    uint32_t *rows = allocate(n, sizeof *rows);
+    uint64_t *next = allocate(n_starts, sizeof *next);
+    buckets->starts = calloc((size_t)n_starts, sizeof *buckets->starts);
+    buckets->places = allocate(n, sizeof *buckets->places);
     struct vt_err err = vt_ok();
-    if (rows == NULL || columns == NULL || next == NULL || buckets->starts == NULL ||
-        buckets->entries == NULL) {
+    if (rows == NULL || next == NULL || buckets->starts == NULL || buckets->places == NULL) {
         err = OUT_OF_MEMORY;
         goto done;
     }
-    for (uint64_t i = 0; i < n; i++) {
-        bool known = counts(&interactions[i], options) &&
-                     find_user(ids, interactions[i].user, &rows[i]) &&
-                     find_item(ids, interactions[i].item, &columns[i]);
-        if (known)
-            buckets->starts[rows[i]]++;
-        else
-            rows[i] = UINT32_MAX;
-    }
+    find_rows(interactions, n, options, ids, rows, buckets->starts);
     starts_from_counts(buckets->starts, ids->n_users);
-    memcpy(next, buckets->starts, ((size_t)ids->n_users + 1) * sizeof *next);
+    memcpy(next, buckets->starts, (size_t)n_starts * sizeof *next);
     for (uint64_t i = 0; i < n; i++)
         if (rows[i] != UINT32_MAX)
-            buckets->entries[next[rows[i]]++] = (struct entry){
-                .time_ms = interactions[i].time_ms,
-                .place = i,
-                .column = columns[i],
-                .weight = interactions[i].value,
-                .type = interactions[i].type,
-                .opinion = (int8_t)vt_event_opinion(interactions[i].type, interactions[i].value),
-            };
+            buckets->places[next[rows[i]]++] = (uint32_t)i;
 done:
     free(rows);
-    free(columns);
     free(next);
     return err;
 }
@@ -321,20 +319,24 @@ static uint64_t merge_user(struct entry *entries, uint64_t n,
     return n_merged;
 }
 
-/* Merges every bucket in place and closes the gaps; starts then describe the merged rows. */
-static uint64_t merge_all(struct buckets *buckets, uint32_t n_rows,
-                          const struct vt_dataset_options *options)
+/* Fetches the interactions at the places whose items have a column; returns how many. */
+static uint64_t fetch_entries(const struct vt_interaction *interactions, const uint32_t *places,
+                              uint64_t n, const struct vt_ids *ids, struct entry *ret_entries)
 {
-    uint64_t n_total = 0;
-    for (uint32_t row = 0; row < n_rows; row++) {
-        struct entry *entries = buckets->entries + buckets->starts[row];
-        uint64_t n = merge_user(entries, buckets->starts[row + 1] - buckets->starts[row], options);
-        memmove(buckets->entries + n_total, entries, (size_t)n * sizeof *entries);
-        buckets->starts[row] = n_total; /* read before: rows only ever move down */
-        n_total += n;
+    uint64_t n_known = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const struct vt_interaction *interaction = &interactions[places[i]];
+        struct entry entry = {
+            .time_ms = interaction->time_ms,
+            .place = places[i],
+            .weight = interaction->value,
+            .type = interaction->type,
+            .opinion = (int8_t)vt_event_opinion(interaction->type, interaction->value),
+        };
+        if (find_item(ids, interaction->item, &entry.column))
+            ret_entries[n_known++] = entry;
     }
-    buckets->starts[n_rows] = n_total;
-    return n_total;
+    return n_known;
 }
 
 void vt_dataset_options_default(struct vt_dataset_options *ret_options)
@@ -370,16 +372,53 @@ static struct vt_err check_options(const struct vt_dataset_options *options, str
     return vt_ok();
 }
 
-static struct vt_err sparse_from_buckets(struct buckets *buckets, uint64_t n_entries,
-                                         const struct vt_ids *ids, struct vt_sparse *ret_matrix)
+static uint64_t longest_row(const uint64_t *starts, uint32_t n_rows)
 {
-    VT_TRY(sparse_allocate(ids->n_users, ids->n_items, n_entries, ret_matrix));
-    memcpy(ret_matrix->starts, buckets->starts,
-           ((size_t)ids->n_users + 1) * sizeof *ret_matrix->starts);
-    for (uint64_t e = 0; e < n_entries; e++) {
-        ret_matrix->columns[e] = buckets->entries[e].column;
-        ret_matrix->values[e] = buckets->entries[e].weight;
+    uint64_t longest = 0;
+    for (uint32_t row = 0; row < n_rows; row++)
+        if (starts[row + 1] - starts[row] > longest)
+            longest = starts[row + 1] - starts[row];
+    return longest;
+}
+
+/* A smaller block may be had elsewhere or not at all: then the larger one stays. */
+static void sparse_trim(struct vt_sparse *matrix, uint64_t n_entries)
+{
+    const size_t n = n_entries > 0 ? (size_t)n_entries : 1;
+    uint32_t *columns = realloc(matrix->columns, n * sizeof *columns);
+    float *values = realloc(matrix->values, n * sizeof *values);
+    matrix->columns = columns != NULL ? columns : matrix->columns;
+    matrix->values = values != NULL ? values : matrix->values;
+    matrix->n_entries = n_entries;
+}
+
+/* Merges row after row into the matrix. */
+static struct vt_err sparse_from_buckets(const struct vt_interaction *interactions,
+                                         const struct vt_dataset_options *options,
+                                         const struct vt_ids *ids, const struct buckets *buckets,
+                                         struct vt_sparse *ret_matrix)
+{
+    const uint64_t *starts = buckets->starts;
+    struct entry *entries = allocate(longest_row(starts, ids->n_users), sizeof *entries);
+    VT_CHECK(entries != NULL, VT_EXHAUSTED, "out of memory for the interactions");
+    struct vt_sparse matrix;
+    struct vt_err err = sparse_allocate(ids->n_users, ids->n_items, starts[ids->n_users], &matrix);
+    uint64_t n_entries = 0;
+    for (uint32_t row = 0; !vt_failed(err) && row < ids->n_users; row++) {
+        uint64_t n = fetch_entries(interactions, buckets->places + starts[row],
+                                   starts[row + 1] - starts[row], ids, entries);
+        n = merge_user(entries, n, options);
+        for (uint64_t i = 0; i < n; i++, n_entries++) {
+            matrix.columns[n_entries] = entries[i].column;
+            matrix.values[n_entries] = entries[i].weight;
+        }
+        matrix.starts[row + 1] = n_entries;
     }
+    free(entries);
+    if (vt_failed(err))
+        return err;
+    sparse_trim(&matrix, n_entries);
+    *ret_matrix = matrix;
     return vt_ok();
 }
 
@@ -390,10 +429,8 @@ struct vt_err vt_sparse_build(const struct vt_interaction *interactions, uint64_
     VT_TRY(check_options(options, diag));
     struct buckets buckets = {0};
     struct vt_err err = buckets_fill(interactions, n, options, ids, &buckets);
-    if (!vt_failed(err)) {
-        uint64_t n_entries = merge_all(&buckets, ids->n_users, options);
-        err = sparse_from_buckets(&buckets, n_entries, ids, ret_matrix);
-    }
+    if (!vt_failed(err))
+        err = sparse_from_buckets(interactions, options, ids, &buckets, ret_matrix);
     buckets_free(&buckets);
     return err;
 }
