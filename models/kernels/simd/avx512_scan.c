@@ -9,7 +9,7 @@
 
 #if VT_HAVE_AVX2_KERNELS
 
-#ifdef VT_SCAN_OVER_SIMDE /* whose header the test has included */
+#ifdef VT_AVX512_OVER_SIMDE /* whose header the test has included */
 #define TARGET_AVX512
 #else
 #include <immintrin.h>

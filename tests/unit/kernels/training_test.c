@@ -1,4 +1,5 @@
-/* The kernels of training: every variant against the plain one, by residual. */
+/* The kernels of training: every variant against the plain one, by residual; those of AVX-512, and
+ * the same over SIMDe, against those of AVX2, bit for bit. */
 #include "models/kernels/kernels.h"
 #include "tests/testlib/testlib.h"
 
@@ -8,7 +9,13 @@
 
 enum { DIM_MAX = 144, ROWS_MAX = 72, STRIDE_MAX = 176 };
 
-static const char *const variants[] = {"blas", "blas-avx2"};
+/* tests/testlib/CMakeLists.txt: avx512_training.c over SIMDe. */
+void vt_simde_gather_f32(const float *factors, uint32_t dim, const uint32_t *columns,
+                         const float *weights, uint32_t n, float *ret_rows, float *ret_targets);
+double vt_simde_residual_f32(const struct vt_rows_f32 *rows, const float *targets,
+                             const float *vector, float *ret_residuals, float *ret_sum);
+
+static const char *const variants[] = {"blas", "blas-avx2", "blas-avx512"};
 enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
 
 static float random_float(uint64_t *state)
@@ -67,6 +74,51 @@ static void residuals_match_ref(void **state)
                     assert_near(sums[0], sums[1], dim, 2e-3F);
                 }
     }
+}
+
+/* What a residual kernel leaves, and what gathering that kernel's rows does. */
+struct leavings {
+    float residuals[ROWS_MAX + 8], sums[DIM_MAX], rows[ROWS_MAX * DIM_MAX], targets[ROWS_MAX + 8];
+    double squares;
+};
+
+static void run_kernels(const struct vt_kernels *kernels, uint32_t n, uint32_t dim,
+                        struct leavings *ret)
+{
+    uint32_t columns[ROWS_MAX];
+    float weights[ROWS_MAX], vector[DIM_MAX];
+    struct vt_rows_f32 rows = random_rows(ROWS_MAX, dim, dim);
+    memset(ret, 0, sizeof *ret);
+    fill(weights, n, n);
+    fill(vector, dim, dim);
+    for (uint32_t e = 0; e < n; e++)
+        columns[e] = e * 31 % ROWS_MAX;
+    kernels->gather_f32(rows.values, dim, columns, weights, n, ret->rows, ret->targets);
+    rows = (struct vt_rows_f32){ret->rows, n, dim, dim};
+    ret->squares = kernels->residual_f32(&rows, ret->targets, vector, ret->residuals, ret->sums);
+}
+
+static void both_widths_leave_the_same_bits(void **state)
+{
+    (void)state;
+    static struct leavings expected, got;
+    const struct vt_kernels *avx2 = vt_kernels_find("blas-avx2");
+    const struct vt_kernels *avx512 = vt_kernels_find("blas-avx512");
+    if (avx2 == NULL)
+        skip();
+    struct vt_kernels simde = *avx2;
+    simde.gather_f32 = vt_simde_gather_f32;
+    simde.residual_f32 = vt_simde_residual_f32;
+    for (uint32_t dim = 16; dim <= DIM_MAX; dim += 16)
+        for (uint32_t n = 0; n <= ROWS_MAX; n++) {
+            run_kernels(avx2, n, dim, &expected);
+            run_kernels(&simde, n, dim, &got);
+            assert_memory_equal(&expected, &got, sizeof got);
+            if (avx512 != NULL) {
+                run_kernels(avx512, n, dim, &got);
+                assert_memory_equal(&expected, &got, sizeof got);
+            }
+        }
 }
 
 static void residuals_may_replace_their_targets(void **state)
@@ -244,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(residuals_match_ref),
+        cmocka_unit_test(both_widths_leave_the_same_bits),
         cmocka_unit_test(residuals_may_replace_their_targets),
         cmocka_unit_test(residuals_pass_on_what_is_not_finite),
         cmocka_unit_test(gathered_rows_are_scaled_and_padded),

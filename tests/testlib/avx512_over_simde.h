@@ -1,8 +1,8 @@
-#ifndef VT_TESTLIB_SCAN_OVER_SIMDE_H
-#define VT_TESTLIB_SCAN_OVER_SIMDE_H
+#ifndef VT_TESTLIB_AVX512_OVER_SIMDE_H
+#define VT_TESTLIB_AVX512_OVER_SIMDE_H
 
-/* Included before models/kernels/simd/avx512_scan.c, so that its AVX-512 runs on any CPU. */
-#define VT_SCAN_OVER_SIMDE
+/* Included before models/kernels/simd/avx512_*.c, so that their AVX-512 runs on CPUs without. */
+#define VT_AVX512_OVER_SIMDE
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #pragma GCC diagnostic ignored "-Wpsabi" /* nobody else calls these */
 #include <simde/x86/avx512.h>
