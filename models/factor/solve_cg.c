@@ -22,7 +22,7 @@
 
 struct scratch {
     float *diagonal, *inverse;  /* of G + λI; of the preconditioner M. stride each, as the rest */
-    float *residual, *scaled;   /* b − A·x; M⁻¹ times that */
+    float *residual, *scaled;   /* b − A·x; M⁻¹ times that, or the diagonal times a vector */
     float *direction, *product; /* p; Z Zᵀ·p with the sign turned */
     float *neighbours;
 };
@@ -84,13 +84,13 @@ static double pass(const struct equations *equations, bool is_first, const float
     return squares;
 }
 
-/* Σ diagonal · v². */
-static double diagonal_part(const struct equations *equations, const float *vector)
+/* scaled = diagonal·v; returns Σ diagonal · v². */
+static double scale_by_diagonal(const struct equations *equations, const float *vector)
 {
-    double sum = 0;
+    const struct scratch *scratch = &equations->scratch;
     for (uint32_t d = 0; d < equations->stride; d++)
-        sum += (double)(equations->scratch.diagonal[d] * vector[d] * vector[d]);
-    return sum;
+        scratch->scaled[d] = scratch->diagonal[d] * vector[d];
+    return vt_score_dot(scratch->scaled, vector, equations->stride);
 }
 
 /* The preconditioner takes Σ z zᵀ for a multiple of G: the neighbours for a sample of all rows. */
@@ -122,10 +122,11 @@ static double begin(const struct equations *equations, const float *x)
     const struct scratch *scratch = &equations->scratch;
     size_t bytes = equations->stride * sizeof *x;
     memset(scratch->residual, 0, bytes);
-    double objective = pass(equations, true, equations->step->cold ? NULL : x, scratch->residual);
+    double objective = pass(equations, true, equations->step->cold ? NULL : x, scratch->residual) +
+                       scale_by_diagonal(equations, x);
     for (uint32_t d = 0; d < equations->stride; d++)
-        scratch->residual[d] -= scratch->diagonal[d] * x[d];
-    return objective + diagonal_part(equations, x);
+        scratch->residual[d] -= scratch->scaled[d];
+    return objective;
 }
 
 /* One step along the direction; returns by how much the objective falls. `product` may be NULL at
@@ -137,14 +138,14 @@ static double descend(const struct equations *equations, double slope, float *pr
     if (product != NULL)
         memset(product, 0, equations->stride * sizeof *product);
     double curvature =
-        pass(equations, false, direction, product) + diagonal_part(equations, direction);
+        pass(equations, false, direction, product) + scale_by_diagonal(equations, direction);
     if (!(curvature > 0))
         return 0;
     float length = (float)(slope / curvature);
     for (uint32_t d = 0; d < equations->stride; d++)
         x[d] += length * direction[d];
     for (uint32_t d = 0; product != NULL && d < equations->stride; d++)
-        scratch->residual[d] -= length * (scratch->diagonal[d] * direction[d] - product[d]);
+        scratch->residual[d] -= length * (scratch->scaled[d] - product[d]);
     return slope * slope / curvature;
 }
 
