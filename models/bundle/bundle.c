@@ -248,11 +248,22 @@ static int more_popular_first(const void *a, const void *b, void *popularity)
     return row_a < row_b ? -1 : 1;
 }
 
+static struct vt_err build_popular_scores(struct vt_bundle *bundle)
+{
+    struct vt_bundle_view *view = &bundle->view;
+    bundle->popular_scores = malloc(view->n_items * sizeof *bundle->popular_scores);
+    VT_CHECK(bundle->popular_scores != NULL, VT_EXHAUSTED, "out of memory for the bundle");
+    for (uint32_t row = 0; row < view->n_items; row++)
+        bundle->popular_scores[row] = log1p((double)view->popularity[row]);
+    view->popular_scores = bundle->popular_scores;
+    return vt_ok();
+}
+
 static void compute_popular_moments(struct vt_bundle_view *view)
 {
     double sum = 0, squares = 0;
     for (uint32_t row = 0; row < view->n_items; row++) {
-        double score = log1p((double)view->popularity[row]);
+        double score = view->popular_scores[row];
         sum += score;
         squares += score * score;
     }
@@ -307,6 +318,7 @@ static struct vt_err open_into(struct vt_bundle *bundle, const char *folder, boo
     if (verify)
         VT_TRY(vt__bundle_check_sense(bundle, diag));
     VT_TRY(build_row_table(bundle));
+    VT_TRY(build_popular_scores(bundle));
     compute_popular_moments(&bundle->view);
     VT_TRY(build_popular_rows(bundle));
     VT_TRY(build_trending_rows(bundle));
@@ -403,6 +415,7 @@ void vt_bundle_release(struct vt_bundle *bundle)
         vt_array_close(&bundle->arrays[which]);
     vt_file_unmap(bundle->report);
     vt_index_free(bundle->index);
+    free(bundle->popular_scores);
     free(bundle->popular_rows);
     free(bundle->trending_rows);
     free(bundle->row_of);

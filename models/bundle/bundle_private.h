@@ -62,6 +62,7 @@ struct vt_bundle {
     uint32_t n_row_of;
     struct vt_index *index;
     uint32_t *popular_rows, *trending_rows;
+    double *popular_scores;
     _Atomic int64_t count; /* references; see vt_bundle_release */
 };
 

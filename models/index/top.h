@@ -20,7 +20,7 @@ struct vt_top {
 bool vt_top_would_enter(const struct vt_top *top, struct vt_index_hit hit);
 /* Puts it in, over the worst when full, where it would enter. O(log n). */
 void vt_top_offer(struct vt_top *top, struct vt_index_hit hit);
-/* Best first; nothing may be offered any more. O(n log n). */
+/* Best first; nothing may be offered any more. O(n log n); O(n) where scores are spread. */
 void vt_top_sort(struct vt_top *top);
 
 #endif

@@ -72,15 +72,14 @@ static void hear_speakers(const struct vt__gathering *gathering, uint32_t first,
 
 /* By Cauchy-Schwarz most candidates need not ask all: who comes later can not say more than was
  * heard. */
-uint32_t vt__because(const struct vt__gathering *gathering, const float *factors)
+uint32_t vt__because(const struct vt__gathering *gathering, const float *factors, float norm)
 {
     const struct vt__scratch *scratch = gathering->scratch;
-    uint32_t best = UINT32_MAX, dim = gathering->view->dim;
-    double most = 0;
+    uint32_t best = UINT32_MAX;
+    double most = 0, at_most = (double)norm * (1 + 0x1p-30);
     if (scratch->n_speakers == 0)
         gather_speakers(gathering);
-    double norm = sqrt(vt_kernels()->dot(factors, factors, dim)) * (1 + 0x1p-30);
-    for (uint32_t i = 0; i < scratch->n_speakers && !(scratch->speakers[i].reach * norm < most);
+    for (uint32_t i = 0; i < scratch->n_speakers && !(scratch->speakers[i].reach * at_most < most);
          i += VT__SPEAKERS_AT_ONCE) {
         uint32_t left = scratch->n_speakers - i;
         hear_speakers(gathering, i, left < VT__SPEAKERS_AT_ONCE ? left : VT__SPEAKERS_AT_ONCE,

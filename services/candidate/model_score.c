@@ -150,7 +150,7 @@ static double model_of(const struct vt__gathering *gathering, struct vt__found *
     if (counts(scales->neighbor.by))
         score += scaled(scales->neighbor, scratch->cells[row].neighbor_score);
     if (counts(scales->popular.by))
-        score += scaled(scales->popular, log1p((double)view->popularity[row]));
+        score += scaled(scales->popular, view->popular_scores[row]);
     return score;
 }
 

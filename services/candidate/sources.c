@@ -424,7 +424,7 @@ static void score_row(const struct vt__gathering *gathering, struct vt__found *f
     uint32_t row = found->row;
     const struct vt__cell *cell = &gathering->scratch->cells[row];
     const struct vt__kernel_cell *kernel = &gathering->scratch->kernel_cells[row];
-    vt__sources_set_score(candidate, VT_SOURCE_POPULAR, log1p((double)view->popularity[row]));
+    vt__sources_set_score(candidate, VT_SOURCE_POPULAR, view->popular_scores[row]);
     if (gathering->has_vector)
         vt__sources_set_score(candidate, VT_SOURCE_FACTOR,
                               vt__sources_factor(gathering, found) / gathering->vector_scale);
@@ -440,7 +440,8 @@ static void score_row(const struct vt__gathering *gathering, struct vt__found *f
     } else if (kernel->largest_share > 0) {
         candidate->because = gathering->taste->items[kernel->because - 1];
     } else if (gathering->has_vector) {
-        candidate->because = vt__because(gathering, vt__row_factors(view, row));
+        candidate->because =
+            vt__because(gathering, vt__row_factors(view, row), vt_index_norm(view->index, row));
     }
     vt__goods_score(gathering, row, candidate);
 }

@@ -60,5 +60,6 @@ void vt__content_score(const struct vt__gathering *gathering, struct vt_candidat
         vt__sources_set_score(candidate, VT_SOURCE_FACTOR, score);
     if (candidate->because == 0)
         candidate->because =
-            vt__because(gathering, table->factors + (size_t)place * table->row_stride);
+            vt__because(gathering, table->factors + (size_t)place * table->row_stride,
+                        vt_index_norm(table->index, place));
 }
