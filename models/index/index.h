@@ -53,14 +53,15 @@ struct vt_index_query {
      * cost more to gather for every row than to ask for a few hundred. */
     bool (*allowed)(void *ctx, uint32_t row);
     void *allowed_ctx;
+    bool in_any_order;                /* for who sorts them by something else */
     const struct vt_kernels *kernels; /* NULL: vt_kernels() */
     struct vt_index_work *ret_work;   /* may be NULL */
 };
 
-/* Fills `ret_hits` (room for n) best first, ties by row ascending; *ret_n is below n only when
- * fewer rows pass the filter. VT_INVALID when the vector is not finite. Allocates nothing; 16 KiB
- * of stack. Cost: a byte product of the rows with the highest norms, and the defined score of what
- * it cannot exclude. */
+/* Fills `ret_hits` (room for n) best first, ties by row ascending, unless any order will do; *ret_n
+ * is below n only when fewer rows pass the filter. VT_INVALID when the vector is not finite.
+ * Allocates nothing; 16 KiB of stack. Cost: a byte product of the rows with the highest norms, and
+ * the defined score of what it cannot exclude. */
 VT_MUST_USE struct vt_err vt_index_search(const struct vt_index *index,
                                           const struct vt_index_query *query,
                                           struct vt_index_hit *ret_hits, uint32_t *ret_n);

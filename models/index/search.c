@@ -470,7 +470,8 @@ struct vt_err vt_index_search(const struct vt_index *index, const struct vt_inde
         score_directly(&search);
     else
         scan_all(&search);
-    vt_top_sort(&search.top);
+    if (!query->in_any_order)
+        vt_top_sort(&search.top);
     *ret_n = search.top.n;
     if (query->ret_work != NULL)
         *query->ret_work = (struct vt_index_work){search.n_scanned, search.n_scored};

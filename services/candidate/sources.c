@@ -266,6 +266,7 @@ struct vt_err vt__sources_find_factor(struct vt__gathering *gathering)
         .excluded = gathering->scratch->excluded,
         .allowed = is_recommendable,
         .allowed_ctx = gathering,
+        .in_any_order = gathering->has_model, /* vt__model_rank_found gives the places */
     };
     uint32_t n_hits = 0;
     const struct vt_index_hit *hits = gathering->scratch->hits;
