@@ -140,7 +140,7 @@ struct vt_bundle_view {
     struct vt_slice report;
     /* Made when the bundle is opened, off the serving threads; not part of what is written: */
     const struct vt_index *index; /* exact search over item_factors; NULL without factors */
-    const double *popular_scores;           /* n_items: ln(1 + popularity) */
+    const double *popular_scores; /* n_items: ln(1 + popularity) */
     double popular_mean, popular_deviation; /* of those */
     const uint32_t *popular_rows;  /* n_items rows by popularity, best first, ties by row */
     const uint32_t *trending_rows; /* the rows that trend, strongest first, ties by row */

@@ -182,7 +182,7 @@ static void score_csr(const struct vt_csr *csr, const struct buffers *buffers, u
 static void score_popular(const struct vt_bundle_view *view, const struct buffers *buffers)
 {
     for (uint32_t row = 0; row < view->n_items; row++)
-        buffers->member[row] = view->popular_scores[row];
+        buffers->member[row] = log1p((double)view->popularity[row]);
 }
 
 /* total += weight · z of the member. A member without a deviation has nothing to say. */
