@@ -2,8 +2,8 @@
  * The guard before protobuf-c. protobuf-c 1.4 recurses without a limit, keeps unknown fields at 28
  * times their size, takes strings with NUL ("a\0b" reads as "a": two customers become one) and
  * broken UTF-8. So the bytes are first walked along the descriptor: each level is a frame on our
- * stack (at most VT_PB_DEPTH_MAX of them) that counts the elements of its repeated fields, from
- * which the path of a bad field is told. Nothing is allocated and nothing is copied.
+ * stack (at most VT_PB_DEPTH_MAX of them), from which the path of a bad field is told; which
+ * element of its list it is, is counted then. Nothing is allocated and nothing is copied.
  */
 #include "services/common/pb/wire_walk.h"
 
@@ -13,15 +13,15 @@
 #include <string.h>
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LEN = 2, WIRE_FIXED32 = 5 };
-enum { COUNTED_FIELDS = 64, FIELD_NUMBER_MAX = (1 << 29) - 1 };
+enum { FIELD_NUMBER_MAX = (1 << 29) - 1 };
 
 /* One message being walked. */
 struct frame {
     const struct frame *parent;
     const ProtobufCMessageDescriptor *type;
     const ProtobufCFieldDescriptor *field; /* being read, NULL when unknown */
-    const unsigned char *at, *end;
-    uint32_t counts[COUNTED_FIELDS]; /* elements seen, by position in type->fields */
+    const unsigned char *start, *at, *end;
+    const unsigned char *tag; /* of the field being read */
     unsigned depth;
 };
 
@@ -32,38 +32,6 @@ struct walk {
 };
 
 static struct vt_err walk_message(struct walk *walk, struct frame *frame);
-
-/* "events[3].item_id", root first. */
-static size_t write_path(const struct frame *frame, char *text, size_t size)
-{
-    size_t len = 0;
-    if (frame->parent != NULL)
-        len = write_path(frame->parent, text, size);
-    if (frame->field == NULL || len + 1 >= size)
-        return len;
-    const char *dot = len > 0 ? "." : "";
-    long position = (long)(frame->field - frame->type->fields);
-    int n;
-    if (frame->field->label == PROTOBUF_C_LABEL_REPEATED && position < COUNTED_FIELDS)
-        n = snprintf(text + len, size - len, "%s%s[%u]", dot, frame->field->name,
-                     frame->counts[position] - 1);
-    else
-        n = snprintf(text + len, size - len, "%s%s", dot, frame->field->name);
-    size_t room = size - len - 1;
-    return len + ((size_t)n < room ? (size_t)n : room);
-}
-
-static struct vt_err refuse(const struct walk *walk, const struct frame *frame, enum vt_code code,
-                            const char *what)
-{
-    if (walk->diag != NULL) {
-        char path[VT_DIAG_FIELD_BYTES] = "";
-        write_path(frame, path, sizeof path);
-        vt_diag_set(walk->diag, path, "%s", what);
-        walk->diag->offset = (uint64_t)(frame->at - walk->start);
-    }
-    return VT_ERR(code, what);
-}
 
 /* False when truncated or longer than ten bytes. */
 static bool read_varint(const unsigned char **at, const unsigned char *end, uint64_t *ret_value)
@@ -80,6 +48,62 @@ static bool read_varint(const unsigned char **at, const unsigned char *end, uint
         }
     }
     return false;
+}
+
+/* Moves past a field that was walked before; returns its number. */
+static uint32_t pass_field(const unsigned char **at, const unsigned char *end)
+{
+    uint64_t tag = 0, value = 0;
+    if (!read_varint(at, end, &tag))
+        return 0;
+    if ((tag & 7) == WIRE_FIXED32)
+        value = 4;
+    else if ((tag & 7) == WIRE_FIXED64)
+        value = 8;
+    else if (!read_varint(at, end, &value) || (tag & 7) == WIRE_VARINT)
+        value = 0;
+    *at = value <= (uint64_t)(end - *at) ? *at + value : end;
+    return (uint32_t)(tag >> 3);
+}
+
+/* How many elements of the list stand before the field being read. */
+static unsigned count_before(const struct frame *frame)
+{
+    unsigned n = 0;
+    for (const unsigned char *at = frame->start; at < frame->tag;)
+        n += pass_field(&at, frame->tag) == frame->field->id;
+    return n;
+}
+
+/* "events[3].item_id", root first. */
+static size_t write_path(const struct frame *frame, char *text, size_t size)
+{
+    size_t len = 0;
+    if (frame->parent != NULL)
+        len = write_path(frame->parent, text, size);
+    if (frame->field == NULL || len + 1 >= size)
+        return len;
+    const char *dot = len > 0 ? "." : "";
+    int n;
+    if (frame->field->label == PROTOBUF_C_LABEL_REPEATED)
+        n = snprintf(text + len, size - len, "%s%s[%u]", dot, frame->field->name,
+                     count_before(frame));
+    else
+        n = snprintf(text + len, size - len, "%s%s", dot, frame->field->name);
+    size_t room = size - len - 1;
+    return len + ((size_t)n < room ? (size_t)n : room);
+}
+
+static struct vt_err refuse(const struct walk *walk, const struct frame *frame, enum vt_code code,
+                            const char *what)
+{
+    if (walk->diag != NULL) {
+        char path[VT_DIAG_FIELD_BYTES] = "";
+        write_path(frame, path, sizeof path);
+        vt_diag_set(walk->diag, path, "%s", what);
+        walk->diag->offset = (uint64_t)(frame->at - walk->start);
+    }
+    return VT_ERR(code, what);
 }
 
 static unsigned wire_type_of(ProtobufCType type)
@@ -161,10 +185,12 @@ static struct vt_err walk_nested(struct walk *walk, struct frame *frame, struct 
 {
     if (frame->depth >= VT_PB_DEPTH_MAX)
         return refuse(walk, frame, VT_EXHAUSTED, "messages are nested too deep");
+    const unsigned char *start = (const unsigned char *)payload.data;
     struct frame nested = {.parent = frame,
                            .type = frame->field->descriptor,
-                           .at = (const unsigned char *)payload.data,
-                           .end = (const unsigned char *)payload.data + payload.len,
+                           .start = start,
+                           .at = start,
+                           .end = start + payload.len,
                            .depth = frame->depth + 1};
     return walk_message(walk, &nested);
 }
@@ -172,9 +198,6 @@ static struct vt_err walk_nested(struct walk *walk, struct frame *frame, struct 
 static struct vt_err walk_known(struct walk *walk, struct frame *frame, unsigned wire)
 {
     const ProtobufCFieldDescriptor *field = frame->field;
-    size_t position = (size_t)(field - frame->type->fields);
-    if (position < COUNTED_FIELDS)
-        frame->counts[position]++;
     unsigned expected = wire_type_of(field->type);
     bool packed =
         field->label == PROTOBUF_C_LABEL_REPEATED && wire == WIRE_LEN && expected != WIRE_LEN;
@@ -193,15 +216,14 @@ static struct vt_err walk_known(struct walk *walk, struct frame *frame, unsigned
     return vt_ok();
 }
 
-static struct vt_err walk_unknown(struct walk *walk, struct frame *frame, unsigned wire,
-                                  const unsigned char *tag)
+static struct vt_err walk_unknown(struct walk *walk, struct frame *frame, unsigned wire)
 {
     if (wire > WIRE_LEN && wire != WIRE_FIXED32)
         return refuse(walk, frame, VT_INVALID, "field has a wire type that proto3 does not have");
     struct vt_slice payload = {0};
     VT_TRY(take_value(walk, frame, wire, &payload));
     walk->n_unknown++;
-    walk->unknown_bytes += (size_t)(frame->at - tag);
+    walk->unknown_bytes += (size_t)(frame->at - frame->tag);
     if (walk->n_unknown > VT_PB_UNKNOWN_FIELDS_MAX || walk->unknown_bytes > VT_PB_UNKNOWN_BYTES_MAX)
         return refuse(walk, frame, VT_EXHAUSTED,
                       "message holds too many fields unknown to this version");
@@ -210,9 +232,9 @@ static struct vt_err walk_unknown(struct walk *walk, struct frame *frame, unsign
 
 static struct vt_err walk_field(struct walk *walk, struct frame *frame)
 {
-    const unsigned char *tag_start = frame->at;
     uint64_t tag = 0;
     frame->field = NULL;
+    frame->tag = frame->at;
     if (!read_varint(&frame->at, frame->end, &tag))
         return refuse(walk, frame, VT_INVALID, "truncated field; send a whole message");
     if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
@@ -223,7 +245,7 @@ static struct vt_err walk_field(struct walk *walk, struct frame *frame)
                       "message holds too many values; send smaller batches");
     frame->field = protobuf_c_message_descriptor_get_field(frame->type, (unsigned)(tag >> 3));
     if (frame->field == NULL)
-        return walk_unknown(walk, frame, (unsigned)(tag & 7), tag_start);
+        return walk_unknown(walk, frame, (unsigned)(tag & 7));
     return walk_known(walk, frame, (unsigned)(tag & 7));
 }
 
@@ -241,6 +263,7 @@ struct vt_err vt__pb_walk(const ProtobufCMessageDescriptor *type, struct vt_slic
         return vt_ok();
     const unsigned char *start = (const unsigned char *)bytes.data;
     struct walk walk = {.start = start, .diag = diag};
-    struct frame frame = {.type = type, .at = start, .end = start + bytes.len, .depth = 1};
+    struct frame frame = {
+        .type = type, .start = start, .at = start, .end = start + bytes.len, .depth = 1};
     return walk_message(&walk, &frame);
 }
